@@ -1,0 +1,17 @@
+//! What counts as a DNS name here.
+
+/// Whether `name` is a host name (RFC 1123 2.1): labels of 1 to 63 letters, digits and inner
+/// hyphens, 253 bytes at most, the last label not all digits (that would be an address).
+///
+/// Underscores and wildcards are no host names; a trailing dot is not taken.
+pub(crate) fn is_host_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last_is_number =
+        name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    name.len() <= 253 && name.split('.').all(label) && !last_is_number
+}
