@@ -2,13 +2,21 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(feature = "authority")]
+pub mod authority;
+mod cert;
 mod clock;
 mod dns;
 mod error;
+mod profile;
 mod spiffe;
 
+pub use cert::{certificate_from_pem, certificate_to_pem, certificates_from_pem, fingerprint};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, ErrorCode, Result};
+pub use profile::{
+    CaKind, DEFAULT_SVID_TTL, MAX_SVID_TTL, NameConstraintMode, SERVICE_TYPES_OID, Segment,
+};
 pub use spiffe::{
     DEFAULT_TRUST_DOMAIN, ServiceType, SpiffeId, SpiffeIdError, TrustDomain, WorkloadId,
 };

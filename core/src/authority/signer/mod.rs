@@ -1,0 +1,67 @@
+//! Where CA keys live: one trait for the key in the hand, one for the place that makes them.
+
+mod local;
+mod seal;
+#[cfg(test)]
+mod suite;
+
+use std::{fmt, sync::Arc};
+
+pub use local::LocalKeys;
+pub use seal::{KeyProtection, KeySealer, Passphrase};
+
+use crate::Result;
+
+/// A P-384 private key of a CA that can sign: in memory, in an HSM, in a cloud KMS.
+pub trait Signer: fmt::Debug + Send + Sync + 'static {
+    /// The public key: an uncompressed P-384 point, 97 bytes (SEC 1 2.3.3).
+    fn public_key(&self) -> &[u8];
+
+    /// Signs `tbs` with ECDSA on SHA-384; the signature in DER (RFC 5480).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeyBackendFailed`](crate::Error::KeyBackendFailed).
+    fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>>;
+
+    /// Whether the key is elsewhere. The signatures of such a key are all verified; those of a key
+    /// in this process when it is loaded and by samples.
+    fn is_remote(&self) -> bool;
+}
+
+/// A place that makes CA keys and finds them again.
+pub trait KeyBackend: fmt::Debug + Send + Sync + 'static {
+    /// Makes a new P-384 key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeyBackendFailed`](crate::Error::KeyBackendFailed).
+    fn generate(&self, sealer: &KeySealer) -> Result<NewKey>;
+
+    /// Finds a key by what [`generate`](Self::generate) gave to be stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongPassphrase`](crate::Error::WrongPassphrase),
+    /// [`Error::InvalidKey`](crate::Error::InvalidKey),
+    /// [`Error::KeyBackendFailed`](crate::Error::KeyBackendFailed).
+    fn load(&self, sealer: &KeySealer, stored: &str) -> Result<Arc<dyn Signer>>;
+}
+
+/// A key that was just made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct NewKey {
+    /// The key in the hand.
+    pub signer: Arc<dyn Signer>,
+    /// What to store: the key encrypted as PEM, or where to find it. Never a plain key.
+    pub stored: String,
+}
+
+impl NewKey {
+    /// A key and what to store of it.
+    #[must_use]
+    pub fn new(signer: Arc<dyn Signer>, stored: String) -> Self {
+        NewKey { signer, stored }
+    }
+}

@@ -1,0 +1,262 @@
+//! CA keys at rest: PKCS#8 `ENCRYPTED PRIVATE KEY`, PBES2 with scrypt (N = 2¹⁴, r = 8, p = 1) and
+//! AES-256-CBC, which OpenSSL reads with the passphrase. Its scrypt stops at 32 MiB, so no higher N.
+
+use std::{
+    env, fmt, fs, io,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use aws_lc_rs::rand;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use pkcs8::{
+    EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument, der::pem::PemLabel,
+};
+use zeroize::Zeroizing;
+
+use crate::{Error, Result};
+
+const PASSPHRASE_VARIABLE: &str = "CATALYST_PKI_KEY_PASSPHRASE";
+const PASSPHRASE_FILE_VARIABLE: &str = "CATALYST_PKI_KEY_PASSPHRASE_FILE";
+
+/// A passphrase: wiped from memory when dropped, never printed.
+#[derive(Clone)]
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// Takes a passphrase.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] if it is empty.
+    pub fn new(text: impl Into<String>) -> Result<Self> {
+        let text = Zeroizing::new(text.into());
+        if text.is_empty() {
+            return Err(Error::argument("passphrase", "it must not be empty"));
+        }
+        Ok(Passphrase(text))
+    }
+
+    fn random() -> Result<Self> {
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        rand::fill(bytes.as_mut()).map_err(|_| Error::internal("no randomness"))?;
+        Ok(Passphrase(Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref()))))
+    }
+
+    /// Reads a file's content without the line's end.
+    fn from_file(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
+            Error::argument("passphrase file", format!("{}: {error}", path.display()))
+        })?;
+        Passphrase::new(text.trim_end_matches(['\r', '\n'])).map_err(|_| {
+            Error::argument("passphrase file", format!("{}: it is empty", path.display()))
+        })
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(..)")
+    }
+}
+
+/// Where the passphrase of a database comes from.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum KeyProtection {
+    /// From the caller.
+    Passphrase(Passphrase),
+    /// From a file: its content without the line's end.
+    PassphraseFile(PathBuf),
+    /// A random one, made beside the database as `<database>.key` with mode 0600: whoever copies
+    /// both has the CA. For development.
+    DevelopmentKeyFile,
+}
+
+impl KeyProtection {
+    /// What the environment says: `CATALYST_PKI_KEY_PASSPHRASE`, else
+    /// `CATALYST_PKI_KEY_PASSPHRASE_FILE`, else a key file beside the database.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] if a variable is set but empty, or no UTF-8.
+    pub fn from_env() -> Result<Self> {
+        let read = |name: &'static str| match env::var(name) {
+            Ok(value) if value.is_empty() => Err(Error::argument(name, "it is set but empty")),
+            Ok(value) => Ok(Some(value)),
+            Err(env::VarError::NotPresent) => Ok(None),
+            Err(env::VarError::NotUnicode(_)) => Err(Error::argument(name, "it is not UTF-8")),
+        };
+        if let Some(passphrase) = read(PASSPHRASE_VARIABLE)? {
+            return Ok(KeyProtection::Passphrase(Passphrase::new(passphrase)?));
+        }
+        Ok(match read(PASSPHRASE_FILE_VARIABLE)? {
+            Some(path) => KeyProtection::PassphraseFile(path.into()),
+            None => KeyProtection::DevelopmentKeyFile,
+        })
+    }
+}
+
+/// Encrypts private keys for storage, and decrypts them.
+#[derive(Debug, Clone)]
+pub struct KeySealer {
+    passphrase: Passphrase,
+    development_key_file: bool,
+}
+
+impl KeySealer {
+    /// The sealer of a database in the file `database`. `has_keys` says whether there are keys in
+    /// it already: then no new passphrase is made up for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] if a passphrase can't be read,
+    /// [`Error::StoreUnavailable`] if the key file can't be read or written.
+    pub fn for_database(
+        protection: &KeyProtection,
+        database: &Path,
+        has_keys: bool,
+    ) -> Result<Self> {
+        let (passphrase, development_key_file) = match protection {
+            KeyProtection::Passphrase(passphrase) => (passphrase.clone(), false),
+            KeyProtection::PassphraseFile(path) => (Passphrase::from_file(path)?, false),
+            KeyProtection::DevelopmentKeyFile => {
+                (development_passphrase(database, has_keys)?, true)
+            }
+        };
+        Ok(KeySealer { passphrase, development_key_file })
+    }
+
+    /// A sealer with a random passphrase that nobody will know: for stores in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] if the operating system gives no randomness.
+    pub fn ephemeral() -> Result<Self> {
+        Ok(KeySealer { passphrase: Passphrase::random()?, development_key_file: false })
+    }
+
+    /// Whether the passphrase lies in a file beside the database.
+    #[must_use]
+    pub fn uses_development_key_file(&self) -> bool {
+        self.development_key_file
+    }
+
+    /// Encrypts a private key (PKCS#8, DER) to PEM. Takes about 40 ms: that is scrypt's purpose.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidKey`] if `pkcs8` is no PKCS#8.
+    pub fn seal(&self, pkcs8: &[u8]) -> Result<String> {
+        let info = PrivateKeyInfoRef::try_from(pkcs8)
+            .map_err(|_| Error::InvalidKey("it is not PKCS#8".into()))?;
+        let sealed = info
+            .encrypt(self.passphrase.0.as_bytes())
+            .map_err(|_| Error::internal("key encryption failed"))?;
+        let pem = sealed
+            .to_pem(EncryptedPrivateKeyInfoRef::PEM_LABEL, LineEnding::LF)
+            .map_err(Error::internal)?;
+        Ok(pem.to_string())
+    }
+
+    /// Decrypts what [`seal`](Self::seal) made, to PKCS#8 in DER.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidKey`] if it is no encrypted PKCS#8, [`Error::WrongPassphrase`].
+    pub fn open(&self, pem: &str) -> Result<SecretDocument> {
+        let unreadable = || Error::InvalidKey("the stored key is not encrypted PKCS#8".into());
+        let (label, document) = SecretDocument::from_pem(pem).map_err(|_| unreadable())?;
+        if label != EncryptedPrivateKeyInfoRef::PEM_LABEL {
+            return Err(unreadable());
+        }
+        let info =
+            EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| unreadable())?;
+        // CBC has no integrity: with a wrong passphrase one padding in 256 looks right, but what
+        // comes out is no PKCS#8, which `decrypt` checks.
+        info.decrypt(self.passphrase.0.as_bytes()).map_err(|_| Error::WrongPassphrase)
+    }
+}
+
+fn development_passphrase(database: &Path, has_keys: bool) -> Result<Passphrase> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".key");
+    let path = PathBuf::from(path);
+    let unavailable =
+        |error: io::Error| Error::StoreUnavailable(format!("key file {}: {error}", path.display()));
+    match path.try_exists().map_err(unavailable)? {
+        true => return Passphrase::from_file(&path),
+        false if has_keys => {
+            return Err(Error::StoreUnavailable(format!(
+                "the key file {} is missing, and no passphrase is configured: restore it or set \
+                 {PASSPHRASE_VARIABLE}",
+                path.display()
+            )));
+        }
+        false => {}
+    }
+    // Written whole under another name (mode 0600 from the start) and then linked, so that of two
+    // processes that start at once neither reads half a passphrase nor overwrites the other's.
+    let passphrase = Passphrase::random()?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unavailable)?;
+    writeln!(file, "{}", passphrase.0.as_str()).map_err(unavailable)?;
+    file.as_file().sync_all().map_err(unavailable)?;
+    match file.persist_noclobber(&path) {
+        Ok(_) => Ok(passphrase),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+            Passphrase::from_file(&path)
+        }
+        Err(error) => Err(unavailable(error.error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Vec<u8> {
+        rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap().serialize_der()
+    }
+
+    fn given(passphrase: &str) -> KeySealer {
+        let protection = KeyProtection::Passphrase(Passphrase::new(passphrase).unwrap());
+        KeySealer::for_database(&protection, Path::new("unused.db"), false).unwrap()
+    }
+
+    #[test]
+    fn a_sealed_key_opens_with_its_passphrase_alone() {
+        let key = key();
+        let sealed = given("correct horse").seal(&key).unwrap();
+        assert!(sealed.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
+        assert_eq!(given("correct horse").open(&sealed).unwrap().as_bytes(), key);
+        assert_eq!(given("battery staple").open(&sealed).unwrap_err(), Error::WrongPassphrase);
+        assert!(matches!(given("x").open("rubbish"), Err(Error::InvalidKey(_))));
+    }
+
+    #[test]
+    fn a_passphrase_is_never_printed() {
+        let sealer = given("correct horse");
+        assert!(!format!("{sealer:?}").contains("correct"));
+    }
+
+    #[test]
+    fn the_key_file_is_made_once_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("certs.db");
+        let sealer =
+            || KeySealer::for_database(&KeyProtection::DevelopmentKeyFile, &database, false);
+        let sealed = sealer().unwrap().seal(&key()).unwrap();
+        sealer().unwrap().open(&sealed).unwrap();
+        let file = folder.path().join("certs.db.key");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+        fs::remove_file(&file).unwrap();
+        let error = KeySealer::for_database(&KeyProtection::DevelopmentKeyFile, &database, true)
+            .unwrap_err();
+        assert!(error.to_string().contains("is missing"), "{error}");
+        assert!(!file.exists(), "a new passphrase can't open old keys");
+    }
+}

@@ -1,0 +1,154 @@
+//! Where certificates and denials are kept: one trait, one test suite for all that implement it.
+
+mod record;
+mod sqlite;
+#[cfg(test)]
+mod suite;
+
+use std::fmt;
+
+pub use record::{
+    CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
+    DenyListEntry, ExpiringCertificate,
+};
+pub use sqlite::SqliteStore;
+
+use crate::{
+    Result, Timestamp, TrustDomain, authority::signer::KeySealer, profile::NameConstraintMode,
+};
+
+/// A place to keep certificates.
+///
+/// Every method is one transaction: it has happened whole and durably when it returns, or not at
+/// all. Several threads and several processes may use one store at once.
+///
+/// All errors are [`Error::StoreUnavailable`](crate::Error::StoreUnavailable) but where a method
+/// says otherwise.
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// What encrypts the private keys in this store.
+    fn sealer(&self) -> &KeySealer;
+
+    /// The hierarchy as it stands: every CA certificate of whatever status, oldest first.
+    fn hierarchy(&self) -> Result<StoredHierarchy>;
+
+    /// The number of the hierarchy's present state; it grows by one at each change.
+    fn hierarchy_sequence(&self) -> Result<u64>;
+
+    /// Stores a new hierarchy if there is none yet. Of several callers at once, also in other
+    /// processes, one gets `true`.
+    fn create_hierarchy(&self, new: &NewHierarchy) -> Result<bool>;
+
+    /// Whether an identity is on the deny list.
+    fn is_denied(&self, spiffe_id: &str) -> Result<bool>;
+
+    /// Those of `names` (lower case) that an unexpired certificate of another owner holds.
+    fn names_held_by_others(
+        &self,
+        names: &[String],
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Vec<String>>;
+
+    /// Stores a leaf that has just been signed, after looking once more, in the same transaction,
+    /// whether it may exist.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DuplicateRecord`](crate::Error::DuplicateRecord) when its serial or fingerprint is
+    /// taken.
+    fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded>;
+
+    /// Puts an identity on the deny list, or changes its reason, and answers its unexpired
+    /// certificates, superseded ones too, the first to expire first.
+    fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>>;
+
+    /// Takes an identity off the deny list; `false` if it wasn't on it.
+    fn allow(&self, spiffe_id: &str) -> Result<bool>;
+
+    /// The deny list, newest first.
+    fn denied_identities(&self) -> Result<Vec<DenyListEntry>>;
+
+    /// The certificate of a serial (hex, lower case).
+    fn find_by_serial(&self, serial: &str) -> Result<Option<CertificateRecord>>;
+
+    /// The certificate of a fingerprint (base64url SHA-256 of the DER, no padding).
+    fn find_by_fingerprint(&self, fingerprint: &str) -> Result<Option<CertificateRecord>>;
+
+    /// The active, unexpired certificates of an identity, newest first.
+    fn find_by_spiffe_id(&self, spiffe_id: &str, now: Timestamp) -> Result<Vec<CertificateRecord>>;
+
+    /// End-entity certificates, page by page, newest first.
+    fn list_certificates(&self, query: &CertificateQuery) -> Result<CertificatePage>;
+
+    /// How many leaves are active and unexpired, and how many identities denied. Takes the same
+    /// time for a thousand records and for a million.
+    fn counts(&self, now: Timestamp) -> Result<Counts>;
+
+    /// Deletes end-entity records that expired before `before`, in batches that let issuing go on
+    /// in between; answers how many.
+    fn purge_expired(&self, before: Timestamp) -> Result<u64>;
+}
+
+/// The CAs that a store holds.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StoredHierarchy {
+    /// The trust domain that the hierarchy was made for; `None` in an empty store.
+    pub trust_domain: Option<TrustDomain>,
+    /// How the intermediates are constrained; `None` in an empty store and in one that the earlier
+    /// TypeScript implementation wrote.
+    pub name_constraints: Option<NameConstraintMode>,
+    /// Grows by one at each change of the hierarchy; 0 in an empty store.
+    pub sequence: u64,
+    /// Root and intermediates of whatever status, oldest first.
+    pub cas: Vec<CertificateRecord>,
+}
+
+/// A hierarchy to be stored.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NewHierarchy {
+    /// The trust domain of every certificate that it will sign.
+    pub trust_domain: TrustDomain,
+    /// How its intermediates are constrained.
+    pub name_constraints: NameConstraintMode,
+    /// Root and intermediates.
+    pub cas: Vec<CertificateRecord>,
+}
+
+/// A leaf to be stored, and what must still hold when it is.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NewLeaf {
+    /// The certificate.
+    pub record: CertificateRecord,
+    /// The DNS names (lower case) in it that belong to one owner alone.
+    pub exclusive_names: Vec<String>,
+    /// Whose names they are: the node or instance ID.
+    pub owner: String,
+    /// The state of the hierarchy that it was signed with.
+    pub hierarchy_sequence: u64,
+}
+
+/// What became of a leaf that was to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is stored, durably.
+    Stored,
+    /// Its identity was denied in the meantime.
+    Denied,
+    /// These of its names were taken by another owner in the meantime.
+    NamesTaken(Vec<String>),
+    /// The hierarchy has changed in the meantime.
+    HierarchyChanged,
+}
+
+/// What [`Store::counts`] answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Active, unexpired leaves by the serial of the CA that signed them.
+    pub active_by_issuer: Vec<(String, u64)>,
+    /// Denied identities.
+    pub denied: u64,
+}
