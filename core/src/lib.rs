@@ -10,6 +10,7 @@ mod dns;
 mod error;
 mod profile;
 mod spiffe;
+mod verify;
 
 pub use cert::{certificate_from_pem, certificate_to_pem, certificates_from_pem, fingerprint};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
@@ -19,4 +20,8 @@ pub use profile::{
 };
 pub use spiffe::{
     DEFAULT_TRUST_DOMAIN, ServiceType, SpiffeId, SpiffeIdError, TrustDomain, WorkloadId,
+};
+pub use verify::{
+    Algorithm, Algorithms, Anchor, Crl, PathRequest, PeerName, Profile, Purpose, Usage,
+    VerifiedPath, verify_path,
 };

@@ -1,0 +1,537 @@
+//! Name constraints (RFC 5280 4.2.1.10) in all the forms that webpki leaves out or fails closed on.
+
+use std::collections::BTreeSet;
+
+use der::{Tag, Tagged};
+use x509_parser::{prelude::FromDer, x509::X509Name};
+
+use super::{
+    certificate::Certificate,
+    names::{Form, GeneralName, split_mailbox},
+    tlv::{elements, sequence},
+};
+use crate::{Error, Result, dns};
+
+/// The most comparisons of a name with a constraint in one path, so that thousands of the one
+/// times thousands of the other don't hold a verifier up. As in Go's crypto/x509 and webpki.
+const MAX_COMPARISONS: usize = 250_000;
+
+/// What URI constraints mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UriRule {
+    /// RFC 5280: a constraint is a host or a domain. Anything else fails closed.
+    Host,
+    /// The intermediates of the earlier implementation hold `spiffe://td/orchestrator/`: a prefix
+    /// of the whole URI. To be asked for by whoever trusts such an intermediate.
+    HostOrSpiffePrefix,
+}
+
+/// A certificate's name constraints. Made once, used for every certificate below.
+#[derive(Debug, Clone)]
+pub(crate) struct NameConstraints {
+    permitted: Vec<Base>,
+    excluded: Vec<Base>,
+}
+
+impl NameConstraints {
+    pub(super) fn parse(der: &[u8]) -> Result<Self> {
+        let parts = sequence(der).map_err(|_| malformed("not a sequence"))?;
+        let mut constraints = NameConstraints { permitted: Vec::new(), excluded: Vec::new() };
+        let mut last = None;
+        for part in parts {
+            let Tag::ContextSpecific { number, constructed: true } = part.tag() else {
+                return Err(malformed("neither permitted nor excluded subtrees"));
+            };
+            if last.is_some_and(|last| last >= number.value()) {
+                return Err(malformed("subtrees out of order"));
+            }
+            last = Some(number.value());
+            let subtrees = match number.value() {
+                0 => &mut constraints.permitted,
+                1 => &mut constraints.excluded,
+                _ => return Err(malformed("neither permitted nor excluded subtrees")),
+            };
+            for subtree in elements(part.value()).map_err(|_| malformed("broken subtree"))? {
+                // The minimum is zero, thus left out in DER, and the maximum absent.
+                match elements(subtree.value()).as_deref() {
+                    Ok([base]) if subtree.tag() == Tag::Sequence => {
+                        let base = GeneralName::new(*base)
+                            .ok_or_else(|| malformed("unknown form of name"))?;
+                        subtrees.push(Base::parse(base)?);
+                    }
+                    _ => return Err(malformed("a subtree is one base without bounds")),
+                }
+            }
+            // SIZE (1..MAX).
+            if subtrees.is_empty() {
+                return Err(malformed("empty list of subtrees"));
+            }
+        }
+        if last.is_none() {
+            return Err(malformed("an empty sequence"));
+        }
+        Ok(constraints)
+    }
+
+    /// Whether a URI constraint is of the path form, which RFC 5280 doesn't know.
+    pub(crate) fn has_uri_prefix(&self) -> bool {
+        let is_prefix = |base: &Base| matches!(base, Base::UriPrefix(_));
+        self.permitted.iter().chain(&self.excluded).any(is_prefix)
+    }
+
+    /// Checks every name of `certificate`: its SANs, its subject, the mailboxes in its subject.
+    pub(crate) fn check(
+        &self,
+        certificate: &Certificate<'_>,
+        uri_rule: UriRule,
+        budget: &mut Budget,
+    ) -> Result<()> {
+        for name in certificate.alt_names() {
+            self.check_name(name, uri_rule, budget)?;
+        }
+        let subject = &certificate.x509().subject;
+        if subject.iter_rdn().next().is_some() {
+            let name = GeneralName { form: Form::Directory, value: subject.as_raw() };
+            self.check_name(&name, uri_rule, budget)?;
+        }
+        for email in subject.iter_email() {
+            // RFC 5280 wants this of certificates without SAN; with one it does no harm.
+            let name = GeneralName { form: Form::Email, value: email.as_slice() };
+            self.check_name(&name, uri_rule, budget)?;
+        }
+        Ok(())
+    }
+
+    fn check_name(
+        &self,
+        name: &GeneralName<'_>,
+        uri_rule: UriRule,
+        budget: &mut Budget,
+    ) -> Result<()> {
+        let of_form = |base: &&Base| base.form() == name.form;
+        let constrained =
+            self.permitted.iter().chain(&self.excluded).any(|b| b.form() == name.form);
+        if !constrained {
+            return Ok(());
+        }
+        let Some(subject) = Subject::parse(name) else {
+            return Err(violated(name, "can't be read, though its form is constrained"));
+        };
+        for base in self.excluded.iter().filter(of_form) {
+            budget.spend()?;
+            if base.overlaps(&subject, uri_rule)? {
+                return Err(violated(name, "is excluded"));
+            }
+        }
+        let mut permitted = self.permitted.iter().filter(of_form).peekable();
+        if permitted.peek().is_none() {
+            return Ok(());
+        }
+        for base in permitted {
+            budget.spend()?;
+            if base.contains(&subject, uri_rule)? {
+                return Ok(());
+            }
+        }
+        Err(violated(name, "is not permitted"))
+    }
+}
+
+/// How many comparisons a path may still cost.
+#[derive(Debug)]
+pub(crate) struct Budget(usize);
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        Budget(MAX_COMPARISONS)
+    }
+
+    fn spend(&mut self) -> Result<()> {
+        match self.0.checked_sub(1) {
+            Some(left) => {
+                self.0 = left;
+                Ok(())
+            }
+            None => Err(Error::PathRuleViolated("too many names under name constraints".into())),
+        }
+    }
+}
+
+/// One constraint, made ready to compare: texts in lower case.
+#[derive(Debug, Clone)]
+enum Base {
+    /// A host name, and all below it; empty for every name.
+    Dns(String),
+    Mailbox {
+        local: String,
+        host: String,
+    },
+    /// A host of mailboxes, or with `below` the hosts below it.
+    MailHost {
+        host: String,
+        below: bool,
+    },
+    /// A host of URIs, or with `below` the hosts below it.
+    UriHost {
+        host: String,
+        below: bool,
+    },
+    UriPrefix(String),
+    Ip {
+        network: Vec<u8>,
+        mask: Vec<u8>,
+    },
+    Directory(Vec<Rdn>),
+    /// A form that we can't compare: it fails closed as soon as such a name appears.
+    Unsupported(Form),
+}
+
+impl Base {
+    fn parse(name: GeneralName<'_>) -> Result<Self> {
+        let text = || name.text().ok_or_else(|| malformed("not an IA5String"));
+        match name.form {
+            Form::Dns => match text()?.to_ascii_lowercase() {
+                // A leading period is for URIs; in DNS constraints it is widely misread.
+                host if host.is_empty() || dns::is_host_name(&host) => Ok(Base::Dns(host)),
+                _ => Err(malformed("a DNS constraint is a host name")),
+            },
+            Form::Email => {
+                let text = text()?;
+                if let Some((local, host)) = split_mailbox(text) {
+                    return Ok(Base::Mailbox {
+                        local: local.into(),
+                        host: host.to_ascii_lowercase(),
+                    });
+                }
+                let (host, below) = host_or_domain(text)
+                    .ok_or_else(|| malformed("a mail constraint is a mailbox, host or domain"))?;
+                Ok(Base::MailHost { host, below })
+            }
+            Form::Uri => {
+                let text = text()?;
+                match host_or_domain(text) {
+                    Some((host, below)) => Ok(Base::UriHost { host, below }),
+                    None => Ok(Base::UriPrefix(text.into())),
+                }
+            }
+            Form::Ip => {
+                if !matches!(name.value.len(), 8 | 32) {
+                    return Err(malformed("an IP constraint is an address and a mask"));
+                }
+                let (network, mask) = name.value.split_at(name.value.len() / 2);
+                // RFC 4632: ones, then zeros.
+                let ones: u32 = mask.iter().map(|b| b.leading_ones()).sum();
+                let set: u32 = mask.iter().map(|b| b.count_ones()).sum();
+                let is_prefix = ones == set && mask.is_sorted_by(|a, b| *a == 0xff || *b == 0);
+                if !is_prefix {
+                    return Err(malformed("an IP constraint's mask is a prefix"));
+                }
+                let network = network.iter().zip(mask).map(|(a, m)| a & m).collect();
+                Ok(Base::Ip { network, mask: mask.into() })
+            }
+            Form::Directory => match directory(name.value) {
+                Some(rdns) => Ok(Base::Directory(rdns)),
+                None => Err(malformed("a directory constraint is a name")),
+            },
+            form @ (Form::Other | Form::X400 | Form::EdiParty | Form::RegisteredId) => {
+                Ok(Base::Unsupported(form))
+            }
+        }
+    }
+
+    fn form(&self) -> Form {
+        match self {
+            Base::Dns(_) => Form::Dns,
+            Base::Mailbox { .. } | Base::MailHost { .. } => Form::Email,
+            Base::UriHost { .. } | Base::UriPrefix(_) => Form::Uri,
+            Base::Ip { .. } => Form::Ip,
+            Base::Directory(_) => Form::Directory,
+            Base::Unsupported(form) => *form,
+        }
+    }
+
+    /// Whether all that the name stands for lies in this subtree.
+    fn contains(&self, name: &Subject, uri_rule: UriRule) -> Result<bool> {
+        Ok(match (self, name) {
+            (Base::Dns(base), Subject::Dns { name, .. }) => is_in_domain(name, base),
+            _ => self.matches(name, uri_rule)?,
+        })
+    }
+
+    /// Whether anything that the name stands for lies in this subtree: `*.example.com` stands for
+    /// `bar.example.com` too (CVE-2025-61727).
+    fn overlaps(&self, name: &Subject, uri_rule: UriRule) -> Result<bool> {
+        Ok(match (self, name) {
+            (Base::Dns(base), Subject::Dns { name, wildcard }) => {
+                is_in_domain(name, base)
+                    || (*wildcard
+                        && base.split_once('.').is_some_and(|(_, parent)| parent == name.as_str()))
+            }
+            _ => self.matches(name, uri_rule)?,
+        })
+    }
+
+    fn matches(&self, name: &Subject, uri_rule: UriRule) -> Result<bool> {
+        Ok(match (self, name) {
+            (Base::Mailbox { local, host }, Subject::Email { local: l, host: h }) => {
+                local == l && host == h
+            }
+            (Base::MailHost { host, below }, Subject::Email { host: name, .. })
+            | (Base::UriHost { host, below }, Subject::Uri { host: name, .. }) => {
+                if *below {
+                    name.strip_suffix(host.as_str()).is_some_and(|rest| rest.ends_with('.'))
+                } else {
+                    name == host
+                }
+            }
+            (Base::UriPrefix(prefix), Subject::Uri { uri, .. }) => match uri_rule {
+                UriRule::HostOrSpiffePrefix if prefix.starts_with("spiffe://") => {
+                    uri.starts_with(prefix.as_str())
+                }
+                UriRule::Host | UriRule::HostOrSpiffePrefix => {
+                    return Err(Error::NameConstraintViolated(format!(
+                        "the constraint {:?} names no host, so no URI can satisfy it",
+                        prefix.chars().take(128).collect::<String>()
+                    )));
+                }
+            },
+            (Base::Ip { network, mask }, Subject::Ip(address)) => {
+                network.len() == address.len()
+                    && address.iter().zip(mask).map(|(a, m)| a & m).eq(network.iter().copied())
+            }
+            (Base::Directory(base), Subject::Directory(name)) => name.starts_with(base),
+            (Base::Unsupported(_), _) => {
+                return Err(Error::NameConstraintViolated(
+                    "a constraint on a form of name that can't be compared".into(),
+                ));
+            }
+            // Two forms that don't go together never get here; if they did, closed is right.
+            _ => return Err(Error::NameConstraintViolated("forms of name differ".into())),
+        })
+    }
+}
+
+/// A certificate's name, made ready to compare.
+#[derive(Debug)]
+enum Subject {
+    /// Without its `*.`, if it had one.
+    Dns {
+        name: String,
+        wildcard: bool,
+    },
+    Email {
+        local: String,
+        host: String,
+    },
+    Uri {
+        uri: String,
+        host: String,
+    },
+    Ip(Vec<u8>),
+    Directory(Vec<Rdn>),
+    Other,
+}
+
+impl Subject {
+    fn parse(name: &GeneralName<'_>) -> Option<Self> {
+        if !name.is_well_formed() {
+            return None;
+        }
+        Some(match name.form {
+            Form::Dns => {
+                let text = name.text()?.to_ascii_lowercase();
+                match text.strip_prefix("*.") {
+                    Some(parent) => Subject::Dns { name: parent.into(), wildcard: true },
+                    None => Subject::Dns { name: text, wildcard: false },
+                }
+            }
+            Form::Email => {
+                let (local, host) = split_mailbox(name.text()?)?;
+                Subject::Email { local: local.into(), host: host.to_ascii_lowercase() }
+            }
+            Form::Uri => {
+                let uri = name.text()?;
+                Subject::Uri { uri: uri.into(), host: uri_host(uri)?.to_ascii_lowercase() }
+            }
+            Form::Ip => Subject::Ip(name.value.into()),
+            Form::Directory => Subject::Directory(directory(name.value)?),
+            Form::Other | Form::X400 | Form::EdiParty | Form::RegisteredId => Subject::Other,
+        })
+    }
+}
+
+/// A relative distinguished name as a set of (type, value), values folded as RFC 5280 7.1 has it.
+type Rdn = BTreeSet<(Vec<u8>, String)>;
+
+fn directory(der: &[u8]) -> Option<Vec<Rdn>> {
+    let (rest, name) = X509Name::from_der(der).ok()?;
+    if !rest.is_empty() {
+        return None;
+    }
+    let fold = |rdn: &x509_parser::x509::RelativeDistinguishedName<'_>| {
+        rdn.iter().map(|a| (a.attr_type().as_bytes().to_vec(), folded(a.attr_value()))).collect()
+    };
+    Some(name.iter_rdn().map(fold).collect())
+}
+
+/// An attribute's value without regard to its string type, case, and runs of spaces.
+fn folded(value: &x509_parser::der_parser::asn1_rs::Any<'_>) -> String {
+    let text = match value.tag().0 {
+        // UTF8String, NumericString, PrintableString, IA5String, VisibleString.
+        12 | 18 | 19 | 22 | 26 => std::str::from_utf8(value.data).ok().map(String::from),
+        // TeletexString: Latin-1, as everybody reads it.
+        20 => Some(value.data.iter().copied().map(char::from).collect()),
+        // UniversalString and BMPString: four and two bytes for each character.
+        28 => wide(value.data, 4),
+        30 => wide(value.data, 2),
+        _ => None,
+    };
+    match text {
+        Some(text) => text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" "),
+        // No string that we know: only the same bytes are the same value.
+        None => format!("#{}:{:02x?}", value.tag().0, value.data),
+    }
+}
+
+fn wide(data: &[u8], width: usize) -> Option<String> {
+    if !data.len().is_multiple_of(width) {
+        return None;
+    }
+    let code = |c: &[u8]| c.iter().fold(0u32, |code, byte| code << 8 | u32::from(*byte));
+    data.chunks_exact(width).map(|c| char::from_u32(code(c))).collect()
+}
+
+/// A host, or a domain with a leading period that stands for all below it.
+fn host_or_domain(text: &str) -> Option<(String, bool)> {
+    let (host, below) = match text.strip_prefix('.') {
+        Some(host) => (host, true),
+        None => (text, false),
+    };
+    dns::is_host_name(host).then(|| (host.to_ascii_lowercase(), below))
+}
+
+fn is_in_domain(name: &str, base: &str) -> bool {
+    base.is_empty()
+        || name.strip_suffix(base).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// The host of a URI (RFC 3986 3.2). Nothing without an authority, or where the host is an
+/// address: a constraint can't hold such a URI (RFC 5280 4.2.1.10).
+fn uri_host(uri: &str) -> Option<&str> {
+    let (_, rest) = uri.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = host.split_once(':').map_or(host, |(host, _)| host);
+    dns::is_host_name(host).then_some(host)
+}
+
+fn malformed(why: &str) -> Error {
+    Error::MalformedCertificate(format!("name constraints: {why}"))
+}
+
+fn violated(name: &GeneralName<'_>, how: &str) -> Error {
+    let shown = match (name.form, name.text()) {
+        (Form::Dns | Form::Email | Form::Uri, Some(text)) => {
+            format!("{:?}", text.chars().take(256).collect::<String>())
+        }
+        (Form::Ip, _) => format!("the address {:02x?}", name.value),
+        (Form::Directory, _) => "a directory name".into(),
+        _ => "a name".into(),
+    };
+    Error::NameConstraintViolated(format!("{shown} {how}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(form: Form, value: &[u8]) -> Result<Base> {
+        Base::parse(GeneralName { form, value })
+    }
+
+    fn subject(form: Form, value: &[u8]) -> Subject {
+        Subject::parse(&GeneralName { form, value }).unwrap()
+    }
+
+    fn within(form: Form, constraint: &str, name: &str) -> bool {
+        let base = base(form, constraint.as_bytes()).unwrap();
+        base.contains(&subject(form, name.as_bytes()), UriRule::Host).unwrap()
+    }
+
+    #[test]
+    fn a_uri_constraint_is_about_the_host_alone() {
+        for (constraint, uri, expected) in [
+            ("mesh.example.com", "spiffe://mesh.example.com/node/a", true),
+            ("mesh.example.com", "spiffe://MESH.example.com/node/a", true),
+            ("mesh.example.com", "spiffe://a.mesh.example.com/node/a", false),
+            (".mesh.example.com", "spiffe://a.mesh.example.com/node/a", true),
+            (".mesh.example.com", "spiffe://mesh.example.com/node/a", false),
+            ("mesh.example.com", "https://mesh.example.com:8443?x", true),
+            ("mesh.example.com", "https://mesh.example.com@evil.example/", false),
+            ("mesh.example.com", "spiffe://evil.example/mesh.example.com", false),
+        ] {
+            assert_eq!(within(Form::Uri, constraint, uri), expected, "{constraint} {uri}");
+        }
+        for uri in ["mailto:a@mesh.example.com", "urn:x:y", "https://192.0.2.1/", "spiffe:///a"] {
+            let name = GeneralName { form: Form::Uri, value: uri.as_bytes() };
+            assert!(Subject::parse(&name).is_none(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_path_form_is_a_prefix_only_when_asked_for() {
+        let base = base(Form::Uri, b"spiffe://td.example/orchestrator/").unwrap();
+        let inside = subject(Form::Uri, b"spiffe://td.example/orchestrator/a");
+        let outside = subject(Form::Uri, b"spiffe://td.example/node/a");
+        assert!(base.contains(&inside, UriRule::Host).is_err());
+        assert!(base.contains(&inside, UriRule::HostOrSpiffePrefix).unwrap());
+        assert!(!base.contains(&outside, UriRule::HostOrSpiffePrefix).unwrap());
+    }
+
+    #[test]
+    fn masks_are_prefixes() {
+        for (mask, ok) in [
+            ([255, 255, 255, 0], true),
+            ([0, 0, 0, 0], true),
+            ([255, 255, 255, 255], true),
+            ([255, 254, 0, 0], true),
+            ([255, 0, 255, 0], false),
+            ([0, 255, 0, 0], false),
+            ([254, 255, 0, 0], false),
+            ([253, 0, 0, 0], false),
+            ([128, 128, 0, 0], false),
+        ] {
+            let value: Vec<u8> = [192, 0, 2, 0].into_iter().chain(mask).collect();
+            assert_eq!(base(Form::Ip, &value).is_ok(), ok, "{mask:?}");
+        }
+        assert!(base(Form::Ip, &[192, 0, 2, 0]).is_err());
+    }
+
+    #[test]
+    fn a_wildcard_overlaps_what_it_stands_for() {
+        let base = base(Form::Dns, b"bar.example.com").unwrap();
+        let wildcard = subject(Form::Dns, b"*.Example.com");
+        assert!(base.overlaps(&wildcard, UriRule::Host).unwrap());
+        assert!(!base.contains(&wildcard, UriRule::Host).unwrap());
+        assert!(within(Form::Dns, "example.com", "*.example.com"));
+        assert!(!within(Form::Dns, "example.com", "notexample.com"));
+        assert!(within(Form::Dns, "", "example.com"));
+    }
+
+    #[test]
+    fn a_directory_name_is_the_same_in_another_string_type() {
+        let name = |tag: u8, text: &[u8]| {
+            let len = |n: usize| u8::try_from(n).unwrap();
+            let value = [&[tag, len(text.len())], text].concat();
+            let attribute = [&[0x06, 3, 0x55, 4, 3][..], &value].concat();
+            let sequence = [&[0x30, len(attribute.len())], &attribute[..]].concat();
+            let set = [&[0x31, len(sequence.len())], &sequence[..]].concat();
+            [&[0x30, len(set.len())], &set[..]].concat()
+        };
+        let foo = directory(&name(12, b"Foo  Bar")).unwrap();
+        assert_eq!(directory(&name(19, b"foo bar ")).unwrap(), foo);
+        assert_eq!(directory(&name(30, b"\0F\0o\0o\0 \0b\0a\0r")).unwrap(), foo);
+        assert_ne!(directory(&name(12, b"foo")).unwrap(), foo);
+        assert_ne!(directory(&name(4, b"foo bar")).unwrap(), foo);
+    }
+}
