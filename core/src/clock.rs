@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use serde::{Serialize, Serializer};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A moment in UTC, as milliseconds since 1970-01-01T00:00:00Z.
@@ -75,7 +76,6 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    #[cfg_attr(not(feature = "authority"), allow(dead_code))]
     pub(crate) fn to_datetime(self) -> OffsetDateTime {
         // In range by construction: MIN and MAX are inside of what `time` can hold.
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
@@ -91,6 +91,13 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.to_datetime().format(&Rfc3339).map_err(|_| fmt::Error)?;
         f.write_str(&text)
+    }
+}
+
+/// Serializes as it displays.
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

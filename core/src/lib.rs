@@ -22,6 +22,7 @@ pub use spiffe::{
     DEFAULT_TRUST_DOMAIN, ServiceType, SpiffeId, SpiffeIdError, TrustDomain, WorkloadId,
 };
 pub use verify::{
-    Algorithm, Algorithms, Anchor, Crl, PathRequest, PeerName, Profile, Purpose, Usage,
-    VerifiedPath, verify_path,
+    Algorithm, Algorithms, Anchor, Crl, Denied, IdPattern, PathRequest, PeerName, PeerRole,
+    Profile, Purpose, Svid, SvidPolicy, SvidPolicyBuilder, Usage, VerifiedPath, verify_path,
+    verify_svid,
 };

@@ -5,6 +5,8 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Serialize, Serializer};
+
 use crate::{Error, Result, dns};
 
 /// The trust domain of a hierarchy that nobody has configured: for development and tests only.
@@ -129,6 +131,13 @@ impl fmt::Display for TrustDomain {
     }
 }
 
+/// Serializes as it displays.
+impl Serialize for TrustDomain {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// What kind of service a workload is; the first part of its ID's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServiceType {
@@ -188,6 +197,13 @@ impl fmt::Display for ServiceType {
     }
 }
 
+/// Serializes as it displays.
+impl Serialize for ServiceType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Any ID of the SPIFFE-ID standard: a workload's, of whatever layout, or a trust domain's own.
 ///
 /// ```
@@ -241,6 +257,13 @@ impl FromStr for SpiffeId {
 impl fmt::Display for SpiffeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.uri)
+    }
+}
+
+/// Serializes as it displays.
+impl Serialize for SpiffeId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

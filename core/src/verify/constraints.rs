@@ -286,7 +286,7 @@ impl Base {
             }
             (Base::UriPrefix(prefix), Subject::Uri { uri, .. }) => match uri_rule {
                 UriRule::HostOrSpiffePrefix if prefix.starts_with("spiffe://") => {
-                    uri.starts_with(prefix.as_str())
+                    is_below(uri, prefix)
                 }
                 UriRule::Host | UriRule::HostOrSpiffePrefix => {
                     return Err(Error::NameConstraintViolated(format!(
@@ -415,6 +415,13 @@ fn is_in_domain(name: &str, base: &str) -> bool {
         || name.strip_suffix(base).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
+/// Whether a SPIFFE ID is `prefix` or goes on behind it with a new segment: `spiffe://td` holds
+/// nothing of `spiffe://td.evil.example`.
+fn is_below(uri: &str, prefix: &str) -> bool {
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    uri.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// The host of a URI (RFC 3986 3.2). Nothing without an authority, or where the host is an
 /// address: a constraint can't hold such a URI (RFC 5280 4.2.1.10).
 fn uri_host(uri: &str) -> Option<&str> {
@@ -486,6 +493,14 @@ mod tests {
         assert!(base.contains(&inside, UriRule::Host).is_err());
         assert!(base.contains(&inside, UriRule::HostOrSpiffePrefix).unwrap());
         assert!(!base.contains(&outside, UriRule::HostOrSpiffePrefix).unwrap());
+        for (prefix, expected) in [
+            ("spiffe://td.example", true),
+            ("spiffe://td.example/", true),
+            ("spiffe://td.example/orch", false),
+            ("spiffe://td", false),
+        ] {
+            assert_eq!(is_below("spiffe://td.example/orchestrator/a", prefix), expected);
+        }
     }
 
     #[test]

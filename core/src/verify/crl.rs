@@ -1,6 +1,6 @@
 //! Certificate revocation lists (RFC 5280 5 and 6.3).
 
-use std::{collections::HashSet, fmt};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use webpki::BorrowedCertRevocationList;
 use x509_parser::{
@@ -11,14 +11,14 @@ use x509_parser::{
 use super::{algorithms::Algorithms, certificate::Certificate, tlv::Signed, without_leading_zeros};
 use crate::{Error, Result, Timestamp, cert::serial_to_hex};
 
-/// A revocation list: read once, looked up many times.
+/// A revocation list: read once, looked up many times. Cheap to clone.
 ///
 /// Its signature is verified where it is used, as only there the issuer's certificate is at hand.
 /// Complete lists of version 2 are taken; delta lists, indirect lists and lists for some reasons
 /// only are refused.
 #[derive(Clone)]
 pub struct Crl {
-    der: Vec<u8>,
+    der: Arc<[u8]>,
     issuer: Vec<u8>,
     issuer_key_id: Vec<u8>,
     /// The issuing distribution point as encoded: lists of one issuer that differ in it are not
@@ -27,7 +27,7 @@ pub struct Crl {
     number: Vec<u8>,
     this_update: Timestamp,
     next_update: Timestamp,
-    revoked: HashSet<Box<[u8]>>,
+    revoked: Arc<HashSet<Box<[u8]>>>,
 }
 
 impl Crl {
@@ -41,7 +41,7 @@ impl Crl {
         // webpki's parser is the strict one: version, algorithms alike, known critical extensions.
         let strict = BorrowedCertRevocationList::from_der(der)
             .map_err(|error| invalid(format!("it can't be read ({error})")))?;
-        let revoked = strict
+        let revoked: HashSet<Box<[u8]>> = strict
             .into_iter()
             .map(|entry| {
                 let entry = entry.map_err(|error| invalid(format!("a broken entry ({error})")))?;
@@ -79,14 +79,14 @@ impl Crl {
         }
         let time = |t: x509_parser::time::ASN1Time| Timestamp::from_secs(t.timestamp());
         let crl = Crl {
-            der: der.to_vec(),
+            der: der.into(),
             issuer: crl.issuer().as_raw().to_vec(),
             issuer_key_id: issuer_key_id.ok_or_else(|| invalid("no authority key identifier"))?,
             distribution_point,
             number: number.ok_or_else(|| invalid("no CRL number"))?,
             this_update: time(crl.last_update()),
             next_update: crl.next_update().map(time).ok_or_else(|| invalid("no nextUpdate"))?,
-            revoked,
+            revoked: Arc::new(revoked),
         };
         if crl.next_update < crl.this_update {
             return Err(invalid("it ends before it begins"));

@@ -4,9 +4,14 @@ mod algorithms;
 mod certificate;
 mod constraints;
 mod crl;
+mod denied;
+mod issuer;
 mod names;
 mod path;
+mod pattern;
+mod policy;
 mod rules;
+mod svid;
 mod tlv;
 mod web;
 
@@ -17,8 +22,12 @@ use crate::{Error, Result, Timestamp};
 pub use self::{
     algorithms::{Algorithm, Algorithms},
     crl::Crl,
+    denied::Denied,
     names::PeerName,
     path::{Anchor, PathRequest, Profile, VerifiedPath, verify_path},
+    pattern::IdPattern,
+    policy::{PeerRole, SvidPolicy, SvidPolicyBuilder},
+    svid::{Svid, verify_svid},
 };
 
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");

@@ -234,7 +234,7 @@ impl<'a> Anchors<'a> {
         Anchors { anchors, parsed: anchors.iter().map(|_| OnceCell::new()).collect() }
     }
 
-    fn get(&self, index: usize) -> Result<&Certificate<'a>> {
+    pub(super) fn get(&self, index: usize) -> Result<&Certificate<'a>> {
         let (Some(anchor), Some(cell)) = (self.anchors.get(index), self.parsed.get(index)) else {
             return Err(Error::internal("an anchor that is none"));
         };
@@ -431,7 +431,7 @@ impl<'s, 'a> Climb<'s, 'a> {
                 let is_loop = |c: &&Certificate<'_>| {
                     c.subject() == issuer.subject() && c.spki() == issuer.spki()
                 };
-                if path.iter().any(|c| is_loop(c)) {
+                if path.iter().any(is_loop) {
                     continue;
                 }
                 let tried = self.check_signed(head, issuer).and_then(|()| {
@@ -472,7 +472,7 @@ fn keep_telling(kept: &mut Option<Error>, error: Error) {
 }
 
 /// Extended key usage is checked with the other rules, once for all certificates.
-struct EveryUsage;
+pub(super) struct EveryUsage;
 
 impl ExtendedKeyUsageValidator for EveryUsage {
     fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {

@@ -1,0 +1,528 @@
+//! Whom a verifier trusts, worked out once for many peers.
+
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+
+use super::{
+    Usage,
+    algorithms::{Algorithm, Algorithms},
+    certificate::Certificate,
+    constraints::UriRule,
+    crl::Crl,
+    denied::Denied,
+    issuer::{Demands, Issuer, Moment, climb},
+    path::Anchor,
+    pattern::IdPattern,
+    rules::{self, Role},
+};
+use crate::{
+    Clock, Error, Result, Segment, ServiceType, SystemClock, Timestamp, TrustDomain, cert,
+};
+
+/// What the peer is in a TLS connection, thus the extended key usage that it must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PeerRole {
+    /// The peer is the client: `clientAuth`.
+    Client,
+    /// The peer is the server: `serverAuth`.
+    Server,
+}
+
+impl PeerRole {
+    /// `client`, `server`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PeerRole::Client => "client",
+            PeerRole::Server => "server",
+        }
+    }
+}
+
+impl FromStr for PeerRole {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "client" => Ok(PeerRole::Client),
+            "server" => Ok(PeerRole::Server),
+            _ => Err(Error::argument("role", "neither \"client\" nor \"server\"")),
+        }
+    }
+}
+
+impl fmt::Display for PeerRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whom [`verify_svid`](crate::verify_svid) takes for a peer: anchors, names, revocations.
+///
+/// Made once by its [builder](SvidPolicy::builder), used for many peers and from many threads.
+/// Cheap to clone. What changes often can be exchanged without looking at the anchors again:
+/// [`with_expected`](Self::with_expected), [`with_denied`](Self::with_denied),
+/// [`with_at`](Self::with_at).
+#[derive(Debug, Clone)]
+pub struct SvidPolicy {
+    pub(super) trust: Arc<Trust>,
+    pub(super) expected: Arc<[IdPattern]>,
+    pub(super) denied: Arc<Denied>,
+    time: Time,
+}
+
+/// The part of a policy that costs something to make.
+#[derive(Debug)]
+pub(super) struct Trust {
+    pub(super) segment: Segment,
+    pub(super) usage: Usage,
+    pub(super) trust_domain: TrustDomain,
+    pub(super) algorithms: Algorithms,
+    /// Alongside each other: a certificate, and what has been worked out about it.
+    pub(super) anchors: Vec<Anchor>,
+    pub(super) issuers: Vec<Issuer>,
+    pub(super) federated: Vec<Federated>,
+    crls: Vec<Crl>,
+    skew: Duration,
+}
+
+impl Trust {
+    pub(super) fn demands(&self) -> Demands<'_> {
+        Demands {
+            segment: self.segment,
+            usage: &self.usage,
+            algorithms: &self.algorithms,
+            crls: &self.crls,
+        }
+    }
+}
+
+/// A foreign trust domain.
+#[derive(Debug)]
+pub(super) struct Federated {
+    pub(super) trust_domain: TrustDomain,
+    pub(super) roots: Vec<Anchor>,
+    pub(super) allow: Vec<IdPattern>,
+}
+
+#[derive(Debug, Clone)]
+enum Time {
+    Clock(Arc<dyn Clock>),
+    At(Timestamp),
+}
+
+impl SvidPolicy {
+    /// Begins a policy for peers of `trust_domain` in one segment of the mesh.
+    ///
+    /// ```no_run
+    /// use catalyst_pki::{PeerRole, Segment, SvidPolicy, verify_svid};
+    ///
+    /// # fn main() -> catalyst_pki::Result<()> {
+    /// # let (anchors, root, chain) = (String::new(), String::new(), [Vec::new()]);
+    /// let trust_domain = "mesh.example.com".parse()?;
+    /// let policy = SvidPolicy::builder(Segment::Services, PeerRole::Client, trust_domain)
+    ///     .anchors_pem(&anchors)
+    ///     .pinned_roots_pem(&root)
+    ///     .expect_id("spiffe://mesh.example.com/orchestrator/*")
+    ///     .build()?;
+    /// let svid = verify_svid(&chain, &policy)?;
+    /// println!("{}", svid.spiffe_id);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn builder(
+        segment: Segment,
+        role: PeerRole,
+        trust_domain: TrustDomain,
+    ) -> SvidPolicyBuilder {
+        SvidPolicyBuilder {
+            segment,
+            usage: match role {
+                PeerRole::Client => Usage::Client,
+                PeerRole::Server => Usage::Server,
+            },
+            trust_domain,
+            algorithms: Algorithms::default(),
+            anchors: Vec::new(),
+            roots: Vec::new(),
+            pinned: false,
+            federated: Vec::new(),
+            crls: Vec::new(),
+            expected: Vec::new(),
+            denied: Arc::default(),
+            time: Time::Clock(Arc::new(SystemClock)),
+            skew: Duration::ZERO,
+            failure: None,
+        }
+    }
+
+    /// The same policy for peers whose ID one of these patterns matches; none at all stands for
+    /// every ID of the trust domain in this segment.
+    #[must_use]
+    pub fn with_expected(&self, patterns: impl Into<Arc<[IdPattern]>>) -> Self {
+        SvidPolicy { expected: patterns.into(), ..self.clone() }
+    }
+
+    /// The same policy with another deny list.
+    #[must_use]
+    pub fn with_denied(&self, denied: impl Into<Arc<Denied>>) -> Self {
+        SvidPolicy { denied: denied.into(), ..self.clone() }
+    }
+
+    /// The same policy for one moment, whatever the clock says.
+    #[must_use]
+    pub fn with_at(&self, at: Timestamp) -> Self {
+        SvidPolicy { time: Time::At(at), ..self.clone() }
+    }
+
+    /// The segment whose peers it takes.
+    #[must_use]
+    pub fn segment(&self) -> Segment {
+        self.trust.segment
+    }
+
+    /// The trust domain whose peers it takes without federation.
+    #[must_use]
+    pub fn trust_domain(&self) -> &TrustDomain {
+        &self.trust.trust_domain
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        let at = match &self.time {
+            Time::Clock(clock) => clock.now(),
+            Time::At(at) => *at,
+        };
+        Moment::new(at, self.trust.skew)
+    }
+}
+
+/// Collects what makes a [`SvidPolicy`]; the first thing that is wrong is the error of
+/// [`build`](Self::build).
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct SvidPolicyBuilder {
+    segment: Segment,
+    usage: Usage,
+    trust_domain: TrustDomain,
+    algorithms: Algorithms,
+    /// With the service types that a configuration grants.
+    anchors: Vec<(Anchor, Vec<ServiceType>)>,
+    roots: Vec<Anchor>,
+    pinned: bool,
+    federated: Vec<Federated>,
+    crls: Vec<Crl>,
+    expected: Vec<IdPattern>,
+    denied: Arc<Denied>,
+    time: Time,
+    skew: Duration,
+    failure: Option<Error>,
+}
+
+impl SvidPolicyBuilder {
+    /// Trusts the intermediates in a PEM text, one or more. Each must have the service types
+    /// extension.
+    pub fn anchors_pem(self, pem: &str) -> Self {
+        self.anchors(cert::certificates_from_pem(pem), &[])
+    }
+
+    /// Trusts an intermediate in DER. It must have the service types extension.
+    pub fn anchor_der(self, der: &[u8]) -> Self {
+        self.anchors(Ok(vec![der.to_vec()]), &[])
+    }
+
+    /// Trusts the intermediates in a PEM text for these service types of the segment: ones of an
+    /// earlier implementation or of another PKI, without the extension. Where there is one, it
+    /// counts instead.
+    pub fn anchors_pem_for(mut self, pem: &str, types: &[ServiceType]) -> Self {
+        self.check_types(types);
+        self.anchors(cert::certificates_from_pem(pem), types)
+    }
+
+    /// As [`anchors_pem_for`](Self::anchors_pem_for), one intermediate in DER.
+    pub fn anchor_der_for(mut self, der: &[u8], types: &[ServiceType]) -> Self {
+        self.check_types(types);
+        self.anchors(Ok(vec![der.to_vec()]), types)
+    }
+
+    /// Demands that one of the roots in this PEM text has signed each anchor. Can be given several
+    /// times. A root is never an anchor itself.
+    pub fn pinned_roots_pem(mut self, pem: &str) -> Self {
+        self.pinned = true;
+        let roots = self.take(cert::certificates_from_pem(pem).and_then(roots));
+        self.roots.extend(roots.unwrap_or_default());
+        self
+    }
+
+    /// As [`pinned_roots_pem`](Self::pinned_roots_pem), one root in DER.
+    pub fn pinned_root_der(mut self, der: &[u8]) -> Self {
+        self.pinned = true;
+        let roots = self.take(roots(vec![der.to_vec()]));
+        self.roots.extend(roots.unwrap_or_default());
+        self
+    }
+
+    /// Takes peers of a foreign trust domain: whose intermediate, which they send along, one of
+    /// these roots (PEM) has signed, and whose ID one of these patterns matches.
+    pub fn federate(
+        mut self,
+        trust_domain: TrustDomain,
+        roots_pem: &str,
+        allow: &[impl AsRef<str>],
+    ) -> Self {
+        let allow: Result<Vec<IdPattern>> =
+            allow.iter().map(|text| text.as_ref().parse()).collect();
+        let roots = cert::certificates_from_pem(roots_pem).and_then(roots);
+        if let Some((roots, allow)) = self.take(roots.and_then(|roots| Ok((roots, allow?)))) {
+            self.federated.push(Federated { trust_domain, roots, allow });
+        }
+        self
+    }
+
+    /// Expects an ID, or one that a pattern ([`IdPattern`]) matches. Given several times, one of
+    /// them must match; without any, every ID of the trust domain in this segment is taken.
+    pub fn expect_id(mut self, pattern: &str) -> Self {
+        let pattern = self.take(pattern.parse());
+        self.expected.extend(pattern);
+        self
+    }
+
+    /// Refuses what is denied by name, in place of an earlier list.
+    pub fn denied(mut self, denied: impl Into<Arc<Denied>>) -> Self {
+        self.denied = denied.into();
+        self
+    }
+
+    /// Looks at a revocation list, DER: of an anchor for its leaves, of a pinned root for the
+    /// anchors, of a federated CA likewise. Lists of other CAs are not looked at. Of several lists
+    /// of one CA the one with the highest number counts.
+    pub fn crl_der(mut self, der: &[u8]) -> Self {
+        let crl = self.take(Crl::from_der(der));
+        self.crls.extend(crl);
+        self
+    }
+
+    /// Takes the time from this clock; the operating system's is the default.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.time = Time::Clock(clock);
+        self
+    }
+
+    /// Verifies for this moment, whatever the time.
+    pub fn at(mut self, at: Timestamp) -> Self {
+        self.time = Time::At(at);
+        self
+    }
+
+    /// How far this machine's clock and those of the CAs may differ: the beginning and the end of
+    /// every validity are off by as much. None by default.
+    pub fn skew(mut self, skew: Duration) -> Self {
+        self.skew = skew;
+        self
+    }
+
+    /// Takes keys and signatures of another kind too. P-384 alone is the default; P-256, Ed25519
+    /// and ML-DSA can be added.
+    pub fn allow_algorithm(mut self, algorithm: Algorithm) -> Self {
+        if matches!(algorithm, Algorithm::Rsa | Algorithm::P521) {
+            self.fail(Error::InvalidPolicy(format!("{algorithm} is no algorithm for an SVID")));
+        }
+        self.algorithms = self.algorithms.with(algorithm);
+        self
+    }
+
+    /// Makes the policy: looks at every anchor, and verifies what can be verified once.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidPolicy`]: no anchors, a bad pattern, service types of another segment, a
+    ///   federated domain without patterns, with one of another domain, or with a root that vouches
+    ///   for two domains.
+    /// - [`Error::AnchorRejected`]: an anchor that is a root, no CA, without service types of this
+    ///   segment, or not signed by a pinned root; a root that is no CA.
+    /// - [`Error::MalformedCertificate`], [`Error::AlgorithmNotAllowed`]: of an anchor or a root.
+    /// - [`Error::CrlInvalid`]: a list that can't be read or whose signature doesn't verify.
+    pub fn build(mut self) -> Result<SvidPolicy> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        if self.anchors.is_empty() {
+            return Err(Error::InvalidPolicy("no anchors".into()));
+        }
+        self.check_roots()?;
+        self.check_federated()?;
+        let issuers: Vec<Issuer> = self
+            .anchors
+            .iter()
+            .map(|(anchor, types)| self.issuer(anchor, types))
+            .collect::<Result<_>>()?;
+        let trust = Trust {
+            segment: self.segment,
+            usage: self.usage,
+            trust_domain: self.trust_domain,
+            algorithms: self.algorithms,
+            anchors: self.anchors.into_iter().map(|(anchor, _)| anchor).collect(),
+            issuers,
+            federated: self.federated,
+            crls: self.crls,
+            skew: self.skew,
+        };
+        Ok(SvidPolicy {
+            trust: Arc::new(trust),
+            expected: self.expected.into(),
+            denied: self.denied,
+            time: self.time,
+        })
+    }
+
+    fn anchors(mut self, ders: Result<Vec<Vec<u8>>>, types: &[ServiceType]) -> Self {
+        let anchors: Result<Vec<Anchor>> =
+            ders.and_then(|ders| ders.iter().map(|der| Anchor::from_der(der)).collect());
+        let anchors = self.take(anchors).unwrap_or_default();
+        self.anchors.extend(anchors.into_iter().map(|anchor| (anchor, types.to_vec())));
+        self
+    }
+
+    fn check_types(&mut self, types: &[ServiceType]) {
+        let own = self.segment.service_types();
+        if types.is_empty() || !types.iter().all(|one| own.contains(one)) {
+            let words = format!("service types for the segment {} expected", self.segment);
+            self.fail(Error::InvalidPolicy(words));
+        }
+    }
+
+    fn take<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.fail(error)).ok()
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.failure.get_or_insert(error);
+    }
+
+    /// Roots must be ones, and none may vouch for two trust domains.
+    fn check_roots(&self) -> Result<()> {
+        let own = self.roots.iter().map(|root| (&self.trust_domain, root));
+        let foreign = self.federated.iter().flat_map(|federated| {
+            federated.roots.iter().map(|root| (&federated.trust_domain, root))
+        });
+        let mut seen: Vec<(&TrustDomain, &[u8])> = Vec::new();
+        for (trust_domain, root) in own.chain(foreign) {
+            let certificate = Certificate::parse(root.der())?;
+            rules::check_certificate(&certificate, Role::Anchor)
+                .and_then(|()| self.algorithms.check_key(&certificate))
+                .map_err(|error| rejected(&certificate, error))?;
+            let key = certificate.spki();
+            if seen.iter().any(|(domain, other)| *other == key && *domain != trust_domain) {
+                return Err(Error::InvalidPolicy(format!(
+                    "the root {} is to vouch for two trust domains",
+                    certificate.subject_text()
+                )));
+            }
+            seen.push((trust_domain, key));
+        }
+        Ok(())
+    }
+
+    fn check_federated(&self) -> Result<()> {
+        for (i, federated) in self.federated.iter().enumerate() {
+            let name = &federated.trust_domain;
+            let refused = |why: &str| {
+                Err(Error::InvalidPolicy(format!("the federated trust domain {name} {why}")))
+            };
+            if *name == self.trust_domain {
+                return refused("is the own one");
+            }
+            if self.federated.iter().take(i).any(|earlier| earlier.trust_domain == *name) {
+                return refused("is given twice");
+            }
+            if federated.allow.is_empty() {
+                return refused("allows no IDs");
+            }
+            if federated.allow.iter().any(|pattern| pattern.trust_domain() != name.as_str()) {
+                return refused("allows IDs of another one");
+            }
+        }
+        Ok(())
+    }
+
+    fn issuer(&self, anchor: &Anchor, types: &[ServiceType]) -> Result<Issuer> {
+        let certificate = Certificate::parse(anchor.der())?;
+        self.check_anchor(&certificate, types).map_err(|error| rejected(&certificate, error))
+    }
+
+    fn check_anchor(&self, anchor: &Certificate<'_>, types: &[ServiceType]) -> Result<Issuer> {
+        let refused = |why: &str| Err(Error::AnchorRejected(why.into()));
+        let names_itself = anchor.key_id().is_some() && anchor.issuer_key_id() == anchor.key_id();
+        if anchor.is_self_issued() || names_itself || self.is_pinned(anchor)? {
+            return refused("a root is never a peer's anchor: give the segment's intermediates");
+        }
+        let legacy = anchor.name_constraints().is_some_and(|c| c.has_uri_prefix());
+        if legacy && types.is_empty() {
+            return refused(
+                "its name constraint is of the path form, so its service types must be configured",
+            );
+        }
+        let uri_rule = if legacy { UriRule::HostOrSpiffePrefix } else { UriRule::Host };
+        let demands = Demands {
+            segment: self.segment,
+            usage: &self.usage,
+            algorithms: &self.algorithms,
+            crls: &self.crls,
+        };
+        let issuer = if self.pinned {
+            climb(anchor, &[], &self.roots, &self.algorithms, |path, _| {
+                Issuer::new(path, uri_rule, demands)
+            })?
+        } else {
+            self.check_no_crl_above(anchor)?;
+            Issuer::new(&[anchor], uri_rule, demands)?
+        };
+        let issuer = if types.is_empty() { issuer } else { issuer.or_service_types(types) };
+        match issuer.service_types() {
+            None => refused("no service types extension, and no service types configured for it"),
+            Some([]) => {
+                let words = format!("it signs for no service type of the segment {}", self.segment);
+                refused(&words)
+            }
+            Some(_) => Ok(issuer),
+        }
+    }
+
+    fn is_pinned(&self, anchor: &Certificate<'_>) -> Result<bool> {
+        let federated = self.federated.iter().flat_map(|federated| &federated.roots);
+        for root in self.roots.iter().chain(federated) {
+            if Certificate::parse(root.der())?.spki() == anchor.spki() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A list that may well revoke the anchor, but can't be verified, must not be passed over.
+    fn check_no_crl_above(&self, anchor: &Certificate<'_>) -> Result<()> {
+        if self.crls.iter().any(|crl| crl.issuer() == anchor.issuer()) {
+            return Err(Error::CrlInvalid(
+                "it is the root's, and without the pinned root it can't be verified".into(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn roots(ders: Vec<Vec<u8>>) -> Result<Vec<Anchor>> {
+    ders.iter().map(|der| Anchor::from_der(der)).collect()
+}
+
+/// Says which certificate it is about; some refusals are better known by their own code.
+fn rejected(certificate: &Certificate<'_>, error: Error) -> Error {
+    let why = match error {
+        Error::AlgorithmNotAllowed(_)
+        | Error::CrlInvalid(_)
+        | Error::InvalidPolicy(_)
+        | Error::MalformedCertificate(_)
+        | Error::Internal(_) => return error,
+        Error::AnchorRejected(why) => why,
+        Error::UntrustedIssuer(_) => "no pinned root has signed it".into(),
+        other => other.to_string(),
+    };
+    Error::AnchorRejected(format!("{}: {why}", certificate.subject_text()))
+}

@@ -1,0 +1,318 @@
+//! SPIFFE peers: X.509 paths that end in the segment's intermediates, and whose leaf is an SVID.
+
+use serde::Serialize;
+
+use super::{
+    certificate::Certificate,
+    constraints::UriRule,
+    issuer::{Issuer, Moment, climb},
+    names::Form,
+    path::Anchor,
+    policy::{Federated, SvidPolicy, Trust},
+    rules::{self, Role},
+};
+use crate::{
+    Error, Result, ServiceType, SpiffeId, Timestamp, TrustDomain, WorkloadId,
+    cert::{self, serial_to_hex},
+};
+
+/// The most certificates that are taken from a peer. A leaf and its intermediate are usual, the
+/// root may come along.
+const MAX_CHAIN: usize = 10;
+
+/// A peer that has been verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Svid {
+    /// Who it is.
+    pub spiffe_id: SpiffeId,
+    /// The trust domain that it belongs to.
+    pub trust_domain: TrustDomain,
+    /// Its service type; `None` for an ID of a federated trust domain with another layout.
+    pub service_type: Option<ServiceType>,
+    /// Its instance ID; `None` where there is no service type.
+    pub instance_id: Option<String>,
+    /// SHA-256 of the certificate's DER, base64url without padding.
+    pub fingerprint: String,
+    /// The certificate's serial number, hex, lower case.
+    pub serial: String,
+    /// When the certificate begins.
+    pub not_before: Timestamp,
+    /// When it ends; a connection should not outlive it.
+    pub not_after: Timestamp,
+    /// The subject of the CA that signed it: `CN=Catalyst Services CA`.
+    pub issuer: String,
+    /// That CA's subject key identifier, hex, lower case: with the serial number it names the
+    /// certificate in a deny list.
+    pub issuer_key_id: String,
+}
+
+/// Verifies the certificate chain of a peer (DER, its own certificate first, then what it sent
+/// along) and says who it is.
+///
+/// The issuer must be one of the policy's anchors, the intermediates of one segment, or chain up to
+/// one within its path length. The root is never an anchor, so what a peer sends along opens
+/// nothing. A peer of a federated trust domain must chain up to a root of that domain through an
+/// intermediate that it sends along.
+///
+/// # Errors
+///
+/// | code | what is wrong |
+/// | --- | --- |
+/// | `MalformedCertificate` | no certificate, or one that can't be read |
+/// | `CaUsedAsLeaf` | a CA certificate as the peer's own |
+/// | `SpiffeIdMissing`, `SpiffeIdNotUnique` | no URI SAN, or several, in whatever encoding |
+/// | `PeerIdInvalid` | its URI SAN is no SPIFFE ID of a workload |
+/// | `ForeignTrustDomain` | a trust domain that is neither the own nor federated |
+/// | `AlgorithmNotAllowed` | a key or signature of a kind that the policy doesn't allow |
+/// | `UnknownCriticalExtension`, `PathRuleViolated` | a rule of RFC 5280 or of X509-SVID is broken |
+/// | `UsageNotAllowed` | the key usages don't allow the peer's role |
+/// | `CertificateExpired`, `CertificateNotYetValid` | the peer's certificate |
+/// | `UntrustedIssuer`, `SignatureInvalid` | no path to an anchor of this segment |
+/// | `PathLengthExceeded` | a CA below one that may have none |
+/// | `IssuerExpired`, `IssuerNotYetValid`, `IssuerRevoked` | a CA above it |
+/// | `NameConstraintViolated` | a name that a CA above it doesn't permit |
+/// | `ServiceTypeNotAllowed` | the CA doesn't sign for this service type |
+/// | `IdentityDenied`, `SerialDenied`, `CertificateRevoked` | it is denied or revoked |
+/// | `CrlInvalid` | a list that counts here is out of date, or not signed by its issuer |
+/// | `UnexpectedPeer` | it is somebody else than expected, or not allowed by its federation |
+///
+/// See [`SvidPolicy::builder`] for an example.
+pub fn verify_svid(chain: &[impl AsRef<[u8]>], policy: &SvidPolicy) -> Result<Svid> {
+    let Some((leaf, sent)) = chain.split_first() else {
+        return Err(Error::MalformedCertificate("an empty chain".into()));
+    };
+    if chain.len() > MAX_CHAIN {
+        return Err(Error::PathLengthExceeded);
+    }
+    let leaf = Certificate::parse(leaf.as_ref())?;
+    let id = peer_id(&leaf)?;
+    let peer = Peer { leaf, id, policy, trust: &policy.trust, moment: policy.moment() };
+    let sent = || {
+        // What can't be read vouches for nothing.
+        sent.iter().filter_map(|der| Certificate::parse(der.as_ref()).ok()).collect()
+    };
+    peer.verify(sent)
+}
+
+/// The only URI SAN, counted on the DER: a second one in bad encoding counts (X509-SVID 2).
+fn peer_id(leaf: &Certificate<'_>) -> Result<SpiffeId> {
+    if leaf.is_ca() {
+        return Err(Error::CaUsedAsLeaf);
+    }
+    let mut uris = leaf.alt_names().iter().filter(|name| name.form == Form::Uri);
+    let uri = match (uris.next(), uris.count()) {
+        (None, _) => return Err(Error::SpiffeIdMissing),
+        (Some(uri), 0) => uri,
+        (Some(_), more) => return Err(Error::SpiffeIdNotUnique(1 + more)),
+    };
+    let invalid = |why: &dyn std::fmt::Display| Error::PeerIdInvalid(why.to_string());
+    let text = uri.text().ok_or_else(|| invalid(&"it is not ASCII"))?;
+    let id: SpiffeId = text.parse().map_err(|error| invalid(&error))?;
+    if id.path().is_empty() {
+        return Err(invalid(&"it names a trust domain and no workload"));
+    }
+    Ok(id)
+}
+
+/// One peer under one policy.
+struct Peer<'a> {
+    leaf: Certificate<'a>,
+    id: SpiffeId,
+    policy: &'a SvidPolicy,
+    trust: &'a Trust,
+    moment: Moment,
+}
+
+/// Who the peer is by our own layout of IDs; another's is not known to us.
+type Workload = Option<WorkloadId>;
+
+impl<'a> Peer<'a> {
+    fn verify(self, sent: impl FnOnce() -> Vec<Certificate<'a>>) -> Result<Svid> {
+        let workload = self.id.as_str().parse::<WorkloadId>();
+        if self.id.trust_domain() == self.trust.trust_domain.as_str() {
+            let workload = workload.map_err(|error| Error::PeerIdInvalid(error.to_string()))?;
+            self.check_leaf()?;
+            // X509-SVID 4.4 leaves it open to have none; our profiles don't.
+            if self.leaf.extensions.extended_key_usage.is_none() {
+                return Err(Error::UsageNotAllowed(self.trust.usage.words()));
+            }
+            return self.verify_own(Some(workload), sent);
+        }
+        let federated = self
+            .trust
+            .federated
+            .iter()
+            .find(|federated| self.id.trust_domain() == federated.trust_domain.as_str())
+            .ok_or_else(|| Error::ForeignTrustDomain(self.id.trust_domain().into()))?;
+        self.check_leaf()?;
+        self.verify_federated(federated, workload.ok(), &sent())
+    }
+
+    /// What the leaf must keep by itself.
+    fn check_leaf(&self) -> Result<()> {
+        let leaf = &self.leaf;
+        self.trust.algorithms.check_signature_kind(&leaf.signed)?;
+        self.trust.algorithms.check_key(leaf)?;
+        rules::check_certificate(leaf, Role::Leaf)?;
+        rules::check_usage(leaf, &self.trust.usage)?;
+        // X509-SVID 4.3, 5.2: a leaf's key signs data, and neither certificates nor lists.
+        match leaf.extensions.key_usage.as_ref().map(|extension| &extension.value) {
+            None => return Err(rules::rule("X509-SVID 4.3: no key usage")),
+            Some(usage) if !usage.digital_signature() => {
+                return Err(Error::UsageNotAllowed(self.trust.usage.words()));
+            }
+            Some(usage) if usage.key_cert_sign() || usage.crl_sign() => {
+                return Err(rules::rule("X509-SVID 4.3: a leaf whose key usage is a CA's"));
+            }
+            Some(_) => {}
+        }
+        if self.moment.is_before(leaf.not_before()) {
+            return Err(Error::CertificateNotYetValid(format!(
+                "{} begins at {}",
+                self.id,
+                leaf.not_before()
+            )));
+        }
+        if self.moment.is_after(leaf.not_after()) {
+            return Err(Error::CertificateExpired(format!(
+                "{} ended at {}",
+                self.id,
+                leaf.not_after()
+            )));
+        }
+        Ok(())
+    }
+
+    fn verify_own(
+        self,
+        workload: Workload,
+        sent: impl FnOnce() -> Vec<Certificate<'a>>,
+    ) -> Result<Svid> {
+        let mut failure = None;
+        for issuer in self.trust.issuers.iter().filter(|i| i.is_named_by(&self.leaf)) {
+            match self.check_under(issuer, workload.as_ref()) {
+                Ok(()) => return self.finish(issuer, workload),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        // No anchor's own leaf. There may be a CA between, if the anchor's path length allows one.
+        let issuer = self.climb(&sent(), &self.trust.anchors, |path, anchor| {
+            let top = self.trust.issuers.get(anchor).ok_or_else(|| Error::internal("anchor"))?;
+            let issuer = Issuer::new(path, UriRule::HostOrSpiffePrefix, self.trust.demands())?;
+            for below in path.iter().take(path.len().saturating_sub(1)) {
+                top.check_names_and_time(below, &self.moment, &self.policy.denied)?;
+            }
+            self.check_above(top, workload.as_ref())?;
+            self.check_under(&issuer, workload.as_ref())?;
+            Ok(issuer)
+        })?;
+        self.finish(&issuer, workload)
+    }
+
+    /// The presented intermediate is checked against the domain's pinned roots; then it is the
+    /// anchor, as our own are.
+    fn verify_federated(
+        self,
+        federated: &Federated,
+        workload: Workload,
+        sent: &[Certificate<'a>],
+    ) -> Result<Svid> {
+        let issuer = self.climb(sent, &federated.roots, |path, _| {
+            let issuer = Issuer::new(path, UriRule::Host, self.trust.demands())?;
+            self.check_under(&issuer, workload.as_ref())?;
+            Ok(issuer)
+        })?;
+        if !federated.allow.iter().any(|pattern| pattern.matches(&self.id)) {
+            return Err(Error::UnexpectedPeer(self.id.to_string()));
+        }
+        self.finish(&issuer, workload)
+    }
+
+    /// Tries the CAs that the peer sent along, each that its certificate names as issuer.
+    fn climb(
+        &self,
+        sent: &[Certificate<'a>],
+        anchors: &[Anchor],
+        finish: impl Fn(&[&Certificate<'_>], usize) -> Result<Issuer>,
+    ) -> Result<Issuer> {
+        let mut failure = None;
+        // A root that is sent along is in the policy or nobody.
+        for from in sent.iter().filter(|ca| !ca.is_self_issued()) {
+            let tried = rules::check_link(&self.leaf, from).and_then(|()| {
+                climb(from, sent, anchors, &self.trust.algorithms, |path, anchor| {
+                    finish(path, anchor)
+                })
+            });
+            match tried {
+                Ok(issuer) => return Ok(issuer),
+                Err(Error::UntrustedIssuer(_)) => {}
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        Err(failure.unwrap_or_else(|| Error::UntrustedIssuer(self.leaf.issuer_text())))
+    }
+
+    /// Checks the leaf under the CA that is to have signed it.
+    fn check_under(&self, issuer: &Issuer, workload: Option<&WorkloadId>) -> Result<()> {
+        issuer.check_signed(&self.leaf, &self.trust.algorithms, &self.moment)?;
+        self.check_above(issuer, workload)?;
+        issuer.check_crls(&self.leaf, &self.moment)
+    }
+
+    /// Checks what a CA above the leaf, near or far, has to say of it.
+    fn check_above(&self, ca: &Issuer, workload: Option<&WorkloadId>) -> Result<()> {
+        ca.check_names_and_time(&self.leaf, &self.moment, &self.policy.denied)?;
+        match (ca.service_types(), workload) {
+            (Some(types), Some(workload)) if types.contains(&workload.service_type()) => Ok(()),
+            // A foreign CA that says nothing is bound by the patterns of its federation.
+            (None, _) => Ok(()),
+            (Some(_), Some(workload)) => {
+                Err(Error::ServiceTypeNotAllowed(workload.service_type().to_string()))
+            }
+            (Some(_), None) => Err(Error::ServiceTypeNotAllowed(self.id.to_string())),
+        }
+    }
+
+    /// The certificate is good; is the peer?
+    fn finish(self, issuer: &Issuer, workload: Workload) -> Result<Svid> {
+        let denied = &self.policy.denied;
+        let serial = self.leaf.serial();
+        if denied.has_identity(&self.id) {
+            return Err(Error::IdentityDenied(self.id.to_string()));
+        }
+        if denied.has_serial(issuer.key_id(), serial) {
+            return Err(Error::SerialDenied(serial_to_hex(serial)));
+        }
+        let expected = &self.policy.expected;
+        if !expected.is_empty() && !expected.iter().any(|pattern| pattern.matches(&self.id)) {
+            return Err(Error::UnexpectedPeer(self.id.to_string()));
+        }
+        Ok(Svid {
+            trust_domain: self.id.trust_domain().parse()?,
+            service_type: workload.as_ref().map(WorkloadId::service_type),
+            instance_id: workload.map(|workload| workload.instance_id().to_owned()),
+            fingerprint: cert::fingerprint(self.leaf.der()),
+            serial: serial_to_hex(serial),
+            not_before: self.leaf.not_before(),
+            not_after: self.leaf.not_after(),
+            issuer: issuer.text().to_owned(),
+            issuer_key_id: hex(issuer.key_id()),
+            spiffe_id: self.id,
+        })
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
