@@ -2,6 +2,7 @@
 //!
 //! Limbo's own names say which rules a case is about: those of `webpki::` and `online::` are
 //! verified with `Profile::WebPki`, all others with `Profile::Rfc5280`.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

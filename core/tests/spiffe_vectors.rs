@@ -1,4 +1,5 @@
 //! The SPIFFE ID vectors: 94 IDs, their verdicts and their parts.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

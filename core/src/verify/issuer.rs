@@ -101,7 +101,9 @@ impl Issuer {
         for (i, ca) in path.iter().enumerate() {
             let role = if i + 1 == path.len() { Role::Anchor } else { Role::Intermediate };
             path::check_ca(ca, role, demands.usage, demands.algorithms)?;
-            rules::check_constraints_critical(ca)?;
+            if uri_rule == UriRule::Host {
+                rules::check_constraints_critical(ca)?;
+            }
         }
         // What an intermediate limits itself to counts, though it be the anchor.
         rules::check_usage(issuer, demands.usage)?;
@@ -138,6 +140,10 @@ impl Issuer {
 
     pub(super) fn service_types(&self) -> Option<&[ServiceType]> {
         self.service_types.as_deref()
+    }
+
+    pub(super) fn uri_rule(&self) -> UriRule {
+        self.uri_rule
     }
 
     pub(super) fn key_id(&self) -> &[u8] {

@@ -203,7 +203,7 @@ impl<'a> Peer<'a> {
         // No anchor's own leaf. There may be a CA between, if the anchor's path length allows one.
         let issuer = self.climb(&sent(), &self.trust.anchors, |path, anchor| {
             let top = self.trust.issuers.get(anchor).ok_or_else(|| Error::internal("anchor"))?;
-            let issuer = Issuer::new(path, UriRule::HostOrSpiffePrefix, self.trust.demands())?;
+            let issuer = Issuer::new(path, top.uri_rule(), self.trust.demands())?;
             for below in path.iter().take(path.len().saturating_sub(1)) {
                 top.check_names_and_time(below, &self.moment, &self.policy.denied)?;
             }

@@ -1,5 +1,13 @@
 //! What several test programs need.
-#![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "tests; each program uses its part"
+)]
+
+pub mod pki;
 
 use std::{env, fs, path::PathBuf};
 
