@@ -16,7 +16,7 @@ use common::pki::{
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName,
     ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
-    SerialNumber,
+    PKCS_ML_DSA_65, SerialNumber,
 };
 use time::Duration;
 
@@ -167,9 +167,11 @@ mod taken {
     #[test]
     fn other_algorithms_that_the_policy_allows() {
         let pki = Pki::new();
-        for (key, algorithm) in
-            [(&PKCS_ECDSA_P256_SHA256, Algorithm::P256), (&PKCS_ED25519, Algorithm::Ed25519)]
-        {
+        for (key, algorithm) in [
+            (&PKCS_ECDSA_P256_SHA256, Algorithm::P256),
+            (&PKCS_ED25519, Algorithm::Ed25519),
+            (&PKCS_ML_DSA_65, Algorithm::MlDsa65),
+        ] {
             let leaf = pki.services.leaf_on(NODE, key, |_| {});
             assert_refused(&[&leaf], pki.policy(), ErrorCode::AlgorithmNotAllowed);
             assert!(verify(&[&leaf], pki.policy().allow_algorithm(algorithm)).is_ok());
@@ -941,7 +943,7 @@ mod mutations {
     }
 
     fn apply(edits: &[Edit], der: &mut Vec<u8>) {
-        for edit in edits.iter().filter(|_| true) {
+        for edit in edits {
             if der.is_empty() {
                 return;
             }

@@ -25,6 +25,9 @@ use crate::{Error, Result, SERVICE_TYPES_OID, Timestamp};
 /// The most bytes of one certificate that are looked at: what fits a TLS message easily.
 const MAX_LEN: usize = 512 * 1024;
 
+/// The most extensions: far more than any certificate has, few enough to compare each with each.
+const MAX_EXTENSIONS: usize = 128;
+
 /// Known here, so it isn't searched for by its text.
 const SERVICE_TYPES: ObjectIdentifier = ObjectIdentifier::new_unwrap(SERVICE_TYPES_OID);
 
@@ -174,6 +177,9 @@ impl<'a> Extensions<'a> {
     fn read(x509: &X509Certificate<'a>) -> Result<Self> {
         let mut read = Extensions::default();
         let all = x509.extensions();
+        if all.len() > MAX_EXTENSIONS {
+            return Err(malformed("over 128 extensions"));
+        }
         for (i, extension) in all.iter().enumerate() {
             // RFC 5280 4.2: no more than one instance of an extension.
             if all.iter().take(i).any(|earlier| earlier.oid == extension.oid) {

@@ -1,6 +1,6 @@
 //! Name constraints (RFC 5280 4.2.1.10) in all the forms that webpki leaves out or fails closed on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use der::{Tag, Tagged};
 use x509_parser::{prelude::FromDer, x509::X509Name};
@@ -29,6 +29,12 @@ pub(crate) enum UriRule {
 /// A certificate's name constraints. Made once, used for every certificate below.
 #[derive(Debug, Clone)]
 pub(crate) struct NameConstraints {
+    by_form: BTreeMap<Form, Subtrees>,
+}
+
+/// The constraints on one form of name.
+#[derive(Debug, Clone, Default)]
+struct Subtrees {
     permitted: Vec<Base>,
     excluded: Vec<Base>,
 }
@@ -36,7 +42,7 @@ pub(crate) struct NameConstraints {
 impl NameConstraints {
     pub(super) fn parse(der: &[u8]) -> Result<Self> {
         let parts = sequence(der).map_err(|_| malformed("not a sequence"))?;
-        let mut constraints = NameConstraints { permitted: Vec::new(), excluded: Vec::new() };
+        let mut constraints = NameConstraints { by_form: BTreeMap::new() };
         let mut last = None;
         for part in parts {
             let Tag::ContextSpecific { number, constructed: true } = part.tag() else {
@@ -46,25 +52,29 @@ impl NameConstraints {
                 return Err(malformed("subtrees out of order"));
             }
             last = Some(number.value());
-            let subtrees = match number.value() {
-                0 => &mut constraints.permitted,
-                1 => &mut constraints.excluded,
+            let permitted = match number.value() {
+                0 => true,
+                1 => false,
                 _ => return Err(malformed("neither permitted nor excluded subtrees")),
             };
-            for subtree in elements(part.value()).map_err(|_| malformed("broken subtree"))? {
+            let subtrees = elements(part.value()).map_err(|_| malformed("broken subtree"))?;
+            // SIZE (1..MAX).
+            if subtrees.is_empty() {
+                return Err(malformed("empty list of subtrees"));
+            }
+            for subtree in subtrees {
                 // The minimum is zero, thus left out in DER, and the maximum absent.
                 match elements(subtree.value()).as_deref() {
                     Ok([base]) if subtree.tag() == Tag::Sequence => {
                         let base = GeneralName::new(*base)
                             .ok_or_else(|| malformed("unknown form of name"))?;
-                        subtrees.push(Base::parse(base)?);
+                        let of_form = constraints.by_form.entry(base.form).or_default();
+                        let list =
+                            if permitted { &mut of_form.permitted } else { &mut of_form.excluded };
+                        list.push(Base::parse(base)?);
                     }
                     _ => return Err(malformed("a subtree is one base without bounds")),
                 }
-            }
-            // SIZE (1..MAX).
-            if subtrees.is_empty() {
-                return Err(malformed("empty list of subtrees"));
             }
         }
         if last.is_none() {
@@ -76,7 +86,8 @@ impl NameConstraints {
     /// Whether a URI constraint is of the path form, which RFC 5280 doesn't know.
     pub(crate) fn has_uri_prefix(&self) -> bool {
         let is_prefix = |base: &Base| matches!(base, Base::UriPrefix(_));
-        self.permitted.iter().chain(&self.excluded).any(is_prefix)
+        let uris = self.by_form.get(&Form::Uri);
+        uris.is_some_and(|uris| uris.permitted.iter().chain(&uris.excluded).any(is_prefix))
     }
 
     /// Checks every name of `certificate`: its SANs, its subject, the mailboxes in its subject.
@@ -108,26 +119,20 @@ impl NameConstraints {
         uri_rule: UriRule,
         budget: &mut Budget,
     ) -> Result<()> {
-        let of_form = |base: &&Base| base.form() == name.form;
-        let constrained =
-            self.permitted.iter().chain(&self.excluded).any(|b| b.form() == name.form);
-        if !constrained {
-            return Ok(());
-        }
+        let Some(subtrees) = self.by_form.get(&name.form) else { return Ok(()) };
         let Some(subject) = Subject::parse(name) else {
             return Err(violated(name, "can't be read, though its form is constrained"));
         };
-        for base in self.excluded.iter().filter(of_form) {
+        for base in &subtrees.excluded {
             budget.spend()?;
             if base.overlaps(&subject, uri_rule)? {
                 return Err(violated(name, "is excluded"));
             }
         }
-        let mut permitted = self.permitted.iter().filter(of_form).peekable();
-        if permitted.peek().is_none() {
+        if subtrees.permitted.is_empty() {
             return Ok(());
         }
-        for base in permitted {
+        for base in &subtrees.permitted {
             budget.spend()?;
             if base.contains(&subject, uri_rule)? {
                 return Ok(());
@@ -183,7 +188,7 @@ enum Base {
     },
     Directory(Vec<Rdn>),
     /// A form that we can't compare: it fails closed as soon as such a name appears.
-    Unsupported(Form),
+    Unsupported,
 }
 
 impl Base {
@@ -233,20 +238,7 @@ impl Base {
                 Some(rdns) => Ok(Base::Directory(rdns)),
                 None => Err(malformed("a directory constraint is a name")),
             },
-            form @ (Form::Other | Form::X400 | Form::EdiParty | Form::RegisteredId) => {
-                Ok(Base::Unsupported(form))
-            }
-        }
-    }
-
-    fn form(&self) -> Form {
-        match self {
-            Base::Dns(_) => Form::Dns,
-            Base::Mailbox { .. } | Base::MailHost { .. } => Form::Email,
-            Base::UriHost { .. } | Base::UriPrefix(_) => Form::Uri,
-            Base::Ip { .. } => Form::Ip,
-            Base::Directory(_) => Form::Directory,
-            Base::Unsupported(form) => *form,
+            Form::Other | Form::X400 | Form::EdiParty | Form::RegisteredId => Ok(Base::Unsupported),
         }
     }
 
@@ -300,7 +292,7 @@ impl Base {
                     && address.iter().zip(mask).map(|(a, m)| a & m).eq(network.iter().copied())
             }
             (Base::Directory(base), Subject::Directory(name)) => name.starts_with(base),
-            (Base::Unsupported(_), _) => {
+            (Base::Unsupported, _) => {
                 return Err(Error::NameConstraintViolated(
                     "a constraint on a form of name that can't be compared".into(),
                 ));

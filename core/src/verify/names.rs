@@ -23,7 +23,7 @@ pub enum PeerName {
 }
 
 /// What a GeneralName is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Form {
     Other,
     Email,

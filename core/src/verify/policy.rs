@@ -129,7 +129,6 @@ impl SvidPolicy {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
     pub fn builder(
         segment: Segment,
         role: PeerRole,

@@ -1,4 +1,9 @@
-//! The little DER that is read by hand: what is in a sequence, and what a signature covers.
+//! What is in a sequence, and what a signature covers, read by the `der` crate.
+//!
+//! x509-parser decodes these places too, but not as they stand, which the rules need: signature
+//! algorithms are compared as encoded (an `AlgorithmIdentifier` with other parameters is another
+//! algorithm, RFC 5280 4.1.1.2), names in bad encoding must be counted, a `cA` that is FALSE must
+//! be told from none. x509-cert's types own what they decode, and refuse what must be counted.
 
 use der::{Decode, Reader, SliceReader, Tag, Tagged, asn1::AnyRef};
 

@@ -241,8 +241,9 @@ fn name(common_name: &str) -> DistinguishedName {
 fn ca_params(common_name: &str, path_length: u8) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = name(common_name);
-    let serial: [u8; 8] =
-        std::array::from_fn(|i| 0x40 | common_name.bytes().nth(i).unwrap_or_default() & 0x3f);
+    let serial: [u8; 8] = std::array::from_fn(|i| {
+        0x40 | common_name.as_bytes().get(i).copied().unwrap_or_default() & 0x3f
+    });
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     params.not_before = datetime!(2026-01-01 0:00 UTC);
     params.not_after = datetime!(2028-01-01 0:00 UTC);
