@@ -611,12 +611,16 @@ mod leaf {
         let leaf = pki.services.leaf(NODE);
         let mut denied = Denied::default();
         denied.deny_identity(NODE).unwrap();
+        let open = verify(&[&leaf], pki.policy()).unwrap();
+        assert_eq!(denied.check(&open).unwrap_err().code(), ErrorCode::IdentityDenied);
         assert_refused(&[&leaf], pki.policy().denied(denied), ErrorCode::IdentityDenied);
 
         let mut denied = Denied::default();
         denied.deny_serial(&pki.services.key_id_hex().to_uppercase(), &hex(&SERIAL)).unwrap();
         let policy = pki.policy().build().unwrap();
         assert!(verify_svid(&[&leaf], &policy).is_ok());
+        assert_eq!(denied.check(&open).unwrap_err().code(), ErrorCode::SerialDenied);
+        assert!(Denied::default().check(&open).is_ok());
         let code = verify_svid(&[&leaf], &policy.with_denied(denied)).unwrap_err().code();
         assert_eq!(code, ErrorCode::SerialDenied);
 

@@ -129,8 +129,10 @@ impl Crl {
         self.issuer == issuer.subject() && issuer.key_id().is_none_or(|id| id == self.issuer_key_id)
     }
 
-    pub(super) fn issuer(&self) -> &[u8] {
-        &self.issuer
+    /// Whether it speaks of `certificate`, as far as that names its issuer.
+    pub(super) fn may_list(&self, certificate: &Certificate<'_>) -> bool {
+        self.issuer == certificate.issuer()
+            && certificate.issuer_key_id().is_none_or(|id| id == self.issuer_key_id)
     }
 
     /// Verifies that `issuer` signed it, and may sign lists (RFC 5280 6.3.3 (f) and (g)).

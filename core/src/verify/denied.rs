@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::without_leading_zeros;
-use crate::{Error, Result, SpiffeId};
+use super::{svid::Svid, without_leading_zeros};
+use crate::{Error, Result, SpiffeId, cert::serial_to_hex};
 
 /// Denied identities, denied certificates and revoked CAs.
 ///
@@ -62,17 +62,39 @@ impl Denied {
         Ok(())
     }
 
-    pub(super) fn has_identity(&self, id: &SpiffeId) -> bool {
-        self.identities.contains(id)
+    /// Checks a peer that was verified earlier: for connections that are open when a list changes.
+    /// Revoked CAs are not looked at, for which the whole chain is needed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::IdentityDenied`], [`Error::SerialDenied`].
+    pub fn check(&self, svid: &Svid) -> Result<()> {
+        let issuer_key_id = bytes(&svid.issuer_key_id, "the issuer's key identifier")?;
+        self.check_peer(&svid.spiffe_id, &issuer_key_id, &bytes(&svid.serial, "the serial")?)
     }
 
-    pub(super) fn has_serial(&self, issuer_key_id: &[u8], serial: &[u8]) -> bool {
-        let serials = self.serials.get(issuer_key_id);
-        serials.is_some_and(|serials| serials.contains(without_leading_zeros(serial)))
+    pub(super) fn check_peer(
+        &self,
+        id: &SpiffeId,
+        issuer_key_id: &[u8],
+        serial: &[u8],
+    ) -> Result<()> {
+        if self.identities.contains(id) {
+            return Err(Error::IdentityDenied(id.to_string()));
+        }
+        if self.has_serial(issuer_key_id, serial) {
+            return Err(Error::SerialDenied(serial_to_hex(serial)));
+        }
+        Ok(())
     }
 
     pub(super) fn has_issuer(&self, serial: &[u8]) -> bool {
         self.issuers.contains(without_leading_zeros(serial))
+    }
+
+    fn has_serial(&self, issuer_key_id: &[u8], serial: &[u8]) -> bool {
+        let serials = self.serials.get(issuer_key_id);
+        serials.is_some_and(|serials| serials.contains(without_leading_zeros(serial)))
     }
 }
 

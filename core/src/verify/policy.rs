@@ -498,7 +498,7 @@ impl SvidPolicyBuilder {
 
     /// A list that may well revoke the anchor, but can't be verified, must not be passed over.
     fn check_no_crl_above(&self, anchor: &Certificate<'_>) -> Result<()> {
-        if self.crls.iter().any(|crl| crl.issuer() == anchor.issuer()) {
+        if self.crls.iter().any(|crl| crl.may_list(anchor)) {
             return Err(Error::CrlInvalid(
                 "it is the root's, and without the pinned root it can't be verified".into(),
             ));

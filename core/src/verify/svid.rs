@@ -280,14 +280,8 @@ impl<'a> Peer<'a> {
 
     /// The certificate is good; is the peer?
     fn finish(self, issuer: &Issuer, workload: Workload) -> Result<Svid> {
-        let denied = &self.policy.denied;
         let serial = self.leaf.serial();
-        if denied.has_identity(&self.id) {
-            return Err(Error::IdentityDenied(self.id.to_string()));
-        }
-        if denied.has_serial(issuer.key_id(), serial) {
-            return Err(Error::SerialDenied(serial_to_hex(serial)));
-        }
+        self.policy.denied.check_peer(&self.id, issuer.key_id(), serial)?;
         let expected = &self.policy.expected;
         if !expected.is_empty() && !expected.iter().any(|pattern| pattern.matches(&self.id)) {
             return Err(Error::UnexpectedPeer(self.id.to_string()));
