@@ -1,5 +1,311 @@
-//! SQLite.
+//! SQLite: the embedded store.
 
-/// The embedded store.
+mod connection;
+mod counts;
+mod deny;
+mod failure;
+mod group_commit;
+mod hierarchy;
+mod leaf;
+mod legacy;
+mod list;
+mod purge;
+mod row;
+mod schema;
+mod setting;
+
+use std::{
+    fs,
+    fs::{File, OpenOptions},
+    io,
+    path::{self, Path},
+};
+
+use rusqlite::{Connection, config::DbConfig, params, types::Value};
+
+use self::{
+    connection::{Database, pragma, retry_when_busy},
+    failure::{Failure, Outcome, Place, file_error},
+    group_commit::{Abandoned, GroupCommit},
+    row::columns,
+    schema::Found,
+};
+use super::{
+    CertificatePage, CertificateQuery, CertificateRecord, Counts, DenyListEntry,
+    ExpiringCertificate, NewHierarchy, NewLeaf, Recorded, Store, StoredHierarchy,
+};
+use crate::{
+    Error, Result, Timestamp,
+    authority::signer::{KeyProtection, KeySealer},
+};
+
+/// The embedded store: a SQLite database in a file or in memory.
+///
+/// What it has stored in a file survives a power cut. Concurrent issuers share one write to the
+/// disk; reads don't wait for it. Several processes may open one file.
+///
+/// ```
+/// use catalyst_pki::authority::{
+///     signer::{KeyProtection, Passphrase},
+///     store::{SqliteStore, Store},
+/// };
+///
+/// # let folder = std::env::temp_dir().join(format!("catalyst-pki-doc-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder).map_err(|e| catalyst_pki::Error::StoreUnavailable(e.to_string()))?;
+/// let protection = KeyProtection::Passphrase(Passphrase::new("correct horse battery staple")?);
+/// let store = SqliteStore::open(&folder.join("certs.db"), &protection)?;
+/// assert!(store.hierarchy()?.cas.is_empty());
+/// # drop(store);
+/// # let _ = std::fs::remove_dir_all(&folder);
+/// # Ok::<(), catalyst_pki::Error>(())
+/// ```
 #[derive(Debug)]
-pub struct SqliteStore {}
+pub struct SqliteStore {
+    database: Database,
+    leaves: GroupCommit<NewLeaf, Result<Recorded>>,
+    sealer: KeySealer,
+}
+
+impl SqliteStore {
+    /// Opens the database in the file `path`, and makes it if there is none; `:memory:` means
+    /// [`in_memory`](Self::in_memory).
+    ///
+    /// A new file, and what SQLite puts beside it, is for its owner alone (mode 0600). A database of
+    /// an earlier version is brought to the present one; in one of the earlier TypeScript
+    /// implementation the private keys are encrypted and what they have left behind is wiped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongPassphrase`] if the passphrase doesn't open the stored CA keys: nothing is
+    /// changed then. [`Error::StoreTooNew`], [`Error::StoreUnavailable`], and those of
+    /// [`KeySealer::for_database`]; [`Error::CorruptCaState`] if a private key of an earlier
+    /// database can't be read.
+    pub fn open(path: &Path, protection: &KeyProtection) -> Result<Self> {
+        if path == Path::new(":memory:") {
+            return Self::in_memory();
+        }
+        let path = path::absolute(path).map_err(|error| file_error(path, &error))?;
+        let place = Place::File(path.clone().into_boxed_path());
+        create_file(&path)?;
+        let wal_is_empty = !file_beside(&path, "-wal").metadata().is_ok_and(|wal| wal.len() > 0);
+
+        let writer = connection::open_writer(&path).map_err(|failure| failure.explain(&place))?;
+        let sealer = match unlock(&writer, protection, &path) {
+            Ok(sealer) => sealer,
+            Err(failure) => {
+                // Closing writes what is in the WAL into the file, but nothing is to be changed.
+                let _ =
+                    writer.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !wal_is_empty);
+                return Err(failure.explain(&place));
+            }
+        };
+        prepare(&writer, &sealer, &path).map_err(|failure| failure.explain(&place))?;
+        if sealer.uses_development_key_file() {
+            tracing::warn!(
+                target: "catalyst.pki",
+                database = %path.display(),
+                "development key file in use"
+            );
+        }
+        let database = Database::in_file(path.into_boxed_path(), writer);
+        Ok(SqliteStore { database, leaves: GroupCommit::default(), sealer })
+    }
+
+    /// An empty database in memory, gone when dropped; for tests. Its keys are encrypted with a
+    /// passphrase that nobody knows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`] without memory, [`Error::Internal`] without randomness.
+    pub fn in_memory() -> Result<Self> {
+        let sealer = KeySealer::ephemeral()?;
+        let writer = connection::open_memory()
+            .and_then(|writer| schema::migrate(&writer, &sealer).map(|_| writer))
+            .map_err(|failure| failure.explain(&Place::Memory))?;
+        let database = Database::in_memory(writer);
+        Ok(SqliteStore { database, leaves: GroupCommit::default(), sealer })
+    }
+}
+
+impl Store for SqliteStore {
+    fn sealer(&self) -> &KeySealer {
+        &self.sealer
+    }
+
+    fn hierarchy(&self) -> Result<StoredHierarchy> {
+        self.database.read_snapshot(hierarchy::load)
+    }
+
+    fn hierarchy_sequence(&self) -> Result<u64> {
+        self.database.read(setting::hierarchy_sequence)
+    }
+
+    fn create_hierarchy(&self, new: &NewHierarchy) -> Result<bool> {
+        self.database.write(|connection| hierarchy::create(connection, new))
+    }
+
+    fn is_denied(&self, spiffe_id: &str) -> Result<bool> {
+        self.database.read(|connection| leaf::is_denied(connection, spiffe_id))
+    }
+
+    fn names_held_by_others(
+        &self,
+        names: &[String],
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Vec<String>> {
+        self.database.read(|connection| leaf::names_held_by_others(connection, names, owner, now))
+    }
+
+    fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded> {
+        let recorded = self.leaves.submit(
+            leaf,
+            || self.database.writer(),
+            |writer, leaves| leaf::record_all(&writer, &self.database.place, &leaves),
+        );
+        recorded
+            .unwrap_or_else(|Abandoned| Err(Error::internal("storing a batch of leaves failed")))
+    }
+
+    fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>> {
+        self.database.write(|connection| deny::deny(connection, entry))
+    }
+
+    fn allow(&self, spiffe_id: &str) -> Result<bool> {
+        self.database.write(|connection| deny::allow(connection, spiffe_id))
+    }
+
+    fn denied_identities(&self) -> Result<Vec<DenyListEntry>> {
+        self.database.read(deny::list)
+    }
+
+    fn find_by_serial(&self, serial: &str) -> Result<Option<CertificateRecord>> {
+        const SQL: &str = concat!("SELECT ", columns!(), " FROM certificate WHERE serial = ?1");
+        self.database.read(|connection| row::find(connection, SQL, [serial]))
+    }
+
+    fn find_by_fingerprint(&self, fingerprint: &str) -> Result<Option<CertificateRecord>> {
+        const SQL: &str =
+            concat!("SELECT ", columns!(), " FROM certificate WHERE fingerprint = ?1");
+        self.database.read(|connection| row::find(connection, SQL, [fingerprint]))
+    }
+
+    fn find_by_spiffe_id(&self, spiffe_id: &str, now: Timestamp) -> Result<Vec<CertificateRecord>> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM certificate INDEXED BY certificate_by_spiffe_id
+             WHERE type = 'end-entity' AND spiffe_id = ?1 AND status = 'active' AND not_after > ?2
+             ORDER BY created_at DESC, rowid DESC"
+        );
+        let params = params![spiffe_id, now.as_millis()];
+        self.database.read(|connection| row::find_all(connection, SQL, params))
+    }
+
+    fn list_certificates(&self, query: &CertificateQuery) -> Result<CertificatePage> {
+        self.database.read(|connection| list::page(connection, query))
+    }
+
+    fn counts(&self, now: Timestamp) -> Result<Counts> {
+        self.database.read_snapshot(|connection| counts::counts(connection, now))
+    }
+
+    fn purge_expired(&self, before: Timestamp) -> Result<u64> {
+        purge::purge(&self.database, before)
+    }
+}
+
+/// Makes the file, for its owner alone from the start; SQLite gives `-wal` and `-shm` the same mode.
+///
+/// An existing file isn't opened: closing it again would take away the locks that another store in
+/// this process may have on it (a POSIX rule).
+fn create_file(path: &Path) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let made = options.open(path).and_then(|_| sync_folder(path));
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map_err(|error| file_error(path, &error)),
+    }
+}
+
+/// So that a power cut doesn't take the new file away.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+/// Looks whether this database can be used with this passphrase, and changes nothing in it.
+fn unlock(writer: &Connection, protection: &KeyProtection, path: &Path) -> Outcome<KeySealer> {
+    let found = schema::inspect(writer)?;
+    if writer.is_readonly(rusqlite::MAIN_DB)? {
+        return Err(Failure::Database(
+            "is read-only: give this user write permission on the file and its folder",
+        ));
+    }
+    let key = match found {
+        Found::Empty => None,
+        Found::Legacy | Found::Ours(_) => row::some_encrypted_key(writer)?,
+    };
+    let sealer = KeySealer::for_database(protection, path, key.is_some())?;
+    if let Some(key) = key {
+        sealer.open(&key)?;
+    }
+    Ok(sealer)
+}
+
+/// Brings the database to the present version.
+fn prepare(writer: &Connection, sealer: &KeySealer, path: &Path) -> Outcome<()> {
+    if pragma(writer, "PRAGMA journal_mode")? != Value::Text("wal".into()) {
+        let mode = retry_when_busy(|| pragma(writer, "PRAGMA journal_mode = WAL"))?;
+        if mode != Value::Text("wal".into()) {
+            return Err(Failure::Database(
+                "can't be used with a write-ahead log: put it on a local disk",
+            ));
+        }
+    }
+    match schema::migrate(writer, sealer)? {
+        Found::Empty | Found::Legacy => restrict(path)?,
+        Found::Ours(_) => {}
+    }
+    if !legacy::wipe(writer)? {
+        tracing::warn!(
+            target: "catalyst.pki",
+            database = %path.display(),
+            "remains of unencrypted keys are not wiped yet, as another process has the database open"
+        );
+    }
+    Ok(())
+}
+
+/// A file that was there before, empty or with the tables of the earlier implementation, may have
+/// been readable for others.
+fn restrict(path: &Path) -> Outcome<()> {
+    #[cfg(unix)]
+    for path in [path.to_owned(), file_beside(path, "-wal"), file_beside(path, "-shm")] {
+        use std::os::unix::fs::PermissionsExt;
+
+        match fs::set_permissions(&path, fs::Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(file_error(&path, &error).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn file_beside(path: &Path, suffix: &str) -> path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod measure;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! Deleting what expired long ago, a little at a time.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, params};
+
+use super::{
+    connection::{Database, transaction},
+    counts::Tally,
+    failure::Outcome,
+};
+use crate::{Result, Timestamp};
+
+const FIRST_BATCH: u32 = 200;
+const MIN_BATCH: u32 = 20;
+const MAX_BATCH: u32 = 2_000;
+/// What a batch should take, with its commit: issuing waits no longer than that.
+const BATCH_TIME: Duration = Duration::from_millis(15);
+/// Between batches, so that another process gets its turn: it looks once in a millisecond.
+const PAUSE: Duration = Duration::from_millis(3);
+
+pub(super) fn purge(database: &Database, before: Timestamp) -> Result<u64> {
+    let mut purged = 0;
+    let mut limit = FIRST_BATCH;
+    while database.read(|connection| is_due(connection, before))? {
+        let writer = database.writer();
+        let started = Instant::now();
+        let deleted = transaction(&writer, |connection| batch(connection, before, limit))
+            .map_err(|failure| failure.explain(&database.place))?;
+        let took = started.elapsed();
+        drop(writer);
+        purged += deleted;
+        limit = match took {
+            took if took > BATCH_TIME => limit / 2,
+            took if took < BATCH_TIME / 2 => limit + limit / 4,
+            _ => limit,
+        }
+        .clamp(MIN_BATCH, MAX_BATCH);
+        thread::sleep(PAUSE);
+    }
+    Ok(purged)
+}
+
+/// Looked up by a reader, so that a purge with nothing to do writes nothing.
+fn is_due(connection: &Connection, before: Timestamp) -> Outcome<bool> {
+    Ok(connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM certificate INDEXED BY certificate_by_not_after
+                            WHERE type = 'end-entity' AND not_after < ?1)
+                 OR EXISTS (SELECT 1 FROM dns_name INDEXED BY dns_name_by_not_after
+                            WHERE not_after < ?1)",
+        )?
+        .query_row([before.as_millis()], |row| row.get(0))?)
+}
+
+fn batch(connection: &Connection, before: Timestamp, limit: u32) -> Outcome<u64> {
+    let before = before.as_millis();
+    let deleted = connection
+        .prepare_cached(
+            "DELETE FROM certificate WHERE rowid IN (
+                 SELECT rowid FROM certificate INDEXED BY certificate_by_not_after
+                 WHERE type = 'end-entity' AND not_after < ?1 ORDER BY not_after LIMIT ?2)
+             RETURNING status, issuer_serial, not_after",
+        )?
+        .query_map(params![before, limit], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?))
+        })?
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut tally = Tally::default();
+    for (status, issuer_serial, not_after) in &deleted {
+        let not_after = Timestamp::from_millis(*not_after);
+        tally.add(status.parse()?, issuer_serial.as_deref(), not_after, -1);
+    }
+    tally.write(connection)?;
+    connection
+        .prepare_cached(
+            "DELETE FROM dns_name WHERE (name, owner) IN (
+                 SELECT name, owner FROM dns_name INDEXED BY dns_name_by_not_after
+                 WHERE not_after < ?1 ORDER BY not_after LIMIT ?2)",
+        )?
+        .execute(params![before, limit])?;
+    Ok(u64::try_from(deleted.len()).unwrap_or(u64::MAX))
+}

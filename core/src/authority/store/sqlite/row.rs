@@ -1,0 +1,131 @@
+//! Certificates as rows.
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::failure::Outcome;
+use crate::{Error, Timestamp, authority::store::CertificateRecord};
+
+/// The columns that [`read`] takes, in its order.
+macro_rules! columns {
+    () => {
+        "serial, fingerprint, type, common_name, spiffe_id, certificate_pem, private_key_pem, \
+         issuer_serial, not_before, not_after, status, created_at"
+    };
+}
+pub(super) use columns;
+
+pub(super) fn read(row: &Row<'_>) -> Outcome<CertificateRecord> {
+    let time = |index| row.get(index).map(Timestamp::from_millis);
+    Ok(CertificateRecord {
+        serial: row.get(0)?,
+        fingerprint: row.get(1)?,
+        certificate_type: row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?.parse()?,
+        common_name: row.get(3)?,
+        spiffe_id: row.get(4)?,
+        certificate_pem: row.get(5)?,
+        private_key_pem: row.get(6)?,
+        issuer_serial: row.get(7)?,
+        not_before: time(8)?,
+        not_after: time(9)?,
+        status: row.get_ref(10)?.as_str().map_err(rusqlite::Error::from)?.parse()?,
+        created_at: time(11)?,
+    })
+}
+
+/// The one certificate that a query finds.
+pub(super) fn find(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> Outcome<Option<CertificateRecord>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    rows.next()?.map(read).transpose()
+}
+
+/// The certificates that a query finds, in its order.
+pub(super) fn find_all(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> Outcome<Vec<CertificateRecord>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        records.push(read(row)?);
+    }
+    Ok(records)
+}
+
+/// Inserts a certificate as it is. `Err(DuplicateRecord)` inside leaves the transaction as it was.
+pub(super) fn insert(
+    connection: &Connection,
+    record: &CertificateRecord,
+) -> Outcome<Result<(), Error>> {
+    if let Err(error) = check_key(record) {
+        return Ok(Err(error));
+    }
+    let inserted = connection
+        .prepare_cached(concat!(
+            "INSERT INTO certificate (",
+            columns!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+        ))?
+        .execute(params![
+            record.serial,
+            record.fingerprint,
+            record.certificate_type.as_str(),
+            record.common_name,
+            record.spiffe_id,
+            record.certificate_pem,
+            record.private_key_pem,
+            record.issuer_serial,
+            record.not_before.as_millis(),
+            record.not_after.as_millis(),
+            record.status.as_str(),
+            record.created_at.as_millis(),
+        ]);
+    match inserted {
+        Ok(_) => Ok(Ok(())),
+        Err(error) => match error.sqlite_error().map(|failure| failure.extended_code) {
+            Some(rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => {
+                Ok(Err(Error::DuplicateRecord("serial")))
+            }
+            Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE) => {
+                Ok(Err(Error::DuplicateRecord("fingerprint")))
+            }
+            Some(rusqlite::ffi::SQLITE_TOOBIG) => {
+                Ok(Err(Error::argument("certificate", "it is too large to be stored")))
+            }
+            _ => Err(error.into()),
+        },
+    }
+}
+
+/// The last line of defence: whoever stores a key has encrypted it before.
+fn check_key(record: &CertificateRecord) -> Result<(), Error> {
+    let plain = record
+        .private_key_pem
+        .as_deref()
+        .is_some_and(|pem| pem.contains("PRIVATE KEY") && !pem.contains(ENCRYPTED_KEY));
+    match plain {
+        true => Err(Error::InvalidKey("a private key must be encrypted to be stored".into())),
+        false => Ok(()),
+    }
+}
+
+pub(super) const ENCRYPTED_KEY: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+
+/// An encrypted key of a CA to try a passphrase on, if there is one.
+pub(super) fn some_encrypted_key(connection: &Connection) -> Outcome<Option<String>> {
+    // No index in this query: it must do for the tables of the earlier implementation too.
+    Ok(connection
+        .query_row(
+            "SELECT private_key_pem FROM certificate
+             WHERE type <> 'end-entity' AND instr(private_key_pem, ?1) > 0 LIMIT 1",
+            [ENCRYPTED_KEY],
+            |row| row.get(0),
+        )
+        .optional()?)
+}
