@@ -1,5 +1,6 @@
 //! SQLite: the embedded store.
 
+mod checkpoint;
 mod connection;
 mod counts;
 mod deny;
@@ -107,7 +108,8 @@ impl SqliteStore {
                 "development key file in use"
             );
         }
-        let database = Database::in_file(path.into_boxed_path(), writer);
+        let database = Database::in_file(path.into_boxed_path(), writer)
+            .map_err(|failure| failure.explain(&place))?;
         Ok(SqliteStore { database, leaves: GroupCommit::default(), sealer })
     }
 
@@ -158,11 +160,18 @@ impl Store for SqliteStore {
     }
 
     fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded> {
+        let mut has_led = false;
         let recorded = self.leaves.submit(
             leaf,
-            || self.database.writer(),
+            || {
+                has_led = true;
+                self.database.writer()
+            },
             |writer, leaves| leaf::record_all(&writer, &self.database.place, &leaves),
         );
+        if has_led {
+            self.database.checkpoint();
+        }
         recorded
             .unwrap_or_else(|Abandoned| Err(Error::internal("storing a batch of leaves failed")))
     }
@@ -247,10 +256,7 @@ fn unlock(writer: &Connection, protection: &KeyProtection, path: &Path) -> Outco
             "is read-only: give this user write permission on the file and its folder",
         ));
     }
-    let key = match found {
-        Found::Empty => None,
-        Found::Legacy | Found::Ours(_) => row::some_encrypted_key(writer)?,
-    };
+    let key = row::some_encrypted_key(writer, found)?;
     let sealer = KeySealer::for_database(protection, path, key.is_some())?;
     if let Some(key) = key {
         sealer.open(&key)?;

@@ -11,7 +11,10 @@ use std::{
 
 use rusqlite::{Connection, FileControl, OpenFlags, types::Value};
 
-use super::failure::{Outcome, Place};
+use super::{
+    checkpoint::Checkpointer,
+    failure::{Outcome, Place},
+};
 use crate::Result;
 
 /// How long a call waits for another process that holds the database.
@@ -23,8 +26,9 @@ const STATEMENTS: usize = 64;
 /// An open database.
 pub(super) struct Database {
     pub(super) place: Place,
-    /// Before the writer, so that it is the writer that closes last and empties the WAL.
+    // Before the writer, so that it is the writer that closes last and empties the log.
     readers: Option<Readers>,
+    checkpointer: Option<Checkpointer>,
     writer: FairMutex<Connection>,
 }
 
@@ -37,16 +41,22 @@ impl fmt::Debug for Database {
 impl Database {
     /// A database in memory, for the one connection that it has.
     pub(super) fn in_memory(writer: Connection) -> Self {
-        Database { place: Place::Memory, readers: None, writer: FairMutex::new(writer) }
+        Database {
+            place: Place::Memory,
+            readers: None,
+            checkpointer: None,
+            writer: FairMutex::new(writer),
+        }
     }
 
     /// A database in a file, which `writer` has open.
-    pub(super) fn in_file(path: Box<Path>, writer: Connection) -> Self {
-        Database {
-            place: Place::File(path),
+    pub(super) fn in_file(path: Box<Path>, writer: Connection) -> Outcome<Self> {
+        Ok(Database {
             readers: Some(Readers::default()),
+            checkpointer: Some(Checkpointer::new(&path)?),
+            place: Place::File(path),
             writer: FairMutex::new(writer),
-        }
+        })
     }
 
     /// Reads. Never waits for a writer, unless the database is in memory.
@@ -71,7 +81,16 @@ impl Database {
 
     /// Writes, in one transaction that is durable afterwards, or has not happened.
     pub(super) fn write<T>(&self, write: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T> {
-        transaction(&self.writer(), write).map_err(|failure| failure.explain(&self.place))
+        let written = transaction(&self.writer(), write);
+        self.checkpoint();
+        written.map_err(|failure| failure.explain(&self.place))
+    }
+
+    /// To be called after each write, by whoever doesn't hold the writer any more.
+    pub(super) fn checkpoint(&self) {
+        if let Some(checkpointer) = &self.checkpointer {
+            checkpointer.run(|| self.writer());
+        }
     }
 
     /// The connection that writes, first come, first served.
@@ -137,7 +156,8 @@ pub(super) fn open_writer(path: &Path) -> Outcome<Connection> {
     // The cache is small since SQLite walks through all of it at some commits; the operating
     // system's cache is behind it.
     connection.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA cache_size = 2000; PRAGMA journal_size_limit = 67108864;",
+        "PRAGMA synchronous = FULL; PRAGMA cache_size = 2000; PRAGMA journal_size_limit = 67108864;
+         PRAGMA wal_autocheckpoint = 0;",
     )?;
     configure(&connection)?;
     Ok(connection)

@@ -27,7 +27,8 @@ use crate::{
     profile::LeafNames,
 };
 
-/// Refuses tables that only have the same names.
+/// Refuses tables that only have the same names. Also those with columns more than expected, as they
+/// wouldn't be kept.
 pub(super) fn check_columns(connection: &Connection) -> Outcome<()> {
     for (table, expected) in
         [("certificate", columns!()), ("denied_identity", "spiffe_id, reason, denied_at")]
@@ -35,7 +36,9 @@ pub(super) fn check_columns(connection: &Connection) -> Outcome<()> {
         let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
         let columns =
             statement.query_map([table], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-        if expected.split(", ").any(|column| !columns.iter().any(|name| name == column)) {
+        let expected: Vec<&str> = expected.split(", ").collect();
+        let is_expected = |name: &String| expected.contains(&name.as_str());
+        if columns.len() != expected.len() || !columns.iter().all(is_expected) {
             return Err(Failure::Database("belongs to another program: check the path"));
         }
     }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::failure::Outcome;
+use super::{failure::Outcome, schema::Found};
 use crate::{Error, Timestamp, authority::store::CertificateRecord};
 
 /// The columns that [`read`] takes, in its order.
@@ -118,14 +118,18 @@ fn check_key(record: &CertificateRecord) -> Result<(), Error> {
 pub(super) const ENCRYPTED_KEY: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
 /// An encrypted key of a CA to try a passphrase on, if there is one.
-pub(super) fn some_encrypted_key(connection: &Connection) -> Outcome<Option<String>> {
-    // No index in this query: it must do for the tables of the earlier implementation too.
-    Ok(connection
-        .query_row(
+pub(super) fn some_encrypted_key(connection: &Connection, found: Found) -> Outcome<Option<String>> {
+    let sql = match found {
+        Found::Empty => return Ok(None),
+        Found::Legacy => {
             "SELECT private_key_pem FROM certificate
-             WHERE type <> 'end-entity' AND instr(private_key_pem, ?1) > 0 LIMIT 1",
-            [ENCRYPTED_KEY],
-            |row| row.get(0),
-        )
-        .optional()?)
+             WHERE type <> 'end-entity' AND instr(private_key_pem, ?1) > 0 LIMIT 1"
+        }
+        // Not through all of a million leaves.
+        Found::Ours(_) => {
+            "SELECT private_key_pem FROM certificate INDEXED BY certificate_authority
+             WHERE type <> 'end-entity' AND instr(private_key_pem, ?1) > 0 LIMIT 1"
+        }
+    };
+    Ok(connection.query_row(sql, [ENCRYPTED_KEY], |row| row.get(0)).optional()?)
 }
