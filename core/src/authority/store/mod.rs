@@ -1,5 +1,7 @@
 //! Where certificates and denials are kept: one trait, one test suite for all that implement it.
 
+mod cursor;
+mod memory;
 mod record;
 mod sqlite;
 #[cfg(test)]
@@ -7,6 +9,7 @@ mod suite;
 
 use std::fmt;
 
+pub use memory::MemoryStore;
 pub use record::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
     DenyListEntry, ExpiringCertificate,

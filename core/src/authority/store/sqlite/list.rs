@@ -3,7 +3,6 @@
 //! A page goes on after the last row of the one before (keyset paging): the thousandth costs what
 //! the first does, and what is stored meanwhile shifts nothing.
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rusqlite::{Connection, params};
 
 use super::{
@@ -11,26 +10,20 @@ use super::{
     row::{self, columns},
 };
 use crate::{
-    Error, Result,
-    authority::store::{CertificatePage, CertificateQuery, CertificateStatus},
+    Error,
+    authority::store::{CertificatePage, CertificateQuery, CertificateStatus, cursor::Cursor},
 };
 
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1000;
-
 pub(super) fn page(connection: &Connection, query: &CertificateQuery) -> Outcome<CertificatePage> {
-    let limit = match query.limit {
-        0 => DEFAULT_LIMIT,
-        limit => limit.min(MAX_LIMIT),
-    };
+    let limit = query.page_len();
     let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
-    let after = after.unwrap_or(Cursor::BEFORE_ALL);
+    let after = after.unwrap_or(Cursor::START);
     let mut statement = connection.prepare_cached(sql(query))?;
     let mut rows = statement.query(params![
         query.spiffe_id,
         query.status.map(CertificateStatus::as_str),
         after.created_at,
-        after.rowid,
+        after.number,
         // One more, to see whether there is a next page.
         i64::try_from(limit + 1).map_err(Error::internal)?,
     ])?;
@@ -41,7 +34,7 @@ pub(super) fn page(connection: &Connection, query: &CertificateQuery) -> Outcome
             page.next = Some(last.encode());
             break;
         }
-        last = Cursor { created_at: row.get(11)?, rowid: row.get(12)? };
+        last = Cursor { created_at: row.get(11)?, number: row.get(12)? };
         page.records.push(row::read(row)?);
     }
     Ok(page)
@@ -75,47 +68,10 @@ fn sql(query: &CertificateQuery) -> &'static str {
     }
 }
 
-/// The last row of a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cursor {
-    created_at: i64,
-    rowid: i64,
-}
-
-impl Cursor {
-    const BEFORE_ALL: Cursor = Cursor { created_at: i64::MAX, rowid: i64::MAX };
-
-    fn encode(self) -> String {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&self.created_at.to_be_bytes());
-        bytes[8..].copy_from_slice(&self.rowid.to_be_bytes());
-        BASE64_URL_SAFE_NO_PAD.encode(bytes)
-    }
-
-    fn decode(text: &str) -> Result<Self> {
-        let bad = || Error::argument("cursor", "it is not one that a page came with");
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| bad())?;
-        let (created_at, rowid) = bytes.split_at_checked(8).ok_or_else(bad)?;
-        Ok(Cursor {
-            created_at: i64::from_be_bytes(created_at.try_into().map_err(|_| bad())?),
-            rowid: i64::from_be_bytes(rowid.try_into().map_err(|_| bad())?),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::authority::store::sqlite::{connection, schema};
-
-    #[test]
-    fn cursors_come_back() {
-        let cursor = Cursor { created_at: -5, rowid: 1 << 40 };
-        assert_eq!(Cursor::decode(&cursor.encode()).unwrap(), cursor);
-        for bad in ["", "x", "AAAA", "AAAAAAAAAAAAAAAAAAAAAAA", "ÄÖ", "=", &"A".repeat(10_000)] {
-            assert!(Cursor::decode(bad).is_err(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn no_list_sorts_or_scans() {

@@ -13,7 +13,10 @@ use aws_lc_rs::{
 };
 
 use super::*;
-use crate::authority::store::suite::{self, NOW};
+use crate::authority::store::{
+    MemoryStore,
+    suite::{self, NOW},
+};
 
 const MILLION: usize = 1_000_000;
 
@@ -33,7 +36,7 @@ fn leaf(number: usize) -> NewLeaf {
 }
 
 /// What issuing asks of a store for one leaf.
-fn issue(store: &SqliteStore, new: NewLeaf) {
+fn issue(store: &dyn Store, new: NewLeaf) {
     let id = new.record.spiffe_id.as_deref().unwrap();
     assert!(!store.is_denied(id).unwrap());
     let now = new.record.created_at;
@@ -83,14 +86,20 @@ fn each<T>(runs: usize, mut run: impl FnMut(usize) -> T) -> Duration {
 #[test]
 #[ignore = "measures"]
 fn measure_in_memory() {
-    let store = SqliteStore::in_memory().unwrap();
+    println!("SQLite");
+    per_leaf(&SqliteStore::in_memory().unwrap());
+    println!("plain memory");
+    per_leaf(&MemoryStore::new().unwrap());
+}
+
+fn per_leaf(store: &dyn Store) {
     let mut leaves: Vec<NewLeaf> = (0..50_000).map(leaf).collect();
     leaves.reverse();
     for count in [1_000, 4_000, 15_000, 30_000] {
         let before = computed();
-        let took = each(count, |_| issue(&store, leaves.pop().unwrap()));
+        let took = each(count, |_| issue(store, leaves.pop().unwrap()));
         let computed = (computed() - before) / count as u32;
-        println!("in memory, the next {count}: {took:?} a leaf, {computed:?} of computing");
+        println!("the next {count}: {took:?} a leaf, {computed:?} of computing");
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn insert(
     connection: &Connection,
     record: &CertificateRecord,
 ) -> Outcome<Result<(), Error>> {
-    if let Err(error) = check_key(record) {
+    if let Err(error) = record.check_key() {
         return Ok(Err(error));
     }
     let inserted = connection
@@ -103,20 +103,6 @@ pub(super) fn insert(
     }
 }
 
-/// The last line of defence: whoever stores a key has encrypted it before.
-fn check_key(record: &CertificateRecord) -> Result<(), Error> {
-    let plain = record
-        .private_key_pem
-        .as_deref()
-        .is_some_and(|pem| pem.contains("PRIVATE KEY") && !pem.contains(ENCRYPTED_KEY));
-    match plain {
-        true => Err(Error::InvalidKey("a private key must be encrypted to be stored".into())),
-        false => Ok(()),
-    }
-}
-
-pub(super) const ENCRYPTED_KEY: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
-
 /// An encrypted key of a CA to try a passphrase on, if there is one.
 pub(super) fn some_encrypted_key(connection: &Connection, found: Found) -> Outcome<Option<String>> {
     let sql = match found {
@@ -131,5 +117,7 @@ pub(super) fn some_encrypted_key(connection: &Connection, found: Found) -> Outco
              WHERE type <> 'end-entity' AND instr(private_key_pem, ?1) > 0 LIMIT 1"
         }
     };
-    Ok(connection.query_row(sql, [ENCRYPTED_KEY], |row| row.get(0)).optional()?)
+    Ok(connection
+        .query_row(sql, ["-----BEGIN ENCRYPTED PRIVATE KEY-----"], |row| row.get(0))
+        .optional()?)
 }

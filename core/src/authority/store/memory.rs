@@ -1,0 +1,370 @@
+//! Plain memory: nothing outlives the process, nothing waits for anything.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    ops::Bound,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
+    Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, Recorded, Store,
+    StoredHierarchy, cursor::Cursor,
+};
+use crate::{
+    Error, NameConstraintMode, Result, Timestamp, TrustDomain, authority::signer::KeySealer,
+};
+
+/// A store in memory, gone when dropped: for tests and for CAs that live as long as their process.
+///
+/// Far faster than [`SqliteStore::in_memory`](super::SqliteStore::in_memory), which it otherwise
+/// equals. Its keys are encrypted with a passphrase that nobody knows.
+pub struct MemoryStore {
+    sealer: KeySealer,
+    state: Mutex<State>,
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] if the operating system gives no randomness.
+    pub fn new() -> Result<Self> {
+        Ok(MemoryStore { sealer: KeySealer::ephemeral()?, state: Mutex::default() })
+    }
+
+    /// Every change checks first and then writes without fail, so a panic leaves nothing half done.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A certificate's place in the order of arrival.
+type Number = i64;
+/// Certificates in the order of a moment in their life, then of arrival.
+type Timeline = BTreeSet<(Timestamp, Number)>;
+
+#[derive(Default)]
+struct State {
+    trust_domain: Option<TrustDomain>,
+    name_constraints: Option<NameConstraintMode>,
+    sequence: u64,
+    last_number: Number,
+    /// CAs too.
+    records: HashMap<Number, CertificateRecord>,
+    by_serial: HashMap<String, Number>,
+    by_fingerprint: HashMap<String, Number>,
+    cas: Timeline,
+    // Leaves alone:
+    by_created_at: Timeline,
+    by_not_after: Timeline,
+    by_status: HashMap<CertificateStatus, Timeline>,
+    by_spiffe_id: HashMap<String, Timeline>,
+    /// How many active leaves of an issuer end at a moment.
+    active: BTreeMap<String, BTreeMap<Timestamp, u64>>,
+    /// The owners of a name, and until when each holds it.
+    names: HashMap<String, Vec<(String, Timestamp)>>,
+    denied: BTreeMap<String, DenyListEntry>,
+}
+
+impl State {
+    fn check(&self, record: &CertificateRecord) -> Result<()> {
+        record.check_key()?;
+        if self.by_serial.contains_key(&record.serial) {
+            return Err(Error::DuplicateRecord("serial"));
+        }
+        if self.by_fingerprint.contains_key(&record.fingerprint) {
+            return Err(Error::DuplicateRecord("fingerprint"));
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, record: CertificateRecord) {
+        self.last_number += 1;
+        let number = self.last_number;
+        self.by_serial.insert(record.serial.clone(), number);
+        self.by_fingerprint.insert(record.fingerprint.clone(), number);
+        let created = (record.created_at, number);
+        if record.certificate_type == CertificateType::EndEntity {
+            self.by_created_at.insert(created);
+            self.by_not_after.insert((record.not_after, number));
+            self.by_status.entry(record.status).or_default().insert(created);
+            if let Some(spiffe_id) = &record.spiffe_id {
+                self.by_spiffe_id.entry(spiffe_id.clone()).or_default().insert(created);
+            }
+            if record.status == CertificateStatus::Active {
+                let issuer = record.issuer_serial.clone().unwrap_or_default();
+                *self.active.entry(issuer).or_default().entry(record.not_after).or_default() += 1;
+            }
+        } else {
+            self.cas.insert(created);
+        }
+        self.records.insert(number, record);
+    }
+
+    fn remove_leaf(&mut self, number: Number) {
+        let Some(record) = self.records.remove(&number) else { return };
+        self.by_serial.remove(&record.serial);
+        self.by_fingerprint.remove(&record.fingerprint);
+        let created = (record.created_at, number);
+        self.by_created_at.remove(&created);
+        self.by_not_after.remove(&(record.not_after, number));
+        if let Some(of_status) = self.by_status.get_mut(&record.status) {
+            of_status.remove(&created);
+        }
+        if let Some(spiffe_id) = &record.spiffe_id
+            && let Some(of_id) = self.by_spiffe_id.get_mut(spiffe_id)
+        {
+            of_id.remove(&created);
+            if of_id.is_empty() {
+                self.by_spiffe_id.remove(spiffe_id);
+            }
+        }
+        if record.status == CertificateStatus::Active
+            && let Some(of_issuer) =
+                self.active.get_mut(record.issuer_serial.as_deref().unwrap_or_default())
+            && let Some(leaves) = of_issuer.get_mut(&record.not_after)
+        {
+            *leaves -= 1;
+            if *leaves == 0 {
+                of_issuer.remove(&record.not_after);
+            }
+        }
+    }
+
+    fn held_by_others(&self, names: &[String], owner: &str, now: Timestamp) -> Vec<String> {
+        let is_held = |name: &&String| {
+            let owners = self.names.get(*name).into_iter().flatten();
+            owners.into_iter().any(|(other, not_after)| other != owner && *not_after > now)
+        };
+        names.iter().filter(is_held).cloned().collect()
+    }
+
+    fn hold(&mut self, name: String, owner: &str, until: Timestamp) {
+        let owners = self.names.entry(name).or_default();
+        match owners.iter_mut().find(|(other, _)| other == owner) {
+            Some((_, not_after)) => *not_after = until.max(*not_after),
+            None => owners.push((owner.to_owned(), until)),
+        }
+    }
+
+    /// The leaves of an identity, newest first.
+    fn of_identity(&self, spiffe_id: &str) -> impl Iterator<Item = &CertificateRecord> {
+        let timeline = self.by_spiffe_id.get(spiffe_id).into_iter().flatten().rev();
+        timeline.filter_map(|(_, number)| self.records.get(number))
+    }
+}
+
+impl Store for MemoryStore {
+    fn sealer(&self) -> &KeySealer {
+        &self.sealer
+    }
+
+    fn hierarchy(&self) -> Result<StoredHierarchy> {
+        let state = self.state();
+        Ok(StoredHierarchy {
+            trust_domain: state.trust_domain.clone(),
+            name_constraints: state.name_constraints.clone(),
+            sequence: state.sequence,
+            cas: state
+                .cas
+                .iter()
+                .filter_map(|(_, number)| state.records.get(number).cloned())
+                .collect(),
+        })
+    }
+
+    fn hierarchy_sequence(&self) -> Result<u64> {
+        Ok(self.state().sequence)
+    }
+
+    fn create_hierarchy(&self, new: &NewHierarchy) -> Result<bool> {
+        let mut state = self.state();
+        if !state.cas.is_empty() {
+            return Ok(false);
+        }
+        for (index, ca) in new.cas.iter().enumerate() {
+            state.check(ca)?;
+            for other in &new.cas[..index] {
+                if other.serial == ca.serial {
+                    return Err(Error::DuplicateRecord("serial"));
+                }
+                if other.fingerprint == ca.fingerprint {
+                    return Err(Error::DuplicateRecord("fingerprint"));
+                }
+            }
+        }
+        for ca in &new.cas {
+            state.insert(ca.clone());
+        }
+        state.trust_domain = Some(new.trust_domain.clone());
+        state.name_constraints = Some(new.name_constraints.clone());
+        state.sequence += 1;
+        Ok(true)
+    }
+
+    fn is_denied(&self, spiffe_id: &str) -> Result<bool> {
+        Ok(self.state().denied.contains_key(spiffe_id))
+    }
+
+    fn names_held_by_others(
+        &self,
+        names: &[String],
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Vec<String>> {
+        Ok(self.state().held_by_others(names, owner, now))
+    }
+
+    fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded> {
+        let record = leaf.record;
+        if record.certificate_type != CertificateType::EndEntity {
+            return Err(Error::internal("only leaves are recorded as leaves"));
+        }
+        let mut state = self.state();
+        if record.spiffe_id.as_ref().is_some_and(|id| state.denied.contains_key(id)) {
+            return Ok(Recorded::Denied);
+        }
+        if leaf.hierarchy_sequence != state.sequence {
+            return Ok(Recorded::HierarchyChanged);
+        }
+        let taken = state.held_by_others(&leaf.exclusive_names, &leaf.owner, record.created_at);
+        if !taken.is_empty() {
+            return Ok(Recorded::NamesTaken(taken));
+        }
+        state.check(&record)?;
+        for name in leaf.exclusive_names {
+            state.hold(name, &leaf.owner, record.not_after);
+        }
+        state.insert(record);
+        Ok(Recorded::Stored)
+    }
+
+    fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>> {
+        let mut state = self.state();
+        state.denied.insert(entry.spiffe_id.clone(), entry.clone());
+        let mut expiring: Vec<_> = state
+            .of_identity(&entry.spiffe_id)
+            .filter(|record| record.not_after > entry.denied_at)
+            .map(|record| ExpiringCertificate {
+                serial: record.serial.clone(),
+                expires_at: record.not_after,
+            })
+            .collect();
+        expiring.sort_by(|a, b| (a.expires_at, &a.serial).cmp(&(b.expires_at, &b.serial)));
+        Ok(expiring)
+    }
+
+    fn allow(&self, spiffe_id: &str) -> Result<bool> {
+        Ok(self.state().denied.remove(spiffe_id).is_some())
+    }
+
+    fn denied_identities(&self) -> Result<Vec<DenyListEntry>> {
+        let mut denied: Vec<_> = self.state().denied.values().cloned().collect();
+        // Stable: of one moment, by ID.
+        denied.sort_by_key(|entry| std::cmp::Reverse(entry.denied_at));
+        Ok(denied)
+    }
+
+    fn find_by_serial(&self, serial: &str) -> Result<Option<CertificateRecord>> {
+        let state = self.state();
+        Ok(state.by_serial.get(serial).and_then(|number| state.records.get(number)).cloned())
+    }
+
+    fn find_by_fingerprint(&self, fingerprint: &str) -> Result<Option<CertificateRecord>> {
+        let state = self.state();
+        let number = state.by_fingerprint.get(fingerprint);
+        Ok(number.and_then(|number| state.records.get(number)).cloned())
+    }
+
+    fn find_by_spiffe_id(&self, spiffe_id: &str, now: Timestamp) -> Result<Vec<CertificateRecord>> {
+        let is_active = |record: &&CertificateRecord| {
+            record.status == CertificateStatus::Active && record.not_after > now
+        };
+        Ok(self.state().of_identity(spiffe_id).filter(is_active).cloned().collect())
+    }
+
+    fn list_certificates(&self, query: &CertificateQuery) -> Result<CertificatePage> {
+        let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+        let after = after.unwrap_or(Cursor::START);
+        let state = self.state();
+        let timeline = match (&query.spiffe_id, query.status) {
+            (Some(spiffe_id), _) => state.by_spiffe_id.get(spiffe_id),
+            (None, Some(status)) => state.by_status.get(&status),
+            (None, None) => Some(&state.by_created_at),
+        };
+        let Some(timeline) = timeline else { return Ok(CertificatePage::default()) };
+        let end = (Timestamp::from_millis(after.created_at), after.number);
+        let mut matching = timeline
+            .range((Bound::Unbounded, Bound::Excluded(end)))
+            .rev()
+            .filter_map(|(_, number)| Some((*number, state.records.get(number)?)))
+            .filter(|(_, record)| query.status.is_none_or(|status| record.status == status));
+        let page: Vec<_> = matching.by_ref().take(query.page_len()).collect();
+        let next = matching.next().and(page.last()).map(|(number, record)| {
+            Cursor { created_at: record.created_at.as_millis(), number: *number }.encode()
+        });
+        let records = page.into_iter().map(|(_, record)| record.clone()).collect();
+        Ok(CertificatePage { records, next })
+    }
+
+    fn counts(&self, now: Timestamp) -> Result<Counts> {
+        let state = self.state();
+        let later = (Bound::Excluded(now), Bound::Unbounded);
+        let active_by_issuer = state
+            .active
+            .iter()
+            .map(|(issuer, ends)| {
+                (issuer.clone(), ends.range(later).map(|(_, leaves)| leaves).sum())
+            })
+            .filter(|(_, leaves)| *leaves > 0)
+            .collect();
+        let denied = u64::try_from(state.denied.len()).unwrap_or(u64::MAX);
+        Ok(Counts { active_by_issuer, denied })
+    }
+
+    fn purge_expired(&self, before: Timestamp) -> Result<u64> {
+        const BATCH: usize = 1_000;
+        let mut purged = 0;
+        loop {
+            let mut state = self.state();
+            let due: Vec<_> = state
+                .by_not_after
+                .iter()
+                .take_while(|(not_after, _)| *not_after < before)
+                .take(BATCH)
+                .map(|(_, number)| *number)
+                .collect();
+            if due.is_empty() {
+                state.names.retain(|_, owners| {
+                    owners.retain(|(_, not_after)| *not_after >= before);
+                    !owners.is_empty()
+                });
+                return Ok(purged);
+            }
+            for number in &due {
+                state.remove_leaf(*number);
+            }
+            purged += u64::try_from(due.len()).unwrap_or(u64::MAX);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::store::suite;
+
+    #[test]
+    fn it_passes_the_suite() {
+        suite::run(&|| Box::new(MemoryStore::new().unwrap()));
+    }
+}
