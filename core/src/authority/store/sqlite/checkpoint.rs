@@ -16,8 +16,10 @@ use super::{
     failure::Outcome,
 };
 
-/// In pages of 4 KiB, here and below: with more in the log it is brought back.
-const DUE: i64 = 1_000;
+/// In pages of 4 KiB, here and below: with so much in the log, whoever writes brings it back.
+pub(super) const DUE: i64 = 2_000;
+/// For whoever is in no hurry and so spares the others.
+pub(super) const DUE_FOR_THE_PATIENT: i64 = 500;
 /// With more in the log, writing stops for the rest. SQLite begins the log anew only when all of it
 /// has been brought back, which never happens while others go on writing.
 const OVERDUE: i64 = 8_000;
@@ -29,8 +31,9 @@ impl Checkpointer {
         Ok(Checkpointer(Mutex::new(open_writer(path)?)))
     }
 
-    /// Brings the log back if it is due and nobody else is at it; `writer` stops the writers.
-    pub(super) fn run<'a>(&self, writer: impl FnOnce() -> Turn<'a, Connection>) {
+    /// Brings the log back if `due` pages are in it and nobody else is at it; `writer` stops the
+    /// writers.
+    pub(super) fn run<'a>(&self, due: i64, writer: impl FnOnce() -> Turn<'a, Connection>) {
         let connection = match self.0.try_lock() {
             Ok(connection) => connection,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -38,15 +41,16 @@ impl Checkpointer {
         };
         // If it fails, nothing is lost: what is committed stays in the log, and the next one to
         // write tries again.
-        let _ = bring_back(&connection, writer);
+        let _ = bring_back(&connection, due, writer);
     }
 }
 
 fn bring_back<'a>(
     connection: &Connection,
+    due: i64,
     writer: impl FnOnce() -> Turn<'a, Connection>,
 ) -> Outcome<()> {
-    if checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")?.pending() < DUE {
+    if checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")?.pending() < due {
         return Ok(());
     }
     if checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")?.pages >= OVERDUE {

@@ -12,7 +12,7 @@ use std::{
 use rusqlite::{Connection, FileControl, OpenFlags, types::Value};
 
 use super::{
-    checkpoint::Checkpointer,
+    checkpoint::{self, Checkpointer},
     failure::{Outcome, Place},
 };
 use crate::Result;
@@ -88,8 +88,17 @@ impl Database {
 
     /// To be called after each write, by whoever doesn't hold the writer any more.
     pub(super) fn checkpoint(&self) {
+        self.checkpoint_when(checkpoint::DUE);
+    }
+
+    /// The same for a caller in no hurry: it does it earlier, so that the others needn't.
+    pub(super) fn checkpoint_early(&self) {
+        self.checkpoint_when(checkpoint::DUE_FOR_THE_PATIENT);
+    }
+
+    fn checkpoint_when(&self, due: i64) {
         if let Some(checkpointer) = &self.checkpointer {
-            checkpointer.run(|| self.writer());
+            checkpointer.run(due, || self.writer());
         }
     }
 

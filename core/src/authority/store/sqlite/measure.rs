@@ -35,6 +35,14 @@ fn leaf(number: usize) -> NewLeaf {
     new
 }
 
+/// A leaf like `leaf(number)`, issued at `now`.
+fn leaf_at(number: usize, now: Timestamp) -> NewLeaf {
+    let mut new = leaf(number);
+    new.record.created_at = now;
+    new.record.not_after = now.floor_to_second().plus(Duration::from_secs(3600));
+    new
+}
+
 /// What issuing asks of a store for one leaf.
 fn issue(store: &dyn Store, new: NewLeaf) {
     let id = new.record.spiffe_id.as_deref().unwrap();
@@ -118,6 +126,7 @@ fn throughput(store: &SqliteStore, first: usize, threads: usize, sign: bool) {
     let (stored, signed) = (AtomicU64::new(0), AtomicU64::new(0));
     let slowest = AtomicU64::new(0);
     let (started, before) = (Instant::now(), computed());
+    let later = NOW.plus(Duration::from_secs(1000));
     thread::scope(|scope| {
         for worker in 0..threads {
             let (stop, stored, slowest) = (&stop, &stored, &slowest);
@@ -126,7 +135,7 @@ fn throughput(store: &SqliteStore, first: usize, threads: usize, sign: bool) {
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
-                    let new = leaf(number);
+                    let new = leaf_at(number, later.plus(started.elapsed()));
                     let began = Instant::now();
                     issue(store, new);
                     slowest.fetch_max(began.elapsed().as_micros() as u64, Ordering::Relaxed);
@@ -206,7 +215,8 @@ fn measure_a_million() {
             let store = &store;
             let purge = scope.spawn(move || store.purge_expired(end).unwrap());
             while beside && !purge.is_finished() {
-                let new = leaf(10 * MILLION + issued);
+                let later = NOW.plus(Duration::from_secs(2000));
+                let new = leaf_at(10 * MILLION + issued, later.plus(started.elapsed()));
                 let began = Instant::now();
                 issue(store, new);
                 slowest.fetch_max(began.elapsed().as_micros() as u64, Ordering::Relaxed);
