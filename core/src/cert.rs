@@ -58,17 +58,17 @@ pub fn certificates_from_pem(text: &str) -> Result<Vec<Vec<u8>>> {
 
 /// A serial number as hex, lower case, two digits a byte, without a sign byte.
 pub(crate) fn serial_to_hex(serial: &[u8]) -> String {
-    use std::fmt::Write;
+    match serial {
+        [0, rest @ ..] if !rest.is_empty() => hex(rest),
+        all => hex(all),
+    }
+}
 
-    let magnitude = match serial {
-        [0, rest @ ..] if !rest.is_empty() => rest,
-        all => all,
-    };
-    magnitude.iter().fold(String::with_capacity(2 * magnitude.len()), |mut hex, byte| {
-        // Writing to a String can't fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+/// Bytes as hex, lower case.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit =
+        |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 pub(crate) fn to_pem(label: &str, der: &[u8]) -> String {
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn serials_are_lower_case_hex() {
-        assert_eq!(serial_to_hex(&[0, 0xAB, 1]), "ab01");
+        assert_eq!(serial_to_hex(&[0, 0xAB, 1, 0x9F]), "ab019f");
         assert_eq!(serial_to_hex(&[0]), "00");
     }
 }

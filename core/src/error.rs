@@ -101,6 +101,8 @@ error_codes! {
     CsrWithoutSpiffeId = 304, "CSR_WITHOUT_SPIFFE_ID", 400;
     /// The request asks for a DNS name that neither profile nor policy grants.
     DnsNameNotAllowed = 305, "DNS_NAME_NOT_ALLOWED", 400;
+    /// The request asks for what no leaf is granted: to be a CA, an unknown extension.
+    CsrNotAllowed = 306, "CSR_NOT_ALLOWED", 400;
 
     /// The store can't be read or written: full, read-only, locked, broken.
     StoreUnavailable = 400, "STORE_UNAVAILABLE", 503;
@@ -247,6 +249,8 @@ pub enum Error {
     CsrWithoutSpiffeId,
     #[error("DNS name not allowed: {0:?} is granted neither by the profile nor by the policy")]
     DnsNameNotAllowed(String),
+    #[error("CSR not allowed: it asks for {0}, which no certificate is granted")]
+    CsrNotAllowed(String),
 
     #[error("Store unavailable: {0}")]
     StoreUnavailable(String),
@@ -355,6 +359,7 @@ impl Error {
             Error::SpiffeIdMismatch => ErrorCode::SpiffeIdMismatch,
             Error::CsrWithoutSpiffeId => ErrorCode::CsrWithoutSpiffeId,
             Error::DnsNameNotAllowed(_) => ErrorCode::DnsNameNotAllowed,
+            Error::CsrNotAllowed(_) => ErrorCode::CsrNotAllowed,
             Error::StoreUnavailable(_) => ErrorCode::StoreUnavailable,
             Error::StoreTooNew { .. } => ErrorCode::StoreTooNew,
             Error::DuplicateRecord(_) => ErrorCode::DuplicateRecord,

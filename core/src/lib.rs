@@ -1,19 +1,68 @@
 //! Issue and verify SPIFFE X.509-SVIDs.
+//!
+//! Two wings on common words: [`authority`] is the CA, [`verify_svid`] the peer's side. A program
+//! that only verifies switches the feature `authority` off and needs no database.
+//!
+//! ```
+//! use catalyst_pki::{
+//!     PeerRole, Segment, ServiceType, SvidPolicy, WorkloadId,
+//!     authority::{CertificateManager, ManagerConfig, SignRequest},
+//!     certificate_from_pem, generate_key_and_csr, verify_svid,
+//! };
+//!
+//! // A CA: a root, a CA for services and one for Envoy.
+//! let manager = CertificateManager::ephemeral(ManagerConfig {
+//!     trust_domain: "mesh.example.com".parse()?,
+//!     ..ManagerConfig::default()
+//! })?;
+//! manager.initialize()?;
+//!
+//! // A service makes its key and asks for a certificate.
+//! let id: WorkloadId = "spiffe://mesh.example.com/orchestrator/node-a.example.com".parse()?;
+//! let request = generate_key_and_csr(&id, &[])?;
+//! let signed = manager.sign_csr(&SignRequest::new(
+//!     &request.csr_pem,
+//!     ServiceType::Orchestrator,
+//!     "node-a.example.com",
+//! ))?;
+//!
+//! // A peer trusts the segment's intermediates, never the root, and says whom it expects.
+//! let policy =
+//!     SvidPolicy::builder(Segment::Services, PeerRole::Client, "mesh.example.com".parse()?)
+//!         .anchors_pem(&manager.ca_bundle()?.services_anchors.concat())
+//!         .expect_id("spiffe://mesh.example.com/orchestrator/*")
+//!         .build()?;
+//! let chain = [certificate_from_pem(&signed.certificate_pem)?];
+//! assert_eq!(verify_svid(&chain, &policy)?.spiffe_id.as_str(), id.as_str());
+//! # Ok::<(), catalyst_pki::Error>(())
+//! ```
+//!
+//! Certificates with other names, of other CAs: [`verify_path`]. What can go wrong: [`Error`], whose
+//! [`code`](Error::code) is the same in every language.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(all(doctest, feature = "authority"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 #[cfg(feature = "authority")]
 pub mod authority;
+mod bundle;
 mod cert;
 mod clock;
+mod csr;
 mod dns;
 mod error;
+mod key;
 mod profile;
 mod spiffe;
 mod verify;
 
+pub use bundle::CaBundle;
 pub use cert::{certificate_from_pem, certificate_to_pem, certificates_from_pem, fingerprint};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use csr::{KeyAndCsr, generate_key_and_csr};
 pub use error::{Error, ErrorCode, Result};
 pub use profile::{
     CaKind, DEFAULT_SVID_TTL, MAX_SVID_TTL, NameConstraintMode, SERVICE_TYPES_OID, Segment,

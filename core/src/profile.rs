@@ -22,11 +22,12 @@ pub const MAX_SVID_TTL: Duration = DAY;
 /// Its content is a DER SEQUENCE OF UTF8String with the service types that a CA may sign for. It
 /// stands in the certificate that the root signed, so that a verifier that pins the root need not
 /// believe whoever sent the bundle. Below 2.25 (a UUID that needs no registration) with an arc
-/// under 2³¹, because Go refuses a certificate with a greater one.
-pub const SERVICE_TYPES_OID: &str = "2.25.1438201877.1";
+/// under 2²⁸: Go refuses a certificate with one of 2³¹ or more, and const-oid 0.9 (Rust's x509-cert
+/// 0.2, pkilint) takes most from 2²⁸ on for greater than 32 bits.
+pub const SERVICE_TYPES_OID: &str = "2.25.143820187.1";
 /// [`SERVICE_TYPES_OID`] as arcs.
 #[cfg(feature = "authority")]
-pub(crate) const SERVICE_TYPES_OID_ARCS: &[u64] = &[2, 25, 1_438_201_877, 1];
+pub(crate) const SERVICE_TYPES_OID_ARCS: &[u64] = &[2, 25, 143_820_187, 1];
 
 /// A part of the mesh with a CA of its own: a peer is trusted within one segment only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -306,125 +307,9 @@ impl fmt::Display for NameConstraintMode {
     }
 }
 
-/// The longest common name, RFC 5280 appendix A.1 (`ub-common-name`).
-const MAX_COMMON_NAME_LEN: usize = 64;
-/// The alias that all instances of `auth` share, and nobody else may have.
-pub(crate) const AUTH_ALIAS: &str = "auth";
-
-/// The names in a leaf that follow from its service type and instance ID.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LeafNames {
-    /// The subject's common name; `None` where it would be too long: then the subject is empty.
-    pub(crate) common_name: Option<String>,
-    /// DNS names that belong to one owner, the instance ID, alone.
-    pub(crate) exclusive: Vec<String>,
-    /// A DNS name that every instance of the service type has.
-    pub(crate) shared: Option<&'static str>,
-}
-
-impl LeafNames {
-    /// The names of one leaf, by the table of its profile.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidArgument`] for the instance ID `auth`, in whatever case, of another service
-    /// type.
-    pub(crate) fn new(service_type: ServiceType, instance_id: &str) -> Result<Self> {
-        if service_type != ServiceType::Auth && instance_id.eq_ignore_ascii_case(AUTH_ALIAS) {
-            return Err(Error::argument(
-                "instance ID",
-                format!("{AUTH_ALIAS:?} is the alias of the auth service"),
-            ));
-        }
-        let short = short_name(instance_id);
-        let own = instance_id.to_owned();
-        let (common_name, names) = match service_type {
-            ServiceType::Orchestrator => (own.clone(), vec![own, format!("orch-{short}")]),
-            ServiceType::Auth | ServiceType::Node | ServiceType::Gateway => {
-                (own.clone(), vec![own])
-            }
-            ServiceType::EnvoyApp => {
-                let proxy = format!("envoy-proxy-{short}");
-                (proxy.clone(), vec![proxy])
-            }
-            ServiceType::EnvoyTransport => {
-                (format!("envoy-transport-{short}"), vec![format!("envoy-proxy-{short}")])
-            }
-        };
-        let shared = (service_type == ServiceType::Auth).then_some(AUTH_ALIAS);
-        let mut exclusive: Vec<String> = Vec::with_capacity(names.len());
-        for name in names.iter().filter(|name| dns::is_host_name(name)) {
-            // Names are compared without case (RFC 4343), so they are granted in lower case.
-            let name = name.to_ascii_lowercase();
-            if Some(name.as_str()) != shared && !exclusive.contains(&name) {
-                exclusive.push(name);
-            }
-        }
-        Ok(LeafNames {
-            common_name: Some(common_name).filter(|name| name.len() <= MAX_COMMON_NAME_LEN),
-            exclusive,
-            shared,
-        })
-    }
-}
-
-/// The first label of a node ID, without a leading `node-` when that leaves something.
-fn short_name(node_id: &str) -> &str {
-    let label = node_id.split('.').next().unwrap_or(node_id);
-    label.strip_prefix("node-").filter(|rest| !rest.is_empty()).unwrap_or(label)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn names(service_type: ServiceType, instance_id: &str) -> (String, Vec<String>) {
-        let names = LeafNames::new(service_type, instance_id).unwrap();
-        let dns = names.shared.map(str::to_owned).into_iter().chain(names.exclusive).collect();
-        (names.common_name.unwrap_or_default(), dns)
-    }
-
-    #[test]
-    fn names_follow_the_table() {
-        let node = "node-a.somebiz.local.io";
-        for (service_type, id, common_name, dns) in [
-            (ServiceType::Orchestrator, node, node, vec![node, "orch-a"]),
-            (ServiceType::Auth, "auth-a", "auth-a", vec!["auth", "auth-a"]),
-            (ServiceType::Auth, "auth", "auth", vec!["auth"]),
-            (ServiceType::Node, node, node, vec![node]),
-            (ServiceType::Gateway, "gateway-a", "gateway-a", vec!["gateway-a"]),
-            (ServiceType::EnvoyApp, node, "envoy-proxy-a", vec!["envoy-proxy-a"]),
-            (ServiceType::EnvoyTransport, node, "envoy-transport-a", vec!["envoy-proxy-a"]),
-            (ServiceType::EnvoyApp, "edge.x", "envoy-proxy-edge", vec!["envoy-proxy-edge"]),
-            (ServiceType::EnvoyApp, "node-.x", "envoy-proxy-node-", vec![]),
-            (ServiceType::Node, "under_score", "under_score", vec![]),
-            (ServiceType::Node, "region/az-1/inst", "region/az-1/inst", vec![]),
-            (ServiceType::Node, "Node-B", "Node-B", vec!["node-b"]),
-        ] {
-            let dns: Vec<String> = dns.into_iter().map(str::to_owned).collect();
-            assert_eq!(names(service_type, id), (common_name.to_owned(), dns), "{id}");
-        }
-    }
-
-    #[test]
-    fn a_name_that_is_too_long_for_a_common_name_leaves_the_subject_empty() {
-        let id = format!("{}.{}", "a".repeat(40), "b".repeat(40));
-        let names = LeafNames::new(ServiceType::Node, &id).unwrap();
-        assert_eq!(names.common_name, None);
-        assert_eq!(names.exclusive, [id]);
-        let label = "a".repeat(64);
-        assert_eq!(LeafNames::new(ServiceType::Node, &label).unwrap().exclusive, [""; 0]);
-    }
-
-    #[test]
-    fn the_alias_of_auth_is_granted_to_auth_alone() {
-        for service_type in ServiceType::ALL {
-            for id in ["auth", "Auth", "AUTH"] {
-                let granted = LeafNames::new(service_type, id).is_ok();
-                assert_eq!(granted, service_type == ServiceType::Auth, "{service_type} {id}");
-            }
-        }
-    }
 
     #[test]
     fn every_service_type_is_signed_for_by_one_segment() {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Error, Result, ServiceType, SpiffeId, Timestamp, TrustDomain, WorkloadId,
-    cert::{self, serial_to_hex},
+    cert::{self, hex, serial_to_hex},
 };
 
 /// The most certificates that are taken from a peer. A leaf and its intermediate are usual, the
@@ -299,14 +299,4 @@ impl<'a> Peer<'a> {
             spiffe_id: self.id,
         })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
-        // Writing to a String can't fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

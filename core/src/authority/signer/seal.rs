@@ -74,23 +74,36 @@ pub enum KeyProtection {
 }
 
 impl KeyProtection {
-    /// What the environment says: `CATALYST_PKI_KEY_PASSPHRASE`, else
-    /// `CATALYST_PKI_KEY_PASSPHRASE_FILE`, else a key file beside the database.
+    /// What the environment says; see [`from_variables`](Self::from_variables).
     ///
     /// # Errors
     ///
     /// [`Error::InvalidArgument`] if a variable is set but empty, or no UTF-8.
     pub fn from_env() -> Result<Self> {
         let read = |name: &'static str| match env::var(name) {
-            Ok(value) if value.is_empty() => Err(Error::argument(name, "it is set but empty")),
             Ok(value) => Ok(Some(value)),
             Err(env::VarError::NotPresent) => Ok(None),
             Err(env::VarError::NotUnicode(_)) => Err(Error::argument(name, "it is not UTF-8")),
         };
-        if let Some(passphrase) = read(PASSPHRASE_VARIABLE)? {
+        Self::from_variables(read(PASSPHRASE_VARIABLE)?, read(PASSPHRASE_FILE_VARIABLE)?)
+    }
+
+    /// By the values of `CATALYST_PKI_KEY_PASSPHRASE`, else `CATALYST_PKI_KEY_PASSPHRASE_FILE`,
+    /// else a key file beside the database. For programs whose environment is not the process's:
+    /// Bun adds what stands in `.env` files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] if a variable is set but empty.
+    pub fn from_variables(passphrase: Option<String>, file: Option<String>) -> Result<Self> {
+        let filled = |name: &'static str, value: Option<String>| match value {
+            Some(value) if value.is_empty() => Err(Error::argument(name, "it is set but empty")),
+            value => Ok(value),
+        };
+        if let Some(passphrase) = filled(PASSPHRASE_VARIABLE, passphrase)? {
             return Ok(KeyProtection::Passphrase(Passphrase::new(passphrase)?));
         }
-        Ok(match read(PASSPHRASE_FILE_VARIABLE)? {
+        Ok(match filled(PASSPHRASE_FILE_VARIABLE, file)? {
             Some(path) => KeyProtection::PassphraseFile(path.into()),
             None => KeyProtection::DevelopmentKeyFile,
         })
@@ -232,6 +245,19 @@ mod tests {
         assert_eq!(given("correct horse").open(&sealed).unwrap().as_bytes(), key);
         assert_eq!(given("battery staple").open(&sealed).unwrap_err(), Error::WrongPassphrase);
         assert!(matches!(given("x").open("rubbish"), Err(Error::InvalidKey(_))));
+    }
+
+    #[test]
+    fn a_passphrase_comes_before_its_file_and_neither_may_be_empty() {
+        let of = |passphrase: Option<&str>, file: Option<&str>| {
+            KeyProtection::from_variables(passphrase.map(Into::into), file.map(Into::into))
+        };
+        assert!(matches!(of(Some("a"), Some("b")), Ok(KeyProtection::Passphrase(_))));
+        assert!(matches!(of(None, Some("b")), Ok(KeyProtection::PassphraseFile(_))));
+        assert!(matches!(of(None, None), Ok(KeyProtection::DevelopmentKeyFile)));
+        for empty in [of(Some(""), None), of(None, Some(""))] {
+            assert!(empty.unwrap_err().to_string().contains("set but empty"));
+        }
     }
 
     #[test]

@@ -23,5 +23,5 @@ pub(crate) fn run(backend: &dyn KeyBackend) {
     assert_ne!(other.signer.public_key(), new.signer.public_key());
     let error = backend.load(&sealer, "not a stored key").unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidKey);
-    assert!(!format!("{:?}", new.signer).to_lowercase().contains("private"));
+    assert!(format!("{:?}", new.signer).len() < 40, "Debug must print nothing of a key");
 }

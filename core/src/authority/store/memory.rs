@@ -12,9 +12,7 @@ use super::{
     Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, Recorded, Store,
     StoredHierarchy, cursor::Cursor,
 };
-use crate::{
-    Error, NameConstraintMode, Result, Timestamp, TrustDomain, authority::signer::KeySealer,
-};
+use crate::{Error, Result, Timestamp, TrustDomain, authority::signer::KeySealer};
 
 /// A store in memory, gone when dropped: for tests and for CAs that live as long as their process.
 ///
@@ -55,7 +53,6 @@ type Timeline = BTreeSet<(Timestamp, Number)>;
 #[derive(Default)]
 struct State {
     trust_domain: Option<TrustDomain>,
-    name_constraints: Option<NameConstraintMode>,
     sequence: u64,
     last_number: Number,
     /// CAs too.
@@ -172,7 +169,6 @@ impl Store for MemoryStore {
         let state = self.state();
         Ok(StoredHierarchy {
             trust_domain: state.trust_domain.clone(),
-            name_constraints: state.name_constraints.clone(),
             sequence: state.sequence,
             cas: state
                 .cas
@@ -206,7 +202,6 @@ impl Store for MemoryStore {
             state.insert(ca.clone());
         }
         state.trust_domain = Some(new.trust_domain.clone());
-        state.name_constraints = Some(new.name_constraints.clone());
         state.sequence += 1;
         Ok(true)
     }

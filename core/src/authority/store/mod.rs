@@ -16,9 +16,7 @@ pub use record::{
 };
 pub use sqlite::SqliteStore;
 
-use crate::{
-    Result, Timestamp, TrustDomain, authority::signer::KeySealer, profile::NameConstraintMode,
-};
+use crate::{Result, Timestamp, TrustDomain, authority::signer::KeySealer};
 
 /// A place to keep certificates.
 ///
@@ -98,9 +96,6 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 pub struct StoredHierarchy {
     /// The trust domain that the hierarchy was made for; `None` in an empty store.
     pub trust_domain: Option<TrustDomain>,
-    /// How the intermediates are constrained; `None` in an empty store and in one that the earlier
-    /// TypeScript implementation wrote.
-    pub name_constraints: Option<NameConstraintMode>,
     /// Grows by one at each change of the hierarchy; 0 in an empty store.
     pub sequence: u64,
     /// Root and intermediates of whatever status, oldest first.
@@ -109,19 +104,15 @@ pub struct StoredHierarchy {
 
 /// A hierarchy to be stored.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct NewHierarchy {
     /// The trust domain of every certificate that it will sign.
     pub trust_domain: TrustDomain,
-    /// How its intermediates are constrained.
-    pub name_constraints: NameConstraintMode,
     /// Root and intermediates.
     pub cas: Vec<CertificateRecord>,
 }
 
 /// A leaf to be stored, and what must still hold when it is.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct NewLeaf {
     /// The certificate.
     pub record: CertificateRecord,

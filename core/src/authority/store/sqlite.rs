@@ -312,6 +312,4 @@ fn file_beside(path: &Path, suffix: &str) -> path::PathBuf {
 }
 
 #[cfg(test)]
-mod measure;
-#[cfg(test)]
 mod tests;

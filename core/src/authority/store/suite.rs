@@ -78,7 +78,6 @@ pub(crate) fn hierarchy() -> NewHierarchy {
     };
     NewHierarchy {
         trust_domain: "catalyst.example.com".parse().unwrap(),
-        name_constraints: NameConstraintMode::Dns(vec!["a.example".into(), "b.example".into()]),
         cas: vec![
             ca("0c", CertificateType::RootCa, None),
             ca("0b", CertificateType::ServicesCa, Some("0c")),
@@ -104,7 +103,6 @@ fn active(store: &dyn Store, now: Timestamp) -> Vec<(String, u64)> {
 fn an_empty_store_is_empty(store: &dyn Store) {
     let hierarchy = store.hierarchy().unwrap();
     assert_eq!(hierarchy.trust_domain, None);
-    assert_eq!(hierarchy.name_constraints, None);
     assert_eq!(hierarchy.sequence, 0);
     assert!(hierarchy.cas.is_empty());
     assert_eq!(store.hierarchy_sequence().unwrap(), 0);
@@ -130,7 +128,6 @@ fn a_hierarchy_is_created_once(store: &dyn Store) {
 
     let loaded = store.hierarchy().unwrap();
     assert_eq!(loaded.trust_domain, Some(new.trust_domain));
-    assert_eq!(loaded.name_constraints, Some(new.name_constraints));
     assert_eq!(loaded.sequence, 1);
     assert_eq!(loaded.cas, new.cas, "of equal age in the order in which they were given");
     assert_eq!(store.hierarchy_sequence().unwrap(), 1);

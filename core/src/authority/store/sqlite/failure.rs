@@ -134,18 +134,23 @@ fn cannot_open(database: &Place) -> Error {
     };
     let why = match path.metadata() {
         Ok(file) if file.is_dir() => "it is a folder: name a file in it".to_owned(),
-        Ok(_) => "give this user read and write permission on the file and its folder".to_owned(),
+        Ok(_) => match tempfile::tempfile_in(folder_of(path)) {
+            // SQLite makes files beside it, and the folder says why it could not.
+            Err(error) => return file_error(path, &error),
+            Ok(_) => "give this user read and write permission on the file".to_owned(),
+        },
         Err(error) => return file_error(path, &error),
     };
     Error::StoreUnavailable(format!("{database} can't be opened: {why}"))
 }
 
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Why the file of a database can't be made or looked at.
 pub(super) fn file_error(path: &Path, error: &io::Error) -> Error {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let why = match error.kind() {
         io::ErrorKind::NotFound if !folder.exists() => {
             format!("the folder {} does not exist: make it first", folder.display())

@@ -12,7 +12,6 @@ use crate::authority::store::{NewHierarchy, StoredHierarchy};
 pub(super) fn load(connection: &Connection) -> Outcome<StoredHierarchy> {
     Ok(StoredHierarchy {
         trust_domain: setting::trust_domain(connection)?,
-        name_constraints: setting::name_constraints(connection)?,
         sequence: setting::hierarchy_sequence(connection)?,
         cas: row::find_all(
             connection,
@@ -41,7 +40,6 @@ pub(super) fn create(connection: &Connection, new: &NewHierarchy) -> Outcome<boo
         row::insert(connection, ca)??;
     }
     setting::set(connection, setting::TRUST_DOMAIN, new.trust_domain.as_str())?;
-    setting::set(connection, setting::NAME_CONSTRAINTS, new.name_constraints.to_string())?;
     // Counts on where an earlier hierarchy has left off: clients take a lower number for a replay.
     let sequence = setting::hierarchy_sequence(connection)?;
     setting::set_hierarchy_sequence(connection, sequence + 1)?;

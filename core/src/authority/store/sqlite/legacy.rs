@@ -19,12 +19,12 @@ use super::{
 };
 use crate::{
     Error, Result, SpiffeId, Timestamp, TrustDomain, WorkloadId,
+    authority::names::LeafNames,
     authority::{
         signer::KeySealer,
         store::{CertificateRecord, CertificateStatus, CertificateType},
     },
     certificate_from_pem, fingerprint,
-    profile::LeafNames,
 };
 
 /// Refuses tables that only have the same names. Also those with columns more than expected, as they

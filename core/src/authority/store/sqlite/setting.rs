@@ -1,15 +1,12 @@
 //! Single values: the table `setting`.
 
-use std::str::FromStr;
-
 use rusqlite::{Connection, OptionalExtension, ToSql, params, types::FromSql};
 
 use super::failure::Outcome;
-use crate::{Error, NameConstraintMode, TrustDomain};
+use crate::{Error, TrustDomain};
 
 pub(super) const HIERARCHY_SEQUENCE: &str = "hierarchy_sequence";
 pub(super) const TRUST_DOMAIN: &str = "trust_domain";
-pub(super) const NAME_CONSTRAINTS: &str = "name_constraints";
 /// Kept by triggers on `denied_identity`.
 pub(super) const DENIED_COUNT: &str = "denied_count";
 /// There while remains of plain keys may be in free pages: see `legacy`.
@@ -48,16 +45,8 @@ pub(super) fn set_hierarchy_sequence(connection: &Connection, sequence: u64) -> 
 }
 
 pub(super) fn trust_domain(connection: &Connection) -> Outcome<Option<TrustDomain>> {
-    parsed(connection, TRUST_DOMAIN)
-}
-
-pub(super) fn name_constraints(connection: &Connection) -> Outcome<Option<NameConstraintMode>> {
-    parsed(connection, NAME_CONSTRAINTS)
-}
-
-fn parsed<T: FromStr>(connection: &Connection, key: &'static str) -> Outcome<Option<T>> {
-    let text: Option<String> = get(connection, key)?;
-    Ok(text.map(|text| text.parse().map_err(|_| corrupt(key))).transpose()?)
+    let name: Option<String> = get(connection, TRUST_DOMAIN)?;
+    Ok(name.map(|name| name.parse().map_err(|_| corrupt(TRUST_DOMAIN))).transpose()?)
 }
 
 fn corrupt(key: &str) -> Error {

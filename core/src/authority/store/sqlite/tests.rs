@@ -465,7 +465,6 @@ fn a_legacy_database_is_adopted_and_its_keys_are_encrypted() {
 
     let loaded = store.hierarchy().unwrap();
     assert_eq!(loaded.trust_domain.unwrap().as_str(), "old.example");
-    assert_eq!(loaded.name_constraints, None);
     assert_eq!(loaded.sequence, 1);
     let cas: Vec<_> =
         loaded.cas.iter().map(|ca| (ca.serial.as_str(), ca.certificate_type, ca.status)).collect();

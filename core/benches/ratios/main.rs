@@ -1,0 +1,38 @@
+//! What is promised about speed, each as a ratio within one run: `make bench`.
+//!
+//! The two sides of a ratio are measured in turns, because the machine may be busy with something
+//! else at any moment; the median of the turns counts. Writes a table to standard output and the
+//! same as JSON to `target/bench.json`.
+#![allow(clippy::unwrap_used, reason = "a bench")]
+
+mod issuing;
+mod report;
+mod scale;
+mod verifying;
+
+use report::Report;
+
+type Part = fn(&mut Report);
+
+fn main() {
+    // `cargo bench --bench ratios -- scale` runs one part; `--bench` and the like are cargo's own.
+    let asked: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    // `cargo test --benches` only wants to know that it runs.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let mut report = Report::default();
+    let parts: [(&str, Part); 4] = [
+        ("single-thread", issuing::single_thread),
+        ("many-threads", issuing::many_threads),
+        ("verifying", verifying::run),
+        ("scale", scale::run),
+    ];
+    for (name, run) in parts {
+        if asked.is_empty() || asked.iter().any(|part| part == name) {
+            run(&mut report);
+        }
+    }
+    report.finish();
+}

@@ -1,0 +1,373 @@
+//! The signing pipeline: the only way that a leaf comes into being.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use super::{
+    CertificateManager, EVENTS,
+    hierarchy::{BACKDATE, CaCertificate, Hierarchy},
+    names::LeafNames,
+    store::{CertificateRecord, CertificateStatus, CertificateType, NewLeaf, Recorded},
+    template::{Role, Serial, Template},
+};
+use crate::{
+    Error, Result, ServiceType, Timestamp, WorkloadId,
+    cert::{certificate_to_pem, fingerprint},
+    csr::CertificateRequest,
+    dns,
+};
+
+/// The signature of a local key is verified once in so many certificates: a verification costs more
+/// than twice a signature.
+const SIGNATURE_SAMPLE: u64 = 1_000;
+
+/// How often a leaf is built anew because something changed while it was signed.
+const MAX_ATTEMPTS: usize = 8;
+
+/// What a certificate is asked for.
+#[derive(Debug, Clone)]
+pub struct SignRequest<'a> {
+    /// The certificate signing request, PEM.
+    pub csr_pem: &'a str,
+    /// The service type of the workload.
+    pub service_type: ServiceType,
+    /// Its instance ID.
+    pub instance_id: &'a str,
+    /// How long the certificate shall live, in seconds; cut to what is configured. `None`: as
+    /// configured.
+    pub ttl_seconds: Option<i64>,
+    /// Whether the CSR must name the SPIFFE ID itself. Switch it off only for callers that have
+    /// checked by other means who sent the request.
+    pub require_csr_spiffe_id: bool,
+}
+
+impl<'a> SignRequest<'a> {
+    /// A request with the defaults: configured lifetime, SPIFFE ID required in the CSR.
+    #[must_use]
+    pub fn new(csr_pem: &'a str, service_type: ServiceType, instance_id: &'a str) -> Self {
+        SignRequest {
+            csr_pem,
+            service_type,
+            instance_id,
+            ttl_seconds: None,
+            require_csr_spiffe_id: true,
+        }
+    }
+}
+
+/// A certificate that was issued, and is in the store.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SignedCertificate {
+    /// The certificate, PEM.
+    pub certificate_pem: String,
+    /// The CA that signed it, then the root; PEM.
+    pub chain: Vec<String>,
+    /// The last moment of its validity.
+    pub expires_at: Timestamp,
+    /// When to renew it: half of its life.
+    pub renew_after: Timestamp,
+    /// SHA-256 of its DER, base64url without padding.
+    pub fingerprint: String,
+    /// Its serial number, hex, lower case.
+    pub serial: String,
+}
+
+impl CertificateManager {
+    /// Issues a certificate for the key of a request.
+    ///
+    /// When it returns, the certificate is durably in the store; where it can't be stored, none is
+    /// returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotInitialized`], [`Error::InvalidSpiffeId`], [`Error::InvalidArgument`],
+    /// [`Error::IdentityDenied`], [`Error::InvalidCsr`], [`Error::KeyAlgorithmNotAllowed`],
+    /// [`Error::CsrSignatureInvalid`], [`Error::CsrNotAllowed`], [`Error::SpiffeIdMismatch`],
+    /// [`Error::CsrWithoutSpiffeId`], [`Error::DnsNameNotAllowed`],
+    /// [`Error::SigningCaUnavailable`], [`Error::SigningCaExpired`], [`Error::SigningCaRevoked`],
+    /// [`Error::StoreUnavailable`].
+    pub fn sign_csr(&self, request: &SignRequest<'_>) -> Result<SignedCertificate> {
+        let hierarchy = self.hierarchy()?;
+        let id =
+            WorkloadId::new(&hierarchy.trust_domain, request.service_type, request.instance_id)?;
+        let result = self.issue(&id, request);
+        match &result {
+            Ok(signed) => tracing::info!(
+                target: EVENTS,
+                spiffe_id = %id,
+                serial = %signed.serial,
+                fingerprint = %signed.fingerprint,
+                expires_at = %signed.expires_at,
+                "Certificate issued"
+            ),
+            Err(Error::IdentityDenied(_)) => {
+                tracing::warn!(target: EVENTS, spiffe_id = %id, "CSR denied (deny list)");
+            }
+            Err(error) => {
+                let code = error.code().as_str();
+                tracing::warn!(target: EVENTS, spiffe_id = %id, code, %error, "CSR validation failed");
+            }
+        }
+        result
+    }
+
+    fn issue(&self, id: &WorkloadId, request: &SignRequest<'_>) -> Result<SignedCertificate> {
+        let names = LeafNames::new(request.service_type, request.instance_id)?;
+        let ttl = self.granted_ttl(request.ttl_seconds)?;
+        if self.store().is_denied(id.as_str())? {
+            return Err(Error::IdentityDenied(id.to_string()));
+        }
+        let csr = CertificateRequest::from_pem(request.csr_pem)?;
+        match &csr.uri {
+            Some(uri) if uri != id.as_str() => return Err(Error::SpiffeIdMismatch),
+            None if request.require_csr_spiffe_id => return Err(Error::CsrWithoutSpiffeId),
+            _ => {}
+        }
+        let names = GrantedNames::new(names, &csr, &self.config().allowed_dns_suffixes)?;
+        self.sign_and_record(id, &csr, names, ttl)
+    }
+
+    /// What is asked for, cut to what is configured; whole seconds.
+    fn granted_ttl(&self, asked_seconds: Option<i64>) -> Result<Duration> {
+        let config = self.config();
+        let ttl = match asked_seconds {
+            None => config.svid_ttl,
+            Some(seconds) => match u64::try_from(seconds) {
+                Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
+                _ => return Err(Error::argument("ttlSeconds", "it must be 1 or more")),
+            },
+        };
+        Ok(ttl.min(config.max_svid_ttl))
+    }
+
+    fn sign_and_record(
+        &self,
+        id: &WorkloadId,
+        csr: &CertificateRequest,
+        mut names: GrantedNames,
+        ttl: Duration,
+    ) -> Result<SignedCertificate> {
+        let owner = id.instance_id();
+        let now = self.now();
+        names.leave_out(id, &self.store().names_held_by_others(&names.exclusive, owner, now)?);
+        for _ in 0..MAX_ATTEMPTS {
+            let hierarchy = self.hierarchy()?;
+            let now = self.now();
+            let (ca, _) = hierarchy.signing_ca(id.service_type().segment(), now)?;
+            let permitted = names.clone().within(ca, id)?;
+            let (signed, record) = self.sign(&hierarchy, id, csr, &permitted, ttl, now)?;
+            let recorded = self.store().record_leaf(NewLeaf {
+                record,
+                exclusive_names: permitted.exclusive,
+                owner: owner.to_owned(),
+                hierarchy_sequence: hierarchy.sequence,
+            })?;
+            match recorded {
+                Recorded::Stored => return Ok(signed),
+                Recorded::Denied => return Err(Error::IdentityDenied(id.to_string())),
+                Recorded::NamesTaken(taken) => names.leave_out(id, &taken),
+                Recorded::HierarchyChanged => self.reload()?,
+            }
+        }
+        Err(Error::StoreUnavailable(
+            "the CA kept changing while the certificate was signed: try again".into(),
+        ))
+    }
+
+    fn sign(
+        &self,
+        hierarchy: &Hierarchy,
+        id: &WorkloadId,
+        csr: &CertificateRequest,
+        names: &GrantedNames,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<(SignedCertificate, CertificateRecord)> {
+        let (ca, issuer) = hierarchy.signing_ca(id.service_type().segment(), now)?;
+        let validity = Validity::new(now, ttl, ca, id);
+        let dns_names = names.all();
+        let template = Template {
+            serial: Serial::random()?,
+            common_name: names.common_name.as_deref(),
+            not_before: validity.not_before,
+            not_after: validity.not_after,
+            public_key: &csr.public_key,
+            role: Role::Leaf { id, dns_names: &dns_names },
+        };
+        let der = template.sign(issuer)?;
+        template.check(&der, Some(ca.facts()))?;
+        if issuer.key().0.is_remote() || self.signature_sample.is_due() {
+            ca.verify(&der)?;
+        }
+        let signed = SignedCertificate {
+            certificate_pem: certificate_to_pem(&der),
+            chain: vec![
+                ca.record.certificate_pem.clone(),
+                hierarchy.root.record.certificate_pem.clone(),
+            ],
+            expires_at: validity.not_after,
+            renew_after: validity.renew_after(),
+            fingerprint: fingerprint(&der),
+            serial: template.serial.to_hex(),
+        };
+        let record = CertificateRecord {
+            serial: signed.serial.clone(),
+            fingerprint: signed.fingerprint.clone(),
+            certificate_type: CertificateType::EndEntity,
+            common_name: names.common_name.clone().unwrap_or_default(),
+            spiffe_id: Some(id.to_string()),
+            certificate_pem: signed.certificate_pem.clone(),
+            private_key_pem: None,
+            issuer_serial: Some(ca.record.serial.clone()),
+            not_before: validity.not_before,
+            not_after: validity.not_after,
+            status: CertificateStatus::Active,
+            created_at: now,
+        };
+        Ok((signed, record))
+    }
+}
+
+/// From when to when a leaf is valid.
+struct Validity {
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+impl Validity {
+    fn new(now: Timestamp, ttl: Duration, ca: &CaCertificate, id: &WorkloadId) -> Self {
+        let backdate = Duration::from_secs(BACKDATE.as_secs().min(ttl.as_secs() / 10));
+        let not_before = now.floor_to_second().minus(backdate);
+        let mut not_after = not_before.plus(ttl);
+        if not_after > ca.record.not_after {
+            not_after = ca.record.not_after;
+            tracing::warn!(
+                target: EVENTS,
+                spiffe_id = %id,
+                issuer = %ca.record.common_name,
+                ttl_seconds = not_after.since(not_before).as_secs(),
+                "Certificate cut to the end of its CA"
+            );
+        }
+        Validity { not_before, not_after }
+    }
+
+    fn renew_after(&self) -> Timestamp {
+        self.not_before.plus(self.not_after.since(self.not_before) / 2)
+    }
+}
+
+/// The names that a leaf is granted: those of its profile, and those of the request that the policy
+/// allows.
+#[derive(Clone)]
+struct GrantedNames {
+    common_name: Option<String>,
+    /// The alias that all instances of the service type share.
+    shared: Option<&'static str>,
+    /// Names that belong to this owner alone, in lower case: first those of the profile, from
+    /// [`requested_from`](Self::requested_from) on those that the request asked for by name.
+    exclusive: Vec<String>,
+    requested_from: usize,
+}
+
+impl GrantedNames {
+    /// # Errors
+    ///
+    /// [`Error::DnsNameNotAllowed`] for a name that neither grants.
+    fn new(
+        names: LeafNames,
+        csr: &CertificateRequest,
+        allowed_suffixes: &[String],
+    ) -> Result<Self> {
+        let LeafNames { common_name, mut exclusive, shared } = names;
+        let requested_from = exclusive.len();
+        for asked in &csr.dns_names {
+            let name = asked.to_ascii_lowercase();
+            if Some(name.as_str()) == shared || exclusive.contains(&name) {
+                continue;
+            }
+            if !dns::is_host_name(&name) || !is_below_one_of(&name, allowed_suffixes) {
+                return Err(Error::DnsNameNotAllowed(asked.clone()));
+            }
+            exclusive.push(name);
+        }
+        Ok(GrantedNames { common_name, shared, exclusive, requested_from })
+    }
+
+    /// Leaves out names of the profile that the CA's own name constraints forbid: with one of them
+    /// every verifier would refuse the whole certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DnsNameNotAllowed`] for such a name that was asked for.
+    fn within(mut self, ca: &CaCertificate, id: &WorkloadId) -> Result<Self> {
+        let Some(domains) = &ca.permitted_dns else { return Ok(self) };
+        let permitted = |name: &str| {
+            domains.iter().any(|domain| {
+                let rest = name.strip_suffix(domain.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            })
+        };
+        let requested = self.exclusive.split_off(self.requested_from);
+        if let Some(name) = requested.iter().find(|name| !permitted(name)) {
+            return Err(Error::DnsNameNotAllowed(name.clone()));
+        }
+        let shared = self.shared.into_iter().filter(|name| !permitted(name)).map(str::to_owned);
+        let own = self.exclusive.extract_if(.., |name| !permitted(name));
+        for name in shared.chain(own) {
+            left_out(id, &name, "the CA's name constraints do not permit it");
+        }
+        self.shared = self.shared.filter(|name| permitted(name));
+        self.requested_from = self.exclusive.len();
+        self.exclusive.extend(requested);
+        Ok(self)
+    }
+
+    /// Leaves out names that another node or instance holds. The SPIFFE ID is the identity; a DNS
+    /// name must not lead to two services.
+    fn leave_out(&mut self, id: &WorkloadId, taken: &[String]) {
+        let mut at = 0;
+        let before = self.requested_from;
+        self.exclusive.retain(|name| {
+            let stays = !taken.contains(name);
+            if !stays && at < before {
+                self.requested_from -= 1;
+            }
+            at += 1;
+            stays
+        });
+        for name in taken {
+            left_out(id, name, "an unexpired certificate of another identity holds it");
+        }
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.shared.map(str::to_owned).into_iter().chain(self.exclusive.iter().cloned()).collect()
+    }
+}
+
+fn left_out(id: &WorkloadId, name: &str, reason: &str) {
+    tracing::warn!(target: EVENTS, spiffe_id = %id, dns_name = name, reason, "DNS name left out");
+}
+
+/// Whether `name` ends in `.suffix`, whole labels only.
+fn is_below_one_of(name: &str, suffixes: &[String]) -> bool {
+    suffixes.iter().any(|suffix| {
+        name.strip_suffix(&suffix.to_ascii_lowercase()).is_some_and(|rest| rest.ends_with('.'))
+    })
+}
+
+/// Says which certificates are to be verified.
+#[derive(Debug, Default)]
+pub(super) struct SignatureSample(AtomicU64);
+
+impl SignatureSample {
+    /// The key was tried when it was loaded, so the first sample comes at the end of the interval.
+    fn is_due(&self) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed) % SIGNATURE_SAMPLE == SIGNATURE_SAMPLE - 1
+    }
+}
