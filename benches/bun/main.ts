@@ -1,0 +1,213 @@
+// What signing and verifying cost a Bun program, and what they leave of its event loop.
+//
+//   bun benches/bun/main.ts [rows.json]     prints a table; adds the rows to those in the file
+//
+// Figures of one run belong together: the machine has other things to do at times. Where there is a
+// goal the program says whether it was met, and exits 0 all the same.
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CertificateManager,
+  generateKeyAndCsr,
+  verifyPeer,
+  verifyPeerSync,
+  type PeerPolicy,
+  type SignCSRRequest,
+} from '@catalyst/pki';
+
+interface Row {
+  name: string;
+  value: number;
+  unit: string;
+  /** The row that it is held against. */
+  against: string | null;
+  ratio: number | null;
+  goal: string | null;
+  met: boolean | null;
+}
+
+const rows: Row[] = [];
+
+function record(name: string, value: number, unit: string, more: Partial<Row> = {}): Row {
+  const row = { name, value, unit, against: null, ratio: null, goal: null, met: null, ...more };
+  rows.push(row);
+  return row;
+}
+
+const atMost = (value: number, limit: number, unit: string): Partial<Row> => ({
+  goal: `<= ${limit} ${unit}`,
+  met: value <= limit,
+});
+
+/** Gaps between the ticks of a 1 ms timer, in ms: how long the event loop was held, or had to wait. */
+class Ticks {
+  readonly #gaps: number[] = [];
+  #last = performance.now();
+  readonly #timer = setInterval(() => this.#tick(), 1);
+
+  #tick() {
+    const now = performance.now();
+    this.#gaps.push(now - this.#last);
+    this.#last = now;
+  }
+
+  stop() {
+    this.#tick();
+    clearInterval(this.#timer);
+    const sorted = this.#gaps.toSorted((a, b) => a - b);
+    const at = (part: number) =>
+      sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
+    return { p50: at(0.5), p99: at(0.99), max: at(1) };
+  }
+}
+
+/** Calls `work` a number of times, so many at a time, and answers how often in a second. */
+async function perSecond(times: number, atOnce: number, work: () => Promise<unknown>) {
+  let left = times;
+  const start = performance.now();
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      while (left-- > 0) await work();
+    }),
+  );
+  return (times / (performance.now() - start)) * 1000;
+}
+
+/** The same, with the gaps in the event loop as rows of their own. */
+async function withGaps(name: string, times: number, atOnce: number, work: () => Promise<unknown>) {
+  const ticks = new Ticks();
+  const rate = await perSecond(times, atOnce, work);
+  const { p50, p99, max } = ticks.stop();
+  record(`${name}: gap between ticks, p50`, p50, 'ms');
+  record(`${name}: gap between ticks, p99`, p99, 'ms', atMost(p99, 5, 'ms'));
+  record(`${name}: gap between ticks, longest`, max, 'ms');
+  return rate;
+}
+
+async function signing(where: string, manager: CertificateManager, times: number) {
+  await manager.initialize();
+  const { csrPem } = await generateKeyAndCsr('node', 'node-a.example.com');
+  const request: SignCSRRequest = { csrPem, serviceType: 'node', nodeId: 'node-a.example.com' };
+  const sign = () => manager.signCSR(request);
+  await perSecond(times / 4, 64, sign);
+
+  const one = await perSecond(times / 4, 1, sign);
+  const sequential = `signCSR, ${where}, one after another`;
+  record(sequential, one, '/s');
+  const many = `signCSR, ${where}, 64 at a time`;
+  const rate = await withGaps(many, times, 64, sign);
+  record(many, rate, '/s', { against: sequential, ratio: rate / one });
+  const burst = `signCSR, ${where}, 1,000 at once`;
+  record(burst, await withGaps(burst, 1000, 1000, sign), '/s');
+  return { sign, rate: many };
+}
+
+async function verifying(manager: CertificateManager) {
+  const { csrPem } = await generateKeyAndCsr('auth', 'auth-a');
+  const { certificatePem } = await manager.signCSR({
+    csrPem,
+    serviceType: 'auth',
+    nodeId: 'auth-a',
+  });
+  const { servicesAnchors, trustDomain } = await manager.getCaBundle();
+  const policy: PeerPolicy = {
+    anchors: servicesAnchors,
+    trustDomain,
+    segment: 'services',
+    role: 'server',
+  };
+  await perSecond(500, 64, () => verifyPeer(certificatePem, policy));
+  const name = 'verifyPeerSync';
+  const one = await perSecond(1000, 1, async () => verifyPeerSync(certificatePem, policy));
+  record(name, one, '/s');
+  record(`${name}: time on the event loop`, 1000 / one, 'ms', atMost(1000 / one, 2, 'ms'));
+  const many = 'verifyPeer, 64 at a time';
+  const rate = await withGaps(many, 4000, 64, () => verifyPeer(certificatePem, policy));
+  record(many, rate, '/s', { against: name, ratio: rate / one });
+}
+
+/** What a call costs the event loop's thread before it is on its way. */
+async function starting(sign: () => Promise<unknown>) {
+  const start = performance.now();
+  const calls = Array.from({ length: 1000 }, sign);
+  const took = performance.now() - start;
+  await Promise.all(calls);
+  record('signCSR: to start a call', took, 'µs');
+}
+
+async function memory(sign: () => Promise<unknown>, times: number) {
+  const resident = () => (Bun.gc(true), process.memoryUsage.rss() / 2 ** 20);
+  const before = resident();
+  await perSecond(times, 64, sign);
+  const grown = resident() - before;
+  // A store in memory keeps what it has signed: a row with a PEM text, some indexes.
+  record(`resident memory after ${times} certificates, kept in memory`, before + grown, 'MiB');
+  record(
+    'growth by certificate',
+    (grown * 1024) / times,
+    'KiB',
+    atMost((grown * 1024) / times, 8, 'KiB'),
+  );
+}
+
+async function memoryOfVerifying(manager: CertificateManager, times: number) {
+  const { csrPem } = await generateKeyAndCsr('auth', 'auth-b');
+  const { certificatePem } = await manager.signCSR({
+    csrPem,
+    serviceType: 'auth',
+    nodeId: 'auth-b',
+  });
+  const { servicesAnchors: anchors, trustDomain } = await manager.getCaBundle();
+  const policy: PeerPolicy = { anchors, trustDomain, segment: 'services', role: 'server' };
+  const verify = () => verifyPeer(certificatePem, policy);
+  const resident = () => (Bun.gc(true), process.memoryUsage.rss() / 2 ** 20);
+  await perSecond(times / 2, 64, verify);
+  const before = resident();
+  await perSecond(times, 64, verify);
+  const part = (resident() - before) / before;
+  record(
+    `resident memory after ${times} verifications, growth`,
+    part * 100,
+    '%',
+    atMost(part * 100, 10, '%'),
+  );
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'catalyst-pki-bench-'));
+try {
+  const inMemory = CertificateManager.ephemeral();
+  const { sign, rate } = await signing('in memory', inMemory, 8000);
+  await starting(sign);
+  const inFile = CertificateManager.fromConfig({
+    provider: { type: 'local', certsDb: join(folder, 'certs.db') },
+  });
+  const durable = await signing('durable', inFile, 4000);
+  const [fast, slow] = [rate, durable.rate].map((name) => rows.find((row) => row.name === name));
+  if (fast && slow) Object.assign(slow, { against: fast.name, ratio: slow.value / fast.value });
+  await verifying(inMemory);
+  const keys = 'generateKeyAndCsr, 64 at a time';
+  record(keys, await perSecond(4000, 64, () => generateKeyAndCsr('node', 'a')), '/s');
+  await memory(sign, 20_000);
+  await memoryOfVerifying(inMemory, 20_000);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+const load = readFileSync('/proc/loadavg', 'utf8').split(' ')[0];
+console.log(
+  `\nBun ${Bun.version}, ${navigator.hardwareConcurrency} cores, load of the machine ${load}\n`,
+);
+for (const { name, value, unit, ratio, goal, met } of rows) {
+  const figure = value >= 100 ? value.toFixed(0) : value.toFixed(2);
+  const verdict = goal === null ? '' : `${goal}: ${met ? 'met' : 'NOT MET'}`;
+  const times = ratio === null ? '' : `× ${ratio.toFixed(2)}`;
+  console.log(
+    `${name.padEnd(62)}${figure.padStart(9)} ${unit.padEnd(4)} ${times.padEnd(7)} ${verdict}`,
+  );
+}
+const [file] = process.argv.slice(2);
+if (file !== undefined) {
+  const earlier: unknown[] = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];
+  writeFileSync(file, `${JSON.stringify([...earlier, ...rows], null, 2)}\n`);
+}

@@ -1,0 +1,55 @@
+// Runs the tests in Bun and in Node, each with a plain closing line.
+//
+//   node scripts/test.mjs [bun|node]     both without an argument
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(new URL('..', import.meta.url));
+const files = readdirSync(join(here, 'test'))
+  .filter((name) => name.endsWith('.test.mjs'))
+  .map((name) => join('test', name));
+
+// One file after another, so that none measures or waits under the load of the others.
+const runners = {
+  bun: {
+    command: join(here, '../node_modules/.bin/bun'),
+    args: ['test', '--timeout', '120000', ...files.map((file) => `./${file}`)],
+    count: (output, what) => output.match(new RegExp(`^\\s*(\\d+) ${what}$`, 'm')),
+  },
+  node: {
+    command: process.execPath,
+    args: ['--test', '--test-concurrency=1', '--test-reporter=spec', ...files],
+    count: (output, what) => output.match(new RegExp(`^\\S+ ${what}(?:ped)? (\\d+)$`, 'm')),
+  },
+};
+
+const chosen = process.argv.slice(2);
+for (const name of Object.keys(runners)) {
+  if (chosen.length > 0 && !chosen.includes(name)) continue;
+  const { command, args, count } = runners[name];
+  const { code, output } = await run(command, args);
+  const [passed, failed, skipped] = ['pass', 'fail', 'skip'].map((what) =>
+    Number(count(output, what)?.[1] ?? 0),
+  );
+  console.log(`${name}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+  if (code !== 0 || failed > 0 || passed === 0) process.exitCode = 1;
+}
+
+function run(command, args) {
+  return new Promise((resolve, reject) => {
+    // Tests panic on purpose; where from is of no interest.
+    const env = { ...process.env, RUST_BACKTRACE: '0', NO_COLOR: '1', FORCE_COLOR: undefined };
+    const child = spawn(command, args, { cwd: here, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of ['stdout', 'stderr']) {
+      child[stream].on('data', (data) => {
+        output += data;
+        process[stream].write(data);
+      });
+    }
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, output }));
+  });
+}

@@ -1,0 +1,113 @@
+//! A store that tells the workers what it is about to do, so that the event loop and other signers
+//! get their turn. The core calls the store between the steps of its signing pipeline, each of which
+//! takes a fraction of a millisecond.
+
+use catalyst_pki::{
+    Result, Timestamp,
+    authority::{
+        signer::KeySealer,
+        store::{
+            CertificatePage, CertificateQuery, CertificateRecord, Counts, DenyListEntry,
+            ExpiringCertificate, MemoryStore, NewHierarchy, NewLeaf, Recorded, SqliteStore, Store,
+            StoredHierarchy,
+        },
+    },
+};
+
+use crate::workers::{begin_to_wait, let_others_run};
+
+/// A store for work on our own threads.
+#[derive(Debug)]
+pub(crate) struct ConsiderateStore {
+    store: Box<dyn Store>,
+    /// Whether recording a certificate waits for a disk.
+    durable: bool,
+}
+
+impl ConsiderateStore {
+    pub(crate) fn in_file(store: SqliteStore) -> Self {
+        ConsiderateStore { store: Box::new(store), durable: true }
+    }
+
+    pub(crate) fn in_memory(store: MemoryStore) -> Self {
+        ConsiderateStore { store: Box::new(store), durable: false }
+    }
+}
+
+impl Store for ConsiderateStore {
+    fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded> {
+        if self.durable {
+            begin_to_wait();
+        } else {
+            let_others_run();
+        }
+        self.store.record_leaf(leaf)
+    }
+
+    /// Asked after the request's signature has been verified, before the certificate is signed.
+    fn names_held_by_others(
+        &self,
+        names: &[String],
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Vec<String>> {
+        let_others_run();
+        self.store.names_held_by_others(names, owner, now)
+    }
+
+    fn sealer(&self) -> &KeySealer {
+        self.store.sealer()
+    }
+
+    fn hierarchy(&self) -> Result<StoredHierarchy> {
+        self.store.hierarchy()
+    }
+
+    fn hierarchy_sequence(&self) -> Result<u64> {
+        self.store.hierarchy_sequence()
+    }
+
+    fn create_hierarchy(&self, new: &NewHierarchy) -> Result<bool> {
+        self.store.create_hierarchy(new)
+    }
+
+    fn is_denied(&self, spiffe_id: &str) -> Result<bool> {
+        self.store.is_denied(spiffe_id)
+    }
+
+    fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>> {
+        self.store.deny(entry)
+    }
+
+    fn allow(&self, spiffe_id: &str) -> Result<bool> {
+        self.store.allow(spiffe_id)
+    }
+
+    fn denied_identities(&self) -> Result<Vec<DenyListEntry>> {
+        self.store.denied_identities()
+    }
+
+    fn find_by_serial(&self, serial: &str) -> Result<Option<CertificateRecord>> {
+        self.store.find_by_serial(serial)
+    }
+
+    fn find_by_fingerprint(&self, fingerprint: &str) -> Result<Option<CertificateRecord>> {
+        self.store.find_by_fingerprint(fingerprint)
+    }
+
+    fn find_by_spiffe_id(&self, spiffe_id: &str, now: Timestamp) -> Result<Vec<CertificateRecord>> {
+        self.store.find_by_spiffe_id(spiffe_id, now)
+    }
+
+    fn list_certificates(&self, query: &CertificateQuery) -> Result<CertificatePage> {
+        self.store.list_certificates(query)
+    }
+
+    fn counts(&self, now: Timestamp) -> Result<Counts> {
+        self.store.counts(now)
+    }
+
+    fn purge_expired(&self, before: Timestamp) -> Result<u64> {
+        self.store.purge_expired(before)
+    }
+}

@@ -1,0 +1,51 @@
+//! Errors that begin in JavaScript, and the functions that fail on purpose.
+
+use catalyst_pki::{Error, ErrorCode};
+use napi_derive::napi;
+
+use crate::{boundary::guard, mailbox::Mailbox};
+
+/// An error code.
+#[napi(object)]
+pub struct ErrorCodeEntry {
+    /// `PKI_…`
+    pub code: String,
+    /// The status of an HTTP answer that carries it.
+    pub status: u16,
+}
+
+/// Every error code there is.
+#[napi(catch_unwind)]
+pub fn error_codes() -> napi::Result<Vec<ErrorCodeEntry>> {
+    guard(|| {
+        let code = |code: &ErrorCode| ErrorCodeEntry {
+            code: code.as_str().into(),
+            status: code.http_status(),
+        };
+        Ok(ErrorCode::ALL.iter().map(code).collect())
+    })
+}
+
+/// Throws `PKI_INVALID_ARGUMENT`, for what only JavaScript can see to be wrong.
+#[napi(catch_unwind)]
+pub fn throw_invalid_argument(reason: String) -> napi::Result<()> {
+    guard(|| Err(Error::InvalidArgument { name: "argument", reason }))
+}
+
+/// Throws `PKI_PROVIDER_NOT_IMPLEMENTED`.
+#[napi(catch_unwind)]
+pub fn throw_provider_not_implemented(provider: String) -> napi::Result<()> {
+    guard(|| Err(Error::ProviderNotImplemented(provider)))
+}
+
+/// Panics, for the tests of the boundary.
+#[napi(catch_unwind)]
+pub fn panic_for_test() -> napi::Result<()> {
+    guard(|| panic!("on purpose"))
+}
+
+/// Panics on a worker, for the tests of the boundary.
+#[napi(catch_unwind)]
+pub fn panic_on_worker_for_test(mailbox: &Mailbox, call: u32) -> napi::Result<()> {
+    guard(|| mailbox.post().run::<()>(call, || panic!("on purpose")))
+}

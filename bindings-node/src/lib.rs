@@ -1,0 +1,25 @@
+//! The native half of the npm package `@catalyst/pki`: takes JavaScript values, calls the core and
+//! gives plain data back. No rule, no default and no message is made here.
+//!
+//! - `boundary`: errors and panics on their way to JavaScript
+//! - `mailbox`: answers of calls that run off the event loop
+//! - `workers`: the threads that they run on; `considerate`: when they give way
+//! - one file for each noun of the API
+#![deny(unsafe_code)]
+#![allow(
+    unreachable_pub,
+    reason = "what napi exports must be public, and nothing else links this crate"
+)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(test, allow(dead_code, reason = "napi-derive exports nothing from a test build"))]
+
+mod boundary;
+mod considerate;
+mod csr;
+mod errors;
+mod mailbox;
+mod manager;
+mod spiffe;
+mod store;
+mod verify;
+mod workers;

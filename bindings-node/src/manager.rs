@@ -1,0 +1,259 @@
+//! `CertificateManager`.
+
+use std::{sync::Arc, time::Duration};
+
+use catalyst_pki::{
+    Error, Result, Timestamp,
+    authority::{
+        CertificateManager, ManagerConfig, SignRequest,
+        signer::KeyBackend,
+        store::{DenyListEntry, ExpiringCertificate},
+    },
+};
+use napi_derive::napi;
+use serde::Serialize;
+
+use crate::{
+    boundary::guard,
+    mailbox::{Mailbox, Post},
+    store::{KeyBackendHandle, Lazy, LazyStore, StoreHandle},
+};
+
+/// How a manager works; what is left out is as the core has it.
+#[napi(object)]
+pub struct ManagerOptions {
+    /// The trust domain of every certificate.
+    pub trust_domain: Option<String>,
+    /// How long an SVID lives where the request doesn't say, in seconds.
+    pub svid_ttl_seconds: Option<f64>,
+    /// How long an SVID lives at most, in seconds.
+    pub max_svid_ttl_seconds: Option<f64>,
+}
+
+/// What the core takes where a configuration says nothing.
+#[napi(catch_unwind)]
+pub fn default_config() -> napi::Result<ManagerOptions> {
+    guard(|| {
+        let config = ManagerConfig::default();
+        Ok(ManagerOptions {
+            trust_domain: Some(config.trust_domain.to_string()),
+            svid_ttl_seconds: Some(config.svid_ttl.as_secs_f64()),
+            max_svid_ttl_seconds: Some(config.max_svid_ttl.as_secs_f64()),
+        })
+    })
+}
+
+/// A certificate authority. Every method with a `call` answers through the mailbox.
+#[napi]
+pub struct Manager {
+    post: Post,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<LazyStore>,
+    backend: Arc<dyn KeyBackend>,
+    config: ManagerConfig,
+    manager: Lazy<CertificateManager>,
+}
+
+impl Shared {
+    fn manager(&self) -> Result<&CertificateManager> {
+        self.manager.get_or_try(|| {
+            let store = self.store.get()?;
+            CertificateManager::new(store, Arc::clone(&self.backend), self.config.clone())
+        })
+    }
+}
+
+#[napi]
+impl Manager {
+    /// A manager of the CA in `store`; nothing is opened yet.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(
+        mailbox: &Mailbox,
+        store: &StoreHandle,
+        backend: &KeyBackendHandle,
+        config: ManagerOptions,
+    ) -> napi::Result<Self> {
+        guard(|| {
+            let shared = Shared {
+                store: store.lazy(),
+                backend: backend.backend(),
+                config: config.into_core()?,
+                manager: Lazy::default(),
+            };
+            Ok(Manager { post: mailbox.post(), shared: Arc::new(shared) })
+        })
+    }
+
+    /// The configured trust domain.
+    #[napi(catch_unwind)]
+    pub fn trust_domain(&self) -> napi::Result<String> {
+        guard(|| Ok(self.shared.config.trust_domain.to_string()))
+    }
+
+    /// Whether the hierarchy is at hand; asks nobody.
+    #[napi(catch_unwind)]
+    pub fn is_initialized(&self) -> napi::Result<bool> {
+        guard(|| Ok(self.shared.manager.get().is_some_and(CertificateManager::is_initialized)))
+    }
+
+    /// Makes the hierarchy, or loads it.
+    #[napi(catch_unwind)]
+    pub fn initialize(&self, call: u32) -> napi::Result<()> {
+        guard(|| self.run(call, CertificateManager::initialize))
+    }
+
+    /// Issues a certificate.
+    #[napi(catch_unwind, js_name = "signCSR")]
+    pub fn sign_csr(
+        &self,
+        call: u32,
+        csr_pem: String,
+        service_type: String,
+        instance_id: String,
+        ttl_seconds: Option<i64>,
+        require_csr_spiffe_id: Option<bool>,
+    ) -> napi::Result<()> {
+        guard(|| {
+            self.run(call, move |manager| {
+                let mut request = SignRequest::new(&csr_pem, service_type.parse()?, &instance_id);
+                request.ttl_seconds = ttl_seconds;
+                request.require_csr_spiffe_id =
+                    require_csr_spiffe_id.unwrap_or(request.require_csr_spiffe_id);
+                manager.sign_csr(&request)
+            })
+        })
+    }
+
+    /// The CA certificates.
+    #[napi(catch_unwind)]
+    pub fn get_ca_bundle(&self, call: u32) -> napi::Result<()> {
+        guard(|| self.run(call, CertificateManager::ca_bundle))
+    }
+
+    /// Puts an identity on the deny list.
+    #[napi(catch_unwind)]
+    pub fn deny_identity(&self, call: u32, spiffe_id: String, reason: String) -> napi::Result<()> {
+        guard(|| {
+            self.run(call, move |manager| {
+                let expiring = manager.deny_identity(&spiffe_id, &reason)?;
+                Ok(Denied { expiring_certs: expiring.into_iter().map(Into::into).collect() })
+            })
+        })
+    }
+
+    /// Takes an identity off the deny list.
+    #[napi(catch_unwind)]
+    pub fn allow_identity(&self, call: u32, spiffe_id: String) -> napi::Result<()> {
+        guard(|| self.run(call, move |manager| manager.allow_identity(&spiffe_id)))
+    }
+
+    /// The deny list.
+    #[napi(catch_unwind)]
+    pub fn list_denied_identities(&self, call: u32) -> napi::Result<()> {
+        guard(|| {
+            self.run(call, |manager| {
+                let entries = manager.denied_identities()?;
+                Ok(entries.into_iter().map(DeniedIdentity::from).collect::<Vec<_>>())
+            })
+        })
+    }
+
+    /// How the CA is.
+    #[napi(catch_unwind)]
+    pub fn get_status(&self, call: u32) -> napi::Result<()> {
+        guard(|| self.run(call, CertificateManager::status))
+    }
+
+    /// Deletes old records of expired leaves.
+    #[napi(catch_unwind)]
+    pub fn purge_expired(&self, call: u32) -> napi::Result<()> {
+        guard(|| self.run(call, |manager| Ok(Purged { purged_count: manager.purge_expired()? })))
+    }
+
+    /// Forgets hierarchy and keys.
+    #[napi(catch_unwind)]
+    pub fn shutdown(&self, call: u32) -> napi::Result<()> {
+        guard(|| {
+            self.run(call, |manager| {
+                manager.shutdown();
+                Ok(())
+            })
+        })
+    }
+}
+
+impl Manager {
+    fn run<T: Serialize>(
+        &self,
+        call: u32,
+        work: impl FnOnce(&CertificateManager) -> Result<T> + Send + 'static,
+    ) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        self.post.run(call, move || work(shared.manager()?))
+    }
+}
+
+impl ManagerOptions {
+    fn into_core(self) -> Result<ManagerConfig> {
+        let mut config = ManagerConfig::default();
+        if let Some(name) = self.trust_domain {
+            config.trust_domain = name.parse()?;
+        }
+        for (given, name, ttl) in [
+            (self.svid_ttl_seconds, "svidTtlSeconds", &mut config.svid_ttl),
+            (self.max_svid_ttl_seconds, "maxSvidTtlSeconds", &mut config.max_svid_ttl),
+        ] {
+            if let Some(seconds) = given {
+                *ttl = Duration::try_from_secs_f64(seconds)
+                    .map_err(|error| Error::InvalidArgument { name, reason: error.to_string() })?;
+            }
+        }
+        Ok(config)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Denied {
+    expiring_certs: Vec<Expiring>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Expiring {
+    serial: String,
+    expires_at: Timestamp,
+}
+
+impl From<ExpiringCertificate> for Expiring {
+    fn from(certificate: ExpiringCertificate) -> Self {
+        Expiring { serial: certificate.serial, expires_at: certificate.expires_at }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeniedIdentity {
+    spiffe_id: String,
+    reason: String,
+    denied_at: i64,
+}
+
+impl From<DenyListEntry> for DeniedIdentity {
+    fn from(entry: DenyListEntry) -> Self {
+        DeniedIdentity {
+            spiffe_id: entry.spiffe_id,
+            reason: entry.reason,
+            denied_at: entry.denied_at.as_millis(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Purged {
+    purged_count: u64,
+}

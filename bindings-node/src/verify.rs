@@ -1,0 +1,176 @@
+//! Verifying peers.
+
+use std::{sync::Arc, time::Duration};
+
+use catalyst_pki::{
+    Denied, Error, Result, Svid, SvidPolicy, Timestamp, certificates_from_pem, verify_svid,
+};
+use napi::bindgen_prelude::{Either, Uint8Array};
+use napi_derive::napi;
+
+use crate::{boundary::guard, mailbox::Mailbox, store::Lazy};
+
+/// Whom a verifier trusts.
+#[napi(object)]
+pub struct PolicyOptions {
+    /// The intermediates of the segment, PEM.
+    pub anchors: Vec<String>,
+    /// The trust domain.
+    pub trust_domain: String,
+    /// `services` or `transport`.
+    pub segment: String,
+    /// What the peer is: `client` or `server`.
+    pub role: String,
+    /// SPIFFE IDs and patterns of which one must match; none for all of the segment.
+    pub expect: Vec<String>,
+    /// Denied SPIFFE IDs.
+    pub denied_identities: Vec<String>,
+    /// Denied certificates.
+    pub denied_serials: Vec<DeniedSerial>,
+    /// Foreign trust domains.
+    pub federated: Vec<FederatedDomain>,
+    /// How far clocks may differ, in seconds.
+    pub skew_seconds: Option<f64>,
+}
+
+/// A denied certificate.
+#[napi(object)]
+pub struct DeniedSerial {
+    /// Its issuer's subject key identifier, hex.
+    pub issuer_key_id: String,
+    /// Its serial number, hex.
+    pub serial: String,
+}
+
+/// A foreign trust domain.
+#[napi(object)]
+pub struct FederatedDomain {
+    /// Its name.
+    pub trust_domain: String,
+    /// Its roots, PEM.
+    pub roots: String,
+    /// SPIFFE IDs and patterns of which one must match.
+    pub allow: Vec<String>,
+}
+
+/// Whom a verifier trusts, worked out when it is first used and kept for many peers.
+#[napi]
+pub struct Policy(Arc<LazyPolicy>);
+
+struct LazyPolicy {
+    options: PolicyOptions,
+    /// DER.
+    crls: Vec<Vec<u8>>,
+    policy: Lazy<SvidPolicy>,
+}
+
+#[napi]
+impl Policy {
+    /// A policy with revocation lists (DER); nothing is looked at yet.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(options: PolicyOptions, crls: Vec<Uint8Array>) -> napi::Result<Self> {
+        guard(|| {
+            let crls = crls.iter().map(|crl| crl.to_vec()).collect();
+            Ok(Policy(Arc::new(LazyPolicy { options, crls, policy: Lazy::default() })))
+        })
+    }
+
+    /// Verifies a peer on a worker. `chain` is PEM texts, each of one certificate or more, or DER,
+    /// the peer's own first; `at` is in milliseconds since the epoch.
+    #[napi(catch_unwind)]
+    pub fn verify(
+        &self,
+        mailbox: &Mailbox,
+        call: u32,
+        chain: Vec<Either<String, Uint8Array>>,
+        at: Option<f64>,
+    ) -> napi::Result<()> {
+        guard(|| {
+            let (policy, chain) = (Arc::clone(&self.0), copied(chain));
+            mailbox.post().run(call, move || policy.verify(chain, at))
+        })
+    }
+
+    /// Verifies a peer at once; the SVID as JSON.
+    #[napi(catch_unwind)]
+    pub fn verify_sync(
+        &self,
+        chain: Vec<Either<String, Uint8Array>>,
+        at: Option<f64>,
+    ) -> napi::Result<String> {
+        guard(|| {
+            let svid = self.0.verify(copied(chain), at)?;
+            serde_json::to_string(&svid).map_err(|error| Error::Internal(error.to_string()))
+        })
+    }
+}
+
+impl LazyPolicy {
+    fn verify(&self, chain: Vec<Given>, at: Option<f64>) -> Result<Svid> {
+        let policy = self.policy.get_or_try(|| self.options.policy(&self.crls))?;
+        let mut ders = Vec::with_capacity(chain.len());
+        for given in chain {
+            match given {
+                Given::Pem(pem) => ders.extend(certificates_from_pem(&pem)?),
+                Given::Der(der) => ders.push(der),
+            }
+        }
+        match at {
+            None => verify_svid(&ders, policy),
+            // Float to integer casts saturate, and the core cuts what no certificate can name.
+            Some(millis) => {
+                verify_svid(&ders, &policy.with_at(Timestamp::from_millis(millis as i64)))
+            }
+        }
+    }
+}
+
+impl PolicyOptions {
+    fn policy(&self, crls: &[Vec<u8>]) -> Result<SvidPolicy> {
+        let mut denied = Denied::default();
+        for id in &self.denied_identities {
+            denied.deny_identity(id)?;
+        }
+        for one in &self.denied_serials {
+            denied.deny_serial(&one.issuer_key_id, &one.serial)?;
+        }
+        let (segment, role) = (self.segment.parse()?, self.role.parse()?);
+        let mut policy =
+            SvidPolicy::builder(segment, role, self.trust_domain.parse()?).denied(denied);
+        for pem in &self.anchors {
+            policy = policy.anchors_pem(pem);
+        }
+        for pattern in &self.expect {
+            policy = policy.expect_id(pattern);
+        }
+        for domain in &self.federated {
+            policy = policy.federate(domain.trust_domain.parse()?, &domain.roots, &domain.allow);
+        }
+        for crl in crls {
+            policy = policy.crl_der(crl);
+        }
+        if let Some(seconds) = self.skew_seconds {
+            let skew = Duration::try_from_secs_f64(seconds).map_err(|error| {
+                Error::InvalidArgument { name: "skewSeconds", reason: error.to_string() }
+            })?;
+            policy = policy.skew(skew);
+        }
+        policy.build()
+    }
+}
+
+/// A part of a chain, copied out of JavaScript's memory.
+enum Given {
+    Pem(String),
+    Der(Vec<u8>),
+}
+
+fn copied(chain: Vec<Either<String, Uint8Array>>) -> Vec<Given> {
+    chain
+        .into_iter()
+        .map(|part| match part {
+            Either::A(pem) => Given::Pem(pem),
+            Either::B(der) => Given::Der(der.to_vec()),
+        })
+        .collect()
+}

@@ -1,0 +1,68 @@
+// What the tests share. They run in Bun and in Node, on the built package.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { CertificateManager, generateKeyAndCsr, PkiError } from '@catalyst/pki';
+
+export const TRUST_DOMAIN = 'mesh.example.com';
+export const isBun = process.versions.bun !== undefined;
+export const repository = fileURLToPath(new URL('../../', import.meta.url));
+
+/** An initialized CA in memory. */
+export async function newManager(config = {}) {
+  const manager = CertificateManager.ephemeral({ trustDomain: TRUST_DOMAIN, ...config });
+  await manager.initialize();
+  return manager;
+}
+
+/** A key, and the certificate that `manager` issues for it. */
+export async function newSvid(manager, serviceType, instanceId, request = {}) {
+  const trustDomain = manager.getTrustDomain();
+  const key = await generateKeyAndCsr(serviceType, instanceId, { trustDomain });
+  const signed = await manager.signCSR({ csrPem: key.csrPem, serviceType, instanceId, ...request });
+  return { ...key, ...signed };
+}
+
+/** Asserts that `action` fails, at once or later, with a `PkiError` of this code; gives it back. */
+export async function failsWith(code, action, message) {
+  let error;
+  try {
+    await (typeof action === 'function' ? action() : action);
+  } catch (thrown) {
+    error = thrown;
+  }
+  assert.ok(error instanceof PkiError, `a PkiError is thrown, not ${error}`);
+  assert.equal(error.code, code);
+  if (message !== undefined) assert.match(error.message, message);
+  return error;
+}
+
+/** A folder that is gone after the tests. */
+export function folder() {
+  const path = mkdtempSync(join(tmpdir(), 'catalyst-pki-'));
+  after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** Runs a program in the runtime that runs the tests: `{ code, signal, stdout, stderr }`. */
+export function run(args, { env = {}, cwd = repository, timeout = 60_000 } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd, env: { ...process.env, ...env }, timeout });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (data) => (stdout += data));
+    child.stderr.on('data', (data) => (stderr += data));
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+/** Runs the text of an ES module. */
+export function runModule(source, options) {
+  const imports = "import * as pki from '@catalyst/pki';\n";
+  const flags = isBun ? ['-e'] : ['--input-type=module', '-e'];
+  return run([...flags, imports + source], { cwd: join(repository, 'bindings-node'), ...options });
+}

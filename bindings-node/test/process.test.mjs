@@ -1,0 +1,134 @@
+// How the package lives in a process: threads, Workers, ends.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { generateKeyAndCsr } from '@catalyst/pki';
+import { newManager, runModule, TRUST_DOMAIN } from './helpers.mjs';
+
+const SIGN = `
+const manager = pki.CertificateManager.ephemeral();
+await manager.initialize();
+const { csrPem } = await pki.generateKeyAndCsr('node', 'a');
+const sign = () => manager.signCSR({ csrPem, serviceType: 'node', nodeId: 'a' });
+`;
+
+test('a process ends by itself when its work is done', async () => {
+  const { code, stdout, stderr } = await runModule(`${SIGN}
+    const { serial } = await sign();
+    console.log(serial.length > 0);
+    // Not awaited, and answered all the same: the process waits for it.
+    void sign().then(() => console.log('answered'));
+  `);
+  assert.deepEqual([code, stdout, stderr], [0, 'true\nanswered\n', '']);
+});
+
+test(
+  'loading the package opens nothing and starts no thread',
+  { skip: process.platform !== 'linux' },
+  async () => {
+    const { code, stdout, stderr } = await runModule(`
+    import { readdirSync, readFileSync } from 'node:fs';
+    const threads = () => readdirSync('/proc/self/task')
+      .filter((id) => readFileSync('/proc/self/task/' + id + '/comm', 'utf8').startsWith('catalyst-pki'));
+    const before = threads().length;
+    const manager = pki.CertificateManager.fromConfig({ provider: { type: 'local', certsDb: '/nowhere/x.db' } });
+    const constructed = threads().length;
+    await pki.generateKeyAndCsr('node', 'a');
+    console.log(before, constructed, threads().length);
+  `);
+    assert.deepEqual([code, stdout, stderr], [0, '0 0 1\n', '']);
+  },
+);
+
+test('process.exit in the midst of work', async () => {
+  for (let i = 0; i < 5; i++) {
+    const { code, signal, stderr } = await runModule(`${SIGN}
+      const all = Array.from({ length: 300 }, sign);
+      await Promise.race(all);
+      process.exit(7);
+    `);
+    assert.deepEqual([code, signal, stderr], [7, null, '']);
+  }
+});
+
+test('an uncaught error in the midst of work ends the process as usual', async () => {
+  const { code, signal, stderr } = await runModule(`${SIGN}
+    const all = Array.from({ length: 300 }, sign);
+    await Promise.race(all);
+    throw new Error('of the program');
+  `);
+  assert.deepEqual([code, signal], [1, null]);
+  assert.match(stderr, /of the program/);
+});
+
+test('Workers sign, end by themselves, and can be ended in the midst of work', async () => {
+  const file = fileURLToPath(new URL('worker.mjs', import.meta.url));
+  const start = (workerData) => {
+    const worker = new Worker(file, { workerData });
+    const message = new Promise((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+    });
+    const exit = new Promise((resolve) => worker.once('exit', resolve));
+    return { worker, message, exit };
+  };
+  for (let round = 0; round < 3; round++) {
+    const signing = Array.from({ length: 3 }, () => start('sign'));
+    const busy = Array.from({ length: 3 }, () => start('forever'));
+    for (const { message, exit } of signing) {
+      assert.equal(await message, 20);
+      assert.equal(await exit, 0);
+    }
+    for (const { worker, message, exit } of busy) {
+      await message;
+      await worker.terminate();
+      await exit;
+    }
+  }
+  // And this context has noticed nothing of it.
+  assert.ok((await newManager()).isInitialized());
+});
+
+test('timers that a test has replaced hold nothing up', async () => {
+  const { code, stdout, stderr } = await runModule(`
+    for (const name of ['setTimeout', 'setInterval', 'setImmediate']) {
+      globalThis[name] = () => ({ ref() {}, unref() {} });
+    }
+    ${SIGN}
+    console.log((await Promise.all(Array.from({ length: 100 }, sign))).length);
+  `);
+  assert.deepEqual([code, stdout, stderr], [0, '100\n', '']);
+});
+
+test('the event loop turns while certificates are signed', async () => {
+  const manager = await newManager();
+  const { csrPem } = await generateKeyAndCsr('node', 'a', { trustDomain: TRUST_DOMAIN });
+  const sign = () => manager.signCSR({ csrPem, serviceType: 'node', nodeId: 'a' });
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 1);
+  const signed = await Promise.all(Array.from({ length: 1000 }, sign));
+  clearInterval(timer);
+  assert.equal(new Set(signed.map(({ serial }) => serial)).size, 1000);
+  // 1,000 certificates take a quarter of a second and more. How long the gaps are is for the bench.
+  assert.ok(ticks >= 10, `${ticks} ticks`);
+});
+
+test(
+  'threads end when they have nothing to do',
+  { skip: process.platform !== 'linux' },
+  async () => {
+    const threads = () =>
+      readdirSync('/proc/self/task').filter((id) =>
+        readFileSync(`/proc/self/task/${id}/comm`, 'utf8').startsWith('catalyst-pki'),
+      ).length;
+    assert.ok(threads() > 0);
+    const end = Date.now() + 30_000;
+    while (threads() > 0) {
+      assert.ok(Date.now() < end, `${threads()} threads are still there`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    assert.ok((await newManager()).isInitialized());
+  },
+);

@@ -1,0 +1,80 @@
+import { PkiError, calling, type Failure } from './errors.js';
+import { native } from './native.js';
+
+type Mailbox = InstanceType<typeof native.Mailbox>;
+
+interface Caller {
+  resolve(value: never): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * How many answers are handed out in one turn of the event loop. What the callers then do runs
+ * in the same turn, so few; a turn costs little.
+ */
+const ANSWERS_PER_TURN = 8;
+
+/**
+ * With more calls under way than this the addon doesn't wake the loop for each answer, which costs
+ * more of its time than all the rest: the loop looks by itself, every millisecond.
+ */
+const MANY = 8;
+const LOOK_AGAIN_MS = 1;
+
+// As they are now: a program's tests may put fake ones in their place, which stand still.
+const { setImmediate, setInterval, setTimeout } = globalThis;
+
+const callers = new Map<number, Caller>();
+let lastCall = 0;
+let mailbox: Mailbox | undefined;
+let alive: NodeJS.Timeout | undefined;
+
+/** This JavaScript context's mailbox in the addon, made when it is first needed. */
+export function theMailbox(): Mailbox {
+  mailbox ??= calling(() => new native.Mailbox(handOut));
+  return mailbox;
+}
+
+/**
+ * Starts work off the event loop and promises its result. `start` hands the call's number to the
+ * addon, which answers under it.
+ */
+export function call<T>(start: (call: number) => void): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const number = nextCall();
+    calling(() => start(number));
+    callers.set(number, { resolve, reject });
+    if (callers.size === 1) stayAlive();
+  });
+}
+
+function nextCall(): number {
+  do {
+    lastCall = (lastCall + 1) >>> 0;
+  } while (callers.has(lastCall));
+  return lastCall;
+}
+
+function handOut(): void {
+  if (mailbox === undefined) return;
+  const busy = callers.size > MANY;
+  const [more, ...answers] = JSON.parse(mailbox.take(ANSWERS_PER_TURN, busy)) as [
+    boolean,
+    ...[number, boolean, unknown][],
+  ];
+  if (more) setImmediate(handOut);
+  else if (busy && answers.length > 0) setTimeout(handOut, LOOK_AGAIN_MS);
+  for (const [number, ok, value] of answers) {
+    const caller = callers.get(number);
+    callers.delete(number);
+    if (ok) caller?.resolve(value as never);
+    else caller?.reject(new PkiError(value as Failure));
+  }
+  if (callers.size === 0) alive?.unref();
+}
+
+/** The process doesn't end while somebody waits for an answer, and may end when nobody does. */
+function stayAlive(): void {
+  if (alive === undefined) alive = setInterval(() => {}, 0x7fff_ffff);
+  else alive.ref();
+}

@@ -1,0 +1,40 @@
+import { call, theMailbox } from './calls.js';
+import { calling } from './errors.js';
+import { native } from './native.js';
+
+export type { PkiErrorCode } from './codes.js';
+export { generateKeyAndCsr } from './csr.js';
+export { PkiError } from './errors.js';
+export { CertificateManager } from './manager.js';
+export {
+  AllowIdentityRequestSchema,
+  AwsKmsPkiConfigSchema,
+  DenyIdentityRequestSchema,
+  GCloudKmsPkiConfigSchema,
+  LocalPkiConfigSchema,
+  PkiConfigSchema,
+  PkiProviderConfigSchema,
+  SignCSRRequestSchema,
+  type PkiConfig,
+  type PkiConfigInput,
+  type PkiProviderConfig,
+} from './schemas.js';
+export { buildSpiffeId, isValidSpiffeId, parseSpiffeId } from './spiffe.js';
+export {
+  NativeSigningBackend,
+  NativeSigningBackend as WebCryptoSigningBackend,
+  SqliteCertificateStore,
+  SqliteCertificateStore as BunSqliteCertificateStore,
+} from './store.js';
+export type * from './types.js';
+export { verifyPeer, verifyPeerSync } from './verify.js';
+
+/** @internal Fails on purpose in the addon, for the tests of the boundary. */
+export function __panicForTest(): void {
+  calling(() => native.panicForTest());
+}
+
+/** @internal Fails on purpose on a worker, for the tests of the boundary. */
+export async function __panicOnWorkerForTest(): Promise<void> {
+  await call((number) => native.panicOnWorkerForTest(theMailbox(), number));
+}

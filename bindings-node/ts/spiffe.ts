@@ -1,0 +1,42 @@
+import { calling } from './errors.js';
+import { clip } from './limits.js';
+import { native } from './native.js';
+import type { SpiffeId } from './types.js';
+
+/**
+ * Builds the SPIFFE ID of a workload.
+ *
+ * @returns `spiffe://<trust domain>/<service type>/<instance id>`
+ * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`: `Trust domain must not be empty`, `Invalid
+ * service type …`, `Instance ID must not be empty`, or what is wrong with a part.
+ *
+ * @example
+ * ```ts
+ * buildSpiffeId('mesh.example.com', 'node', 'node-a.example.com');
+ * // 'spiffe://mesh.example.com/node/node-a.example.com'
+ * ```
+ */
+export function buildSpiffeId(
+  trustDomain: string,
+  serviceType: string,
+  instanceId: string,
+): string {
+  return calling(() =>
+    native.buildSpiffeId(clip(trustDomain), clip(serviceType), clip(instanceId)),
+  );
+}
+
+/**
+ * Takes the SPIFFE ID of a workload apart. An ID of another layout than ours, valid as it may be, is
+ * refused.
+ *
+ * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID` that says what is wrong.
+ */
+export function parseSpiffeId(uri: string): SpiffeId {
+  return calling(() => native.parseSpiffeId(clip(uri))) as SpiffeId;
+}
+
+/** Whether `uri` is the SPIFFE ID of a workload. */
+export function isValidSpiffeId(uri: string): boolean {
+  return typeof uri === 'string' && calling(() => native.isValidSpiffeId(clip(uri)));
+}

@@ -1,0 +1,226 @@
+/** What kind of service a workload is; the first part of its SPIFFE ID's path. */
+export type PkiServiceType =
+  'orchestrator' | 'auth' | 'node' | 'gateway' | 'envoy/app' | 'envoy/transport';
+
+/** A group of services that trust one another: `services` by the Services CA, `transport` by the Transport CA. */
+export type PkiSegment = 'services' | 'transport';
+
+/** The parts of a workload's SPIFFE ID. */
+export interface SpiffeId {
+  /** The whole ID: `spiffe://<trust domain>/<service type>/<instance id>`. */
+  uri: string;
+  trustDomain: string;
+  serviceType: PkiServiceType;
+  /** One or more path segments: `node-a.example.com`, `region/az-1/inst`. */
+  instanceId: string;
+}
+
+/** How a {@link CertificateManager} works. What is left out has the default of {@link PkiConfig}. */
+export interface CertificateManagerConfig {
+  /** The trust domain of every certificate: a DNS name of two labels or more. */
+  trustDomain?: string | undefined;
+  /** How long an SVID lives where the request doesn't say, in seconds: 60 to 86400. */
+  svidTtlSeconds?: number | undefined;
+  /** How long an SVID lives at most, in seconds; longer requests are cut to it. 60 to 86400. */
+  maxSvidTtlSeconds?: number | undefined;
+  /** Whether agents renew by themselves. */
+  autoRenew?: boolean | undefined;
+}
+
+/** What {@link CertificateManager.initialize} answers: SHA-256 of the DER, base64url without padding. */
+export interface CaFingerprints {
+  /** Of the root CA: what services pin. */
+  rootFingerprint: string;
+  servicesCaFingerprint: string;
+  transportCaFingerprint: string;
+}
+
+/**
+ * What {@link CertificateManager.signCSR} is asked. Two names for the CSR and two for the instance
+ * are in use: give one of each.
+ */
+export interface SignCSRRequest {
+  /** The certificate signing request, PEM. */
+  csr?: string | undefined;
+  /** The same under its other name. */
+  csrPem?: string | undefined;
+  serviceType: PkiServiceType;
+  /** The node or instance ID. */
+  nodeId?: string | undefined;
+  /** The same under its other name. */
+  instanceId?: string | undefined;
+  /** How long the certificate shall live, in seconds, 1 or more; cut to what is configured. */
+  ttlSeconds?: number | undefined;
+  /**
+   * Whether the CSR must name the SPIFFE ID itself (default true). Switch it off only where other
+   * means have shown who sent the request.
+   */
+  requireCsrSpiffeId?: boolean | undefined;
+}
+
+/** An issued certificate. */
+export interface SignCSRResult {
+  /** The certificate, PEM. */
+  certificatePem: string;
+  /** The CA that signed it, then the root; PEM. A TLS server sends the certificate and the first of these. */
+  chain: string[];
+  /** The last moment of its validity, ISO 8601 in UTC. */
+  expiresAt: string;
+  /** When to renew it: half of its life; ISO 8601 in UTC. */
+  renewAfter: string;
+  /** SHA-256 of its DER, base64url without padding. */
+  fingerprint: string;
+  /** Its serial number, hex, lower case. */
+  serial: string;
+}
+
+/** The CA certificates, for those who verify. */
+export interface CaBundleResponse {
+  trustDomain: string;
+  /** Services CAs, newest first, then the root; PEM. For tools that want a full chain. */
+  servicesBundle: string[];
+  /** Transport CAs, newest first, then the root; PEM. */
+  transportBundle: string[];
+  /** Services CAs alone, newest first; PEM. The anchors for TLS: the root is never a peer's anchor. */
+  servicesAnchors: string[];
+  /** Transport CAs alone, newest first; PEM. */
+  transportAnchors: string[];
+  /** `v` and a digest of the certificates: the same content has the same version. */
+  version: string;
+  /** Grows by one at each change. */
+  sequence: number;
+  /** When the first of the certificates expires, ISO 8601 in UTC. */
+  expiresAt: string;
+}
+
+/** What {@link CertificateManager.denyIdentity} answers. */
+export interface DenyIdentityResult {
+  /** The identity's unexpired certificates, the first to expire first. */
+  expiringCerts: {
+    /** Hex, lower case. */ serial: string;
+    /** ISO 8601 in UTC. */ expiresAt: string;
+  }[];
+}
+
+/** A denied identity. */
+export interface DenyListEntry {
+  spiffeId: string;
+  /** Why, in the operator's words. */
+  reason: string;
+  /** When it was denied last, in milliseconds since the epoch. */
+  deniedAt: number;
+}
+
+/** What {@link CertificateManager.purgeExpired} answers. */
+export interface PurgeResult {
+  /** How many records were deleted. */
+  purgedCount: number;
+}
+
+/** The state of a CA in one word; a warning makes it `degraded`. */
+export type PkiHealthStatus = 'healthy' | 'degraded' | 'uninitialized';
+
+/** One CA certificate in {@link PkiStatusResponse}. */
+export interface CaStatusInfo {
+  /** SHA-256 of its DER, base64url without padding. */
+  fingerprint: string;
+  commonName: string;
+  /** `ECDSA P-384` */
+  algorithm: string;
+  /** The last moment of its validity, ISO 8601 in UTC. */
+  expiresAt: string;
+  /** Active, unexpired leaves that it signed. */
+  issuedCertCount: number;
+}
+
+/** The state of a CA. */
+export interface PkiStatusResponse {
+  status: PkiHealthStatus;
+  trustDomain: string;
+  rootCa: CaStatusInfo | null;
+  servicesCa: CaStatusInfo | null;
+  transportCa: CaStatusInfo | null;
+  /** Active, unexpired leaves of the whole hierarchy. */
+  activeCertCount: number;
+  deniedIdentityCount: number;
+  /** What somebody should do something about. */
+  warnings: string[];
+  /** What somebody should know. */
+  notices: string[];
+}
+
+/** What {@link generateKeyAndCsr} makes. */
+export interface KeyAndCsr {
+  /** The private key: P-384, PKCS#8, PEM, not encrypted. It is for this service alone. */
+  privateKeyPem: string;
+  /** The request, PEM. */
+  csrPem: string;
+  /** The SPIFFE ID that the request names. */
+  spiffeId: string;
+}
+
+/** Whom {@link verifyPeer} trusts. */
+export interface PeerPolicy {
+  /**
+   * The intermediates of the segment, PEM: `servicesAnchors` or `transportAnchors` of a bundle. A
+   * root is refused: with it the other segment's peers would be let in.
+   */
+  anchors: string | readonly string[];
+  /** The trust domain of the peers. */
+  trustDomain: string;
+  segment: PkiSegment;
+  /** What the peer is in this connection, hence the extended key usage that it must have. */
+  role: 'client' | 'server';
+  /**
+   * SPIFFE IDs of which one must be the peer's; without any, all of the trust domain in this
+   * segment are taken. A last path segment `*` matches any one segment, `**` any number.
+   */
+  expect?: string | readonly string[] | undefined;
+  /** What is refused whatever its certificate says. */
+  denied?:
+    | {
+        /** SPIFFE IDs. */
+        identities?: readonly string[] | undefined;
+        /** Single certificates: the issuer's subject key identifier and the serial number, hex. */
+        serials?: readonly { issuerKeyId: string; serial: string }[] | undefined;
+      }
+    | undefined;
+  /** Certificate revocation lists of the anchors, DER. */
+  crls?: readonly Uint8Array[] | undefined;
+  /** Foreign trust domains whose peers are taken too. */
+  federated?:
+    | readonly {
+        trustDomain: string;
+        /** Its roots, PEM. */
+        roots: readonly string[];
+        /** SPIFFE IDs and patterns of which one must match. */
+        allow: readonly string[];
+      }[]
+    | undefined;
+  /** Verifies for this moment instead of now. */
+  at?: Date | undefined;
+  /** How far clocks may differ, in seconds (default 0). */
+  skewSeconds?: number | undefined;
+}
+
+/** A peer that has been verified. */
+export interface Svid {
+  spiffeId: string;
+  trustDomain: string;
+  /** `null` for a peer of a federated trust domain whose IDs have another layout. */
+  serviceType: PkiServiceType | null;
+  /** `null` where there is no service type. */
+  instanceId: string | null;
+  /** SHA-256 of the certificate's DER, base64url without padding. */
+  fingerprint: string;
+  /** The certificate's serial number, hex, lower case. */
+  serial: string;
+  /** When the certificate begins, ISO 8601 in UTC. */
+  notBefore: string;
+  /** When it ends, ISO 8601 in UTC; a connection should not outlive it. */
+  notAfter: string;
+  /** The subject of the CA that signed it: `CN=Catalyst Services CA`. */
+  issuer: string;
+  /** That CA's subject key identifier, hex, lower case. */
+  issuerKeyId: string;
+}
