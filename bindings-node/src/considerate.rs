@@ -7,9 +7,9 @@ use catalyst_pki::{
     authority::{
         signer::KeySealer,
         store::{
-            CertificatePage, CertificateQuery, CertificateRecord, Counts, DenyListEntry,
-            ExpiringCertificate, MemoryStore, NewHierarchy, NewLeaf, Recorded, SqliteStore, Store,
-            StoredHierarchy,
+            CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus,
+            CertificateType, Counts, DenyListEntry, ExpiringCertificate, MemoryStore, NewHierarchy,
+            NewLeaf, Recorded, SqliteStore, Store, StoredHierarchy,
         },
     },
 };
@@ -75,6 +75,18 @@ impl Store for ConsiderateStore {
         self.store.is_denied(spiffe_id)
     }
 
+    fn save_ca(&self, record: &CertificateRecord) -> Result<()> {
+        self.store.save_ca(record)
+    }
+
+    fn save_leaf(&self, leaf: &NewLeaf) -> Result<()> {
+        self.store.save_leaf(leaf)
+    }
+
+    fn supersede(&self, serial: &str) -> Result<bool> {
+        self.store.supersede(serial)
+    }
+
     fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>> {
         self.store.deny(entry)
     }
@@ -105,6 +117,10 @@ impl Store for ConsiderateStore {
 
     fn counts(&self, now: Timestamp) -> Result<Counts> {
         self.store.counts(now)
+    }
+
+    fn census(&self) -> Result<Vec<(CertificateType, CertificateStatus, u64)>> {
+        self.store.census()
     }
 
     fn purge_expired(&self, before: Timestamp) -> Result<u64> {

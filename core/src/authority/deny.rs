@@ -4,7 +4,7 @@ use super::{
     CertificateManager, EVENTS,
     store::{DenyListEntry, ExpiringCertificate},
 };
-use crate::{Error, Result, SpiffeId, WorkloadId};
+use crate::{Error, Result, SpiffeId, Timestamp, WorkloadId};
 
 /// The longest reason that is kept, in bytes.
 const MAX_REASON_LEN: usize = 1_024;
@@ -21,14 +21,7 @@ impl CertificateManager {
     pub fn deny_identity(&self, spiffe_id: &str, reason: &str) -> Result<Vec<ExpiringCertificate>> {
         let hierarchy = self.hierarchy()?;
         check_id(spiffe_id, hierarchy.trust_domain.as_str())?;
-        if reason.trim().is_empty() || reason.len() > MAX_REASON_LEN {
-            return Err(Error::argument("reason", "it must be 1 to 1024 bytes long"));
-        }
-        let expiring = self.store().deny(&DenyListEntry {
-            spiffe_id: spiffe_id.to_owned(),
-            reason: reason.to_owned(),
-            denied_at: self.now(),
-        })?;
+        let expiring = self.store().deny(&entry(spiffe_id, reason, self.now())?)?;
         tracing::warn!(
             target: EVENTS, spiffe_id, reason, certificates = expiring.len(), "Identity denied"
         );
@@ -59,6 +52,15 @@ impl CertificateManager {
         self.hierarchy()?;
         self.store().denied_identities()
     }
+}
+
+/// An entry of the deny list, if it can be one.
+pub(super) fn entry(spiffe_id: &str, reason: &str, now: Timestamp) -> Result<DenyListEntry> {
+    spiffe_id.parse::<SpiffeId>()?;
+    if reason.trim().is_empty() || reason.len() > MAX_REASON_LEN {
+        return Err(Error::argument("reason", "it must be 1 to 1024 bytes long"));
+    }
+    Ok(DenyListEntry { spiffe_id: spiffe_id.to_owned(), reason: reason.to_owned(), denied_at: now })
 }
 
 fn check_id(spiffe_id: &str, own_trust_domain: &str) -> Result<()> {

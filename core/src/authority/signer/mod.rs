@@ -8,6 +8,7 @@ mod suite;
 use std::{fmt, sync::Arc};
 
 pub use local::LocalKeys;
+pub(in crate::authority) use seal::SEALED;
 pub use seal::{KeyProtection, KeySealer, Passphrase};
 
 use crate::Result;

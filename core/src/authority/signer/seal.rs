@@ -10,7 +10,10 @@ use std::{
 use aws_lc_rs::rand;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use pkcs8::{
-    EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument, der::pem::PemLabel,
+    AlgorithmIdentifierRef, EncryptedPrivateKeyInfoRef, LineEnding, ObjectIdentifier,
+    PrivateKeyInfoRef, SecretDocument,
+    der::{asn1::OctetStringRef, pem::PemLabel},
+    pkcs5::{EncryptionScheme, pbes2::Kdf},
 };
 use zeroize::Zeroizing;
 
@@ -18,6 +21,16 @@ use crate::{Error, Result};
 
 const PASSPHRASE_VARIABLE: &str = "CATALYST_PKI_KEY_PASSPHRASE";
 const PASSPHRASE_FILE_VARIABLE: &str = "CATALYST_PKI_KEY_PASSPHRASE_FILE";
+
+/// The PEM label of a text that holds a key as its owner wrote it. Under it lies an encrypted PKCS#8
+/// structure like those of our own keys, whose algorithm says that there is just data in it.
+const TEXT_LABEL: &str = "SEALED PRIVATE KEY TEXT";
+const TEXT_BEGIN: &str = "-----BEGIN SEALED PRIVATE KEY TEXT-----";
+/// How everything begins that a sealer has encrypted.
+pub(in crate::authority) const SEALED: [&str; 2] =
+    ["-----BEGIN ENCRYPTED PRIVATE KEY-----", TEXT_BEGIN];
+/// RFC 5652 4: `id-data`.
+const ID_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 
 /// A passphrase: wiped from memory when dropped, never printed.
 #[derive(Clone)]
@@ -163,32 +176,107 @@ impl KeySealer {
     pub fn seal(&self, pkcs8: &[u8]) -> Result<String> {
         let info = PrivateKeyInfoRef::try_from(pkcs8)
             .map_err(|_| Error::InvalidKey("it is not PKCS#8".into()))?;
-        let sealed = info
-            .encrypt(self.passphrase.0.as_bytes())
-            .map_err(|_| Error::internal("key encryption failed"))?;
-        let pem = sealed
-            .to_pem(EncryptedPrivateKeyInfoRef::PEM_LABEL, LineEnding::LF)
-            .map_err(Error::internal)?;
-        Ok(pem.to_string())
+        self.encrypt(&info, EncryptedPrivateKeyInfoRef::PEM_LABEL)
     }
 
     /// Decrypts what [`seal`](Self::seal) made, to PKCS#8 in DER.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidKey`] if it is no encrypted PKCS#8, [`Error::WrongPassphrase`].
+    /// [`Error::InvalidKey`] if it is no encrypted PKCS#8, or encrypted at a cost that nothing of
+    /// ours has; [`Error::WrongPassphrase`].
     pub fn open(&self, pem: &str) -> Result<SecretDocument> {
-        let unreadable = || Error::InvalidKey("the stored key is not encrypted PKCS#8".into());
-        let (label, document) = SecretDocument::from_pem(pem).map_err(|_| unreadable())?;
-        if label != EncryptedPrivateKeyInfoRef::PEM_LABEL {
+        match self.open_text(pem)? {
+            None => self.decrypt(pem, EncryptedPrivateKeyInfoRef::PEM_LABEL),
+            Some(text) => {
+                // The pem crate and not the stricter reader of pkcs8: lines may have any length.
+                let block = pem::parse(text.as_bytes()).ok();
+                let contents = block
+                    .filter(|block| block.tag() == PrivateKeyInfoRef::PEM_LABEL)
+                    .map(|block| Zeroizing::new(block.into_contents()));
+                contents
+                    .and_then(|der| SecretDocument::try_from(der.as_slice()).ok())
+                    .ok_or_else(|| Error::InvalidKey("it is not PKCS#8 in PEM".into()))
+            }
+        }
+    }
+
+    /// Whether the passphrase is that of something sealed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongPassphrase`], [`Error::InvalidKey`].
+    pub(in crate::authority) fn try_on(&self, sealed: &str) -> Result<()> {
+        match self.open_text(sealed)? {
+            Some(_) => Ok(()),
+            None => self.open(sealed).map(|_| ()),
+        }
+    }
+
+    /// Encrypts a text that holds a private key, in whatever form, so that it comes back to the
+    /// letter. What comes out is for [`open_text`](Self::open_text) alone; where the text is PKCS#8
+    /// in PEM, for [`open`](Self::open) too.
+    pub(in crate::authority) fn seal_text(&self, text: &str) -> Result<String> {
+        let content = OctetStringRef::new(text.as_bytes())
+            .map_err(|_| Error::InvalidKey("it is too long".into()))?;
+        let algorithm = AlgorithmIdentifierRef { oid: ID_DATA, parameters: None };
+        self.encrypt(&PrivateKeyInfoRef::new(algorithm, content), TEXT_LABEL)
+    }
+
+    /// Decrypts what [`seal_text`](Self::seal_text) made; `None` for what is no such text.
+    pub(in crate::authority) fn open_text(&self, pem: &str) -> Result<Option<Zeroizing<String>>> {
+        if !pem.starts_with(TEXT_BEGIN) {
+            return Ok(None);
+        }
+        let opened = self.decrypt(pem, TEXT_LABEL)?;
+        let info = PrivateKeyInfoRef::try_from(opened.as_bytes()).map_err(|_| unreadable())?;
+        let text = std::str::from_utf8(info.private_key.as_bytes()).map_err(|_| unreadable())?;
+        Ok(Some(Zeroizing::new(text.to_owned())))
+    }
+
+    fn encrypt(&self, info: &PrivateKeyInfoRef<'_>, label: &'static str) -> Result<String> {
+        let sealed = info
+            .encrypt(self.passphrase.0.as_bytes())
+            .map_err(|_| Error::internal("key encryption failed"))?;
+        let pem = sealed.to_pem(label, LineEnding::LF).map_err(Error::internal)?;
+        Ok(pem.to_string())
+    }
+
+    fn decrypt(&self, pem: &str, label: &str) -> Result<SecretDocument> {
+        let (found, document) = SecretDocument::from_pem(pem).map_err(|_| unreadable())?;
+        if found != label {
             return Err(unreadable());
         }
         let info =
             EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| unreadable())?;
+        if !is_affordable(&info.encryption_algorithm) {
+            return Err(unreadable());
+        }
         // CBC has no integrity: with a wrong passphrase one padding in 256 looks right, but what
         // comes out is no PKCS#8, which `decrypt` checks.
         info.decrypt(self.passphrase.0.as_bytes()).map_err(|_| Error::WrongPassphrase)
     }
+}
+
+/// Whether trying a passphrase takes no more than OpenSSL allows: records may hold keys of other
+/// makes, and scrypt's parameters say how much memory to take.
+fn is_affordable(encryption: &EncryptionScheme) -> bool {
+    const MOST_MEMORY: u64 = 32 * 1024 * 1024;
+    const MOST_ITERATIONS: u32 = 2_000_000;
+    let EncryptionScheme::Pbes2(parameters) = encryption else { return false };
+    match &parameters.kdf {
+        Kdf::Pbkdf2(pbkdf2) => pbkdf2.iteration_count <= MOST_ITERATIONS,
+        Kdf::Scrypt(scrypt) => {
+            let block = 128 * u64::from(scrypt.block_size);
+            let memory = block.saturating_mul(u64::from(scrypt.cost_parameter));
+            memory.saturating_mul(u64::from(scrypt.parallelization)) <= MOST_MEMORY
+        }
+        _ => false,
+    }
+}
+
+fn unreadable() -> Error {
+    Error::InvalidKey("the stored key is not encrypted PKCS#8".into())
 }
 
 fn development_passphrase(database: &Path, has_keys: bool) -> Result<Passphrase> {
@@ -245,6 +333,50 @@ mod tests {
         assert_eq!(given("correct horse").open(&sealed).unwrap().as_bytes(), key);
         assert_eq!(given("battery staple").open(&sealed).unwrap_err(), Error::WrongPassphrase);
         assert!(matches!(given("x").open("rubbish"), Err(Error::InvalidKey(_))));
+    }
+
+    #[test]
+    fn a_sealed_text_comes_back_to_the_letter() {
+        let sealer = given("correct horse");
+        let pem = pem::encode(&pem::Pem::new("PRIVATE KEY", key()));
+        for text in ["", "no key at all\r\n\0", &pem, &pem.replace('\n', "\r\n")] {
+            let sealed = sealer.seal_text(text).unwrap();
+            assert!(!sealed.contains("BEGIN PRIVATE KEY"));
+            assert_eq!(sealer.open_text(&sealed).unwrap().unwrap().as_str(), text);
+            let error = given("battery staple").open_text(&sealed).unwrap_err();
+            assert_eq!(error, Error::WrongPassphrase);
+            match text.contains("PRIVATE KEY") {
+                true => assert_eq!(sealer.open(&sealed).unwrap().as_bytes(), key_of(&pem)),
+                false => assert!(matches!(sealer.open(&sealed), Err(Error::InvalidKey(_)))),
+            }
+        }
+        assert_eq!(sealer.open_text(&sealer.seal(&key()).unwrap()).unwrap(), None);
+    }
+
+    fn key_of(pem: &str) -> Vec<u8> {
+        pem::parse(pem).unwrap().into_contents()
+    }
+
+    #[test]
+    fn a_key_encrypted_at_a_ruinous_cost_is_not_tried() {
+        let key = key();
+        let info = PrivateKeyInfoRef::try_from(&key[..]).unwrap();
+        let mut parameters = pkcs8::pkcs5::pbes2::Parameters::generate();
+        let affordable = info.encrypt_with_params(parameters.clone(), "correct horse").unwrap();
+        let label = EncryptedPrivateKeyInfoRef::PEM_LABEL;
+        given("correct horse").open(&affordable.to_pem(label, LineEnding::LF).unwrap()).unwrap();
+
+        let sealed = EncryptedPrivateKeyInfoRef::try_from(affordable.as_bytes()).unwrap();
+        let Kdf::Scrypt(scrypt) = &mut parameters.kdf else { panic!("scrypt is the default") };
+        scrypt.block_size = u16::MAX;
+        let ruinous = pkcs8::EncryptedPrivateKeyInfoOwned {
+            encryption_algorithm: EncryptionScheme::Pbes2(parameters),
+            encrypted_data: pkcs8::der::asn1::OctetString::new(sealed.encrypted_data.as_bytes())
+                .unwrap(),
+        };
+        let pem = SecretDocument::encode_msg(&ruinous).unwrap().to_pem(label, LineEnding::LF);
+        let error = given("correct horse").open(&pem.unwrap()).unwrap_err();
+        assert_eq!(error, unreadable());
     }
 
     #[test]

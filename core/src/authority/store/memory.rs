@@ -10,7 +10,7 @@ use std::{
 use super::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
     Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, Recorded, Store,
-    StoredHierarchy, cursor::Cursor,
+    StoredHierarchy, cursor::Cursor, records::require,
 };
 use crate::{Error, Result, Timestamp, TrustDomain, authority::signer::KeySealer};
 
@@ -86,7 +86,10 @@ impl State {
 
     fn insert(&mut self, record: CertificateRecord) {
         self.last_number += 1;
-        let number = self.last_number;
+        self.put(self.last_number, record);
+    }
+
+    fn put(&mut self, number: Number, record: CertificateRecord) {
         self.by_serial.insert(record.serial.clone(), number);
         self.by_fingerprint.insert(record.fingerprint.clone(), number);
         let created = (record.created_at, number);
@@ -107,11 +110,22 @@ impl State {
         self.records.insert(number, record);
     }
 
-    fn remove_leaf(&mut self, number: Number) {
-        let Some(record) = self.records.remove(&number) else { return };
+    /// Writes a record anew, in its place in the order of arrival.
+    fn change(&mut self, number: Number, change: impl FnOnce(&mut CertificateRecord)) {
+        let Some(mut record) = self.remove(number) else { return };
+        change(&mut record);
+        self.put(number, record);
+    }
+
+    fn remove(&mut self, number: Number) -> Option<CertificateRecord> {
+        let record = self.records.remove(&number)?;
         self.by_serial.remove(&record.serial);
         self.by_fingerprint.remove(&record.fingerprint);
         let created = (record.created_at, number);
+        if record.certificate_type != CertificateType::EndEntity {
+            self.cas.remove(&created);
+            return Some(record);
+        }
         self.by_created_at.remove(&created);
         self.by_not_after.remove(&(record.not_after, number));
         if let Some(of_status) = self.by_status.get_mut(&record.status) {
@@ -135,6 +149,13 @@ impl State {
                 of_issuer.remove(&record.not_after);
             }
         }
+        Some(record)
+    }
+
+    fn is_ca(&self, number: Number) -> bool {
+        self.records
+            .get(&number)
+            .is_some_and(|record| record.certificate_type != CertificateType::EndEntity)
     }
 
     fn held_by_others(&self, names: &[String], owner: &str, now: Timestamp) -> Vec<String> {
@@ -243,6 +264,64 @@ impl Store for MemoryStore {
         Ok(Recorded::Stored)
     }
 
+    fn save_ca(&self, record: &CertificateRecord) -> Result<()> {
+        require(record.certificate_type != CertificateType::EndEntity, "a CA")?;
+        let mut state = self.state();
+        let replaced = state.by_serial.get(&record.serial).copied();
+        let replaced = replaced.filter(|number| state.is_ca(*number));
+        match replaced {
+            None => state.check(record)?,
+            Some(number) => {
+                record.check_key()?;
+                if state.by_fingerprint.get(&record.fingerprint).is_some_and(|of| *of != number) {
+                    return Err(Error::DuplicateRecord("fingerprint"));
+                }
+                state.remove(number);
+            }
+        }
+        if record.status == CertificateStatus::Active {
+            let numbers: Vec<_> = state.cas.iter().map(|(_, number)| *number).collect();
+            for number in numbers {
+                let is_replaced = state.records.get(&number).is_some_and(|ca| {
+                    ca.certificate_type == record.certificate_type
+                        && ca.status == CertificateStatus::Active
+                });
+                if is_replaced {
+                    state.change(number, |ca| ca.status = CertificateStatus::Superseded);
+                }
+            }
+        }
+        state.insert(record.clone());
+        state.sequence += 1;
+        Ok(())
+    }
+
+    fn save_leaf(&self, leaf: &NewLeaf) -> Result<()> {
+        let record = &leaf.record;
+        require(record.certificate_type == CertificateType::EndEntity, "a leaf")?;
+        let mut state = self.state();
+        state.check(record)?;
+        for name in &leaf.exclusive_names {
+            state.hold(name.clone(), &leaf.owner, record.not_after);
+        }
+        state.insert(record.clone());
+        Ok(())
+    }
+
+    fn supersede(&self, serial: &str) -> Result<bool> {
+        let mut state = self.state();
+        let Some(number) = state.by_serial.get(serial).copied() else { return Ok(false) };
+        let is_active = |record: &CertificateRecord| record.status == CertificateStatus::Active;
+        if !state.records.get(&number).is_some_and(is_active) {
+            return Ok(false);
+        }
+        state.change(number, |record| record.status = CertificateStatus::Superseded);
+        if state.is_ca(number) {
+            state.sequence += 1;
+        }
+        Ok(true)
+    }
+
     fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>> {
         let mut state = self.state();
         state.denied.insert(entry.spiffe_id.clone(), entry.clone());
@@ -326,6 +405,23 @@ impl Store for MemoryStore {
         Ok(Counts { active_by_issuer, denied })
     }
 
+    fn census(&self) -> Result<Vec<(CertificateType, CertificateStatus, u64)>> {
+        let state = self.state();
+        let mut census = HashMap::<_, u64>::new();
+        for (_, number) in &state.cas {
+            if let Some(ca) = state.records.get(number) {
+                *census.entry((ca.certificate_type, ca.status)).or_default() += 1;
+            }
+        }
+        for (status, leaves) in &state.by_status {
+            let leaves = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+            if leaves > 0 {
+                census.insert((CertificateType::EndEntity, *status), leaves);
+            }
+        }
+        Ok(census.into_iter().map(|((kind, status), count)| (kind, status, count)).collect())
+    }
+
     fn purge_expired(&self, before: Timestamp) -> Result<u64> {
         const BATCH: usize = 1_000;
         let mut purged = 0;
@@ -346,7 +442,7 @@ impl Store for MemoryStore {
                 return Ok(purged);
             }
             for number in &due {
-                state.remove_leaf(*number);
+                state.remove(*number);
             }
             purged += u64::try_from(due.len()).unwrap_or(u64::MAX);
         }

@@ -3,6 +3,7 @@
 mod cursor;
 mod memory;
 mod record;
+mod records;
 mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -14,6 +15,7 @@ pub use record::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
     DenyListEntry, ExpiringCertificate,
 };
+pub use records::Records;
 pub use sqlite::SqliteStore;
 
 use crate::{Result, Timestamp, TrustDomain, authority::signer::KeySealer};
@@ -59,6 +61,28 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// taken.
     fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded>;
 
+    /// Stores a CA certificate as it is, in place of one of the same serial. Where it is active the
+    /// one of its type that was so becomes superseded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a leaf,
+    /// [`Error::DuplicateRecord`](crate::Error::DuplicateRecord) when a leaf has its serial or
+    /// another record its fingerprint.
+    fn save_ca(&self, record: &CertificateRecord) -> Result<()>;
+
+    /// Stores a leaf that somebody else has signed as it is, whatever the deny list and the
+    /// hierarchy say of it; its names count as held by its owner.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a CA,
+    /// [`Error::DuplicateRecord`](crate::Error::DuplicateRecord).
+    fn save_leaf(&self, leaf: &NewLeaf) -> Result<()>;
+
+    /// Marks an active certificate, a CA's too, superseded; `false` if there is none of that serial.
+    fn supersede(&self, serial: &str) -> Result<bool>;
+
     /// Puts an identity on the deny list, or changes its reason, and answers its unexpired
     /// certificates, superseded ones too, the first to expire first.
     fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>>;
@@ -84,6 +108,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// How many leaves are active and unexpired, and how many identities denied. Takes the same
     /// time for a thousand records and for a million.
     fn counts(&self, now: Timestamp) -> Result<Counts>;
+
+    /// How many certificates there are of each type and status, whether expired or not. Looks at
+    /// every one: for people, not for each request.
+    fn census(&self) -> Result<Vec<(CertificateType, CertificateStatus, u64)>>;
 
     /// Deletes end-entity records that expired before `before`, in batches that let issuing go on
     /// in between; answers how many.

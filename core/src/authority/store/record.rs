@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{Error, Result, Timestamp};
+use crate::{Error, Result, Timestamp, authority::signer::SEALED};
 
 /// A certificate as a store keeps it.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl CertificateRecord {
     /// The last line of defence: whoever stores a key has encrypted it before.
     pub(super) fn check_key(&self) -> Result<()> {
         let is_plain = self.private_key_pem.as_deref().is_some_and(|pem| {
-            pem.contains("PRIVATE KEY") && !pem.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+            pem.contains("PRIVATE KEY") && !SEALED.iter().any(|begin| pem.contains(begin))
         });
         match is_plain {
             true => Err(Error::InvalidKey("a private key must be encrypted to be stored".into())),

@@ -14,6 +14,7 @@ mod purge;
 mod row;
 mod schema;
 mod setting;
+mod status;
 
 use std::{
     fs,
@@ -32,8 +33,9 @@ use self::{
     schema::Found,
 };
 use super::{
-    CertificatePage, CertificateQuery, CertificateRecord, Counts, DenyListEntry,
-    ExpiringCertificate, NewHierarchy, NewLeaf, Recorded, Store, StoredHierarchy,
+    CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
+    Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, Recorded, Store,
+    StoredHierarchy, records::require,
 };
 use crate::{
     Error, Result, Timestamp,
@@ -176,6 +178,20 @@ impl Store for SqliteStore {
             .unwrap_or_else(|Abandoned| Err(Error::internal("storing a batch of leaves failed")))
     }
 
+    fn save_ca(&self, record: &CertificateRecord) -> Result<()> {
+        require(record.certificate_type != CertificateType::EndEntity, "a CA")?;
+        self.database.write(|connection| hierarchy::save(connection, record))
+    }
+
+    fn save_leaf(&self, leaf: &NewLeaf) -> Result<()> {
+        require(leaf.record.certificate_type == CertificateType::EndEntity, "a leaf")?;
+        self.database.write(|connection| leaf::save(connection, leaf))
+    }
+
+    fn supersede(&self, serial: &str) -> Result<bool> {
+        self.database.write(|connection| status::supersede(connection, serial))
+    }
+
     fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>> {
         self.database.write(|connection| deny::deny(connection, entry))
     }
@@ -219,6 +235,10 @@ impl Store for SqliteStore {
         self.database.read_snapshot(|connection| counts::counts(connection, now))
     }
 
+    fn census(&self) -> Result<Vec<(CertificateType, CertificateStatus, u64)>> {
+        self.database.read(status::census)
+    }
+
     fn purge_expired(&self, before: Timestamp) -> Result<u64> {
         purge::purge(&self.database, before)
     }
@@ -259,7 +279,7 @@ fn unlock(writer: &Connection, protection: &KeyProtection, path: &Path) -> Outco
     let key = row::some_encrypted_key(writer, found)?;
     let sealer = KeySealer::for_database(protection, path, key.is_some())?;
     if let Some(key) = key {
-        sealer.open(&key)?;
+        sealer.try_on(&key)?;
     }
     Ok(sealer)
 }

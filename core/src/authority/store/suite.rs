@@ -29,6 +29,11 @@ pub(crate) fn run(make: &dyn Fn() -> Box<dyn Store>) {
     bad_cursors_are_refused(&*make());
     leaves_that_end_are_no_longer_counted(&*make());
     purging_takes_expired_leaves_alone(&*make());
+    a_saved_ca_supersedes_the_one_of_its_type(&*make());
+    a_saved_ca_takes_the_place_of_its_like(&*make());
+    a_saved_leaf_is_one_like_any_other(&*make());
+    what_is_superseded_is_no_longer_active(&*make());
+    the_census_counts_by_type_and_status(&*make());
     a_refused_leaf_takes_no_other_with_it(&*make());
     many_record_at_once(&*make(), 16, 25);
     counts_agree_with_a_model(make);
@@ -438,6 +443,149 @@ fn leaves_that_end_are_no_longer_counted(store: &dyn Store) {
         assert_eq!(active(store, end.minus(MILLISECOND)), left(0), "before the end of {index}");
         assert_eq!(active(store, end), left(1), "at the end of {index}");
     }
+}
+
+fn ca(serial: &str, certificate_type: CertificateType) -> CertificateRecord {
+    let [root, ..] = &hierarchy().cas[..] else { panic!("no root") };
+    CertificateRecord {
+        serial: serial.into(),
+        fingerprint: format!("fingerprint-of-{serial}"),
+        certificate_type,
+        ..root.clone()
+    }
+}
+
+fn statuses(store: &dyn Store) -> Vec<(String, CertificateStatus)> {
+    let cas = store.hierarchy().unwrap().cas;
+    cas.into_iter().map(|ca| (ca.serial, ca.status)).collect()
+}
+
+fn a_saved_ca_supersedes_the_one_of_its_type(store: &dyn Store) {
+    assert!(store.create_hierarchy(&hierarchy()).unwrap());
+    let next = ca("0d", CertificateType::ServicesCa);
+    store.save_ca(&next).unwrap();
+    assert_eq!(store.hierarchy_sequence().unwrap(), 2, "others must see it");
+    assert_eq!(
+        statuses(store),
+        [
+            ("0c".into(), CertificateStatus::Active),
+            ("0b".into(), CertificateStatus::Superseded),
+            ("0a".into(), CertificateStatus::Active),
+            ("0d".into(), CertificateStatus::Active),
+        ]
+    );
+    assert_eq!(store.find_by_serial("0d").unwrap().as_ref(), Some(&next));
+
+    let pending = CertificateRecord {
+        status: CertificateStatus::Pending,
+        ..ca("0e", CertificateType::ServicesCa)
+    };
+    store.save_ca(&pending).unwrap();
+    assert_eq!(statuses(store)[3], ("0d".into(), CertificateStatus::Active));
+    assert_eq!(store.find_by_serial("0e").unwrap(), Some(pending), "its status is its own");
+    assert_eq!(store.save_ca(&leaf(1).record).unwrap_err().code(), ErrorCode::InvalidArgument);
+}
+
+fn a_saved_ca_takes_the_place_of_its_like(store: &dyn Store) {
+    assert!(store.create_hierarchy(&hierarchy()).unwrap());
+    let renamed = CertificateRecord {
+        common_name: "renamed".into(),
+        ..ca("0b", CertificateType::ServicesCa)
+    };
+    store.save_ca(&renamed).unwrap();
+    assert_eq!(store.hierarchy().unwrap().cas.len(), 3);
+    assert_eq!(store.find_by_serial("0b").unwrap().as_ref(), Some(&renamed));
+    assert_eq!(store.find_by_fingerprint("fingerprint-of-0b").unwrap(), Some(renamed));
+
+    let before = store.hierarchy().unwrap().cas;
+    let taken = CertificateRecord {
+        fingerprint: "fingerprint-of-0c".into(),
+        ..ca("0b", CertificateType::ServicesCa)
+    };
+    assert_eq!(store.save_ca(&taken).unwrap_err(), Error::DuplicateRecord("fingerprint"));
+    stored(store, &NewLeaf { hierarchy_sequence: 2, ..leaf(1) });
+    let a_leafs = ca(&leaf(1).record.serial, CertificateType::ServicesCa);
+    assert_eq!(store.save_ca(&a_leafs).unwrap_err(), Error::DuplicateRecord("serial"));
+    let plain = CertificateRecord {
+        private_key_pem: Some("-----BEGIN PRIVATE KEY-----\n".into()),
+        ..ca("0b", CertificateType::ServicesCa)
+    };
+    assert_eq!(store.save_ca(&plain).unwrap_err().code(), ErrorCode::InvalidKey);
+    assert_eq!(store.hierarchy().unwrap().cas, before, "what is refused changes nothing");
+    assert_eq!(store.hierarchy_sequence().unwrap(), 2);
+}
+
+fn a_saved_leaf_is_one_like_any_other(store: &dyn Store) {
+    let new = leaf(1);
+    let id = new.record.spiffe_id.clone().unwrap();
+    store.deny(&denial(&id, NOW)).unwrap();
+    store.save_leaf(&NewLeaf { hierarchy_sequence: 77, ..new.clone() }).unwrap();
+    assert_eq!(store.find_by_serial(&new.record.serial).unwrap().as_ref(), Some(&new.record));
+    assert_eq!(store.find_by_spiffe_id(&id, NOW).unwrap(), [new.record.clone()]);
+    assert_eq!(active(store, NOW), [("issuer".into(), 1)]);
+    assert_eq!(store.names_held_by_others(&new.exclusive_names, "b", NOW).unwrap().len(), 1);
+    let mut same_serial = new.clone();
+    same_serial.record.fingerprint = "another".into();
+    assert_eq!(store.save_leaf(&same_serial).unwrap_err(), Error::DuplicateRecord("serial"));
+    assert_eq!(active(store, NOW), [("issuer".into(), 1)]);
+    let root = NewLeaf { record: ca("0c", CertificateType::RootCa), ..leaf(2) };
+    assert_eq!(store.save_leaf(&root).unwrap_err().code(), ErrorCode::InvalidArgument);
+    assert_eq!(store.purge_expired(new.record.not_after.plus(MILLISECOND)).unwrap(), 1);
+}
+
+fn what_is_superseded_is_no_longer_active(store: &dyn Store) {
+    assert!(store.create_hierarchy(&hierarchy()).unwrap());
+    let new = NewLeaf { hierarchy_sequence: 1, ..leaf(1) };
+    stored(store, &new);
+    let serial = &new.record.serial;
+    assert!(store.supersede(serial).unwrap());
+    assert!(!store.supersede(serial).unwrap(), "once");
+    assert!(!store.supersede("none").unwrap());
+    assert_eq!(active(store, NOW), []);
+    let found = store.find_by_serial(serial).unwrap().unwrap();
+    let expected =
+        CertificateRecord { status: CertificateStatus::Superseded, ..new.record.clone() };
+    assert_eq!(found, expected);
+    let id = expected.spiffe_id.as_deref().unwrap();
+    assert_eq!(store.find_by_spiffe_id(id, NOW).unwrap(), []);
+    let of_status = |status| {
+        let query = CertificateQuery { status: Some(status), ..Default::default() };
+        store.list_certificates(&query).unwrap().records.len()
+    };
+    assert_eq!(of_status(CertificateStatus::Active), 0);
+    assert_eq!(of_status(CertificateStatus::Superseded), 1);
+    assert_eq!(store.deny(&denial(id, NOW)).unwrap().len(), 1, "it is still valid");
+    assert_eq!(store.hierarchy_sequence().unwrap(), 1);
+
+    assert!(store.supersede("0b").unwrap());
+    assert_eq!(store.hierarchy_sequence().unwrap(), 2);
+    assert_eq!(statuses(store)[1], ("0b".into(), CertificateStatus::Superseded));
+    assert_eq!(store.purge_expired(expected.not_after.plus(MILLISECOND)).unwrap(), 1);
+    assert_eq!(active(store, NOW), []);
+}
+
+fn the_census_counts_by_type_and_status(store: &dyn Store) {
+    use CertificateStatus::{Active, Superseded};
+    assert_eq!(store.census().unwrap(), []);
+    assert!(store.create_hierarchy(&hierarchy()).unwrap());
+    store.save_ca(&ca("0d", CertificateType::ServicesCa)).unwrap();
+    for number in 0..5 {
+        stored(store, &NewLeaf { hierarchy_sequence: 2, ..leaf(number) });
+    }
+    assert!(store.supersede(&leaf(3).record.serial).unwrap());
+    let mut census = store.census().unwrap();
+    census.sort_by_key(|(kind, status, _)| (kind.as_str(), status.as_str()));
+    assert_eq!(
+        census,
+        [
+            (CertificateType::EndEntity, Active, 4),
+            (CertificateType::EndEntity, Superseded, 1),
+            (CertificateType::RootCa, Active, 1),
+            (CertificateType::ServicesCa, Active, 1),
+            (CertificateType::ServicesCa, Superseded, 1),
+            (CertificateType::TransportCa, Active, 1),
+        ]
+    );
 }
 
 fn purging_takes_expired_leaves_alone(store: &dyn Store) {

@@ -7,7 +7,9 @@ use super::{
     row::{self, columns},
     setting,
 };
-use crate::authority::store::{NewHierarchy, StoredHierarchy};
+use crate::authority::store::{
+    CertificateRecord, CertificateStatus, NewHierarchy, StoredHierarchy,
+};
 
 pub(super) fn load(connection: &Connection) -> Outcome<StoredHierarchy> {
     Ok(StoredHierarchy {
@@ -40,8 +42,32 @@ pub(super) fn create(connection: &Connection, new: &NewHierarchy) -> Outcome<boo
         row::insert(connection, ca)??;
     }
     setting::set(connection, setting::TRUST_DOMAIN, new.trust_domain.as_str())?;
-    // Counts on where an earlier hierarchy has left off: clients take a lower number for a replay.
-    let sequence = setting::hierarchy_sequence(connection)?;
-    setting::set_hierarchy_sequence(connection, sequence + 1)?;
+    has_changed(connection)?;
     Ok(true)
+}
+
+/// Stores a CA; see [`Store::save_ca`](crate::authority::store::Store::save_ca).
+pub(super) fn save(connection: &Connection, ca: &CertificateRecord) -> Outcome<()> {
+    connection
+        .prepare_cached("DELETE FROM certificate WHERE serial = ?1 AND type <> 'end-entity'")?
+        .execute([&ca.serial])?;
+    if ca.status == CertificateStatus::Active {
+        connection
+            .prepare_cached(
+                "UPDATE certificate INDEXED BY certificate_authority SET status = 'superseded'
+                 WHERE type <> 'end-entity' AND type = ?1 AND status = 'active'",
+            )?
+            .execute([ca.certificate_type.as_str()])?;
+    }
+    row::insert(connection, ca)??;
+    has_changed(connection)
+}
+
+/// Says that the hierarchy is another one than before.
+///
+/// The number goes on where an earlier hierarchy has left off: clients take a lower one for a
+/// replay.
+pub(super) fn has_changed(connection: &Connection) -> Outcome<()> {
+    let sequence = setting::hierarchy_sequence(connection)?;
+    setting::set_hierarchy_sequence(connection, sequence + 1)
 }

@@ -101,6 +101,22 @@ fn record<'a>(
     if !taken.is_empty() {
         return Ok(Ok(Recorded::NamesTaken(taken)));
     }
+    Ok(insert(connection, leaf, tally)?.map(|()| Recorded::Stored))
+}
+
+/// Stores a leaf, whatever speaks against it.
+pub(super) fn save(connection: &Connection, leaf: &NewLeaf) -> Outcome<()> {
+    let mut tally = Tally::default();
+    insert(connection, leaf, &mut tally)??;
+    tally.write(connection)
+}
+
+fn insert<'a>(
+    connection: &Connection,
+    leaf: &'a NewLeaf,
+    tally: &mut Tally<'a>,
+) -> Outcome<Result<()>> {
+    let record = &leaf.record;
     if let Err(refused) = row::insert(connection, record)? {
         return Ok(Err(refused));
     }
@@ -108,5 +124,5 @@ fn record<'a>(
         hold_name(connection, name, &leaf.owner, record.not_after)?;
     }
     tally.add(record.status, record.issuer_serial.as_deref(), record.not_after, 1);
-    Ok(Ok(Recorded::Stored))
+    Ok(Ok(()))
 }

@@ -18,11 +18,10 @@ use super::{
     schema, setting,
 };
 use crate::{
-    Error, Result, SpiffeId, Timestamp, TrustDomain, WorkloadId,
-    authority::names::LeafNames,
+    Error, Result, SpiffeId, Timestamp, TrustDomain,
     authority::{
         signer::KeySealer,
-        store::{CertificateRecord, CertificateStatus, CertificateType},
+        store::{CertificateRecord, CertificateStatus, CertificateType, records::exclusive_names},
     },
     certificate_from_pem, fingerprint,
 };
@@ -125,7 +124,8 @@ fn copy_certificates(connection: &Connection, sealer: &KeySealer) -> Outcome<()>
         tally.add(record.status, record.issuer_serial.as_deref(), record.not_after, 1);
         tally.write(connection)?;
         if record.not_after > latest {
-            for (name, owner) in exclusive_names(&record) {
+            let (owner, names) = exclusive_names(&record).unwrap_or_default();
+            for name in names {
                 hold_name(connection, &name, &owner, record.not_after)?;
             }
         }
@@ -203,26 +203,6 @@ fn sealed_key(row: &Row<'_>, serial: &str, sealer: &KeySealer) -> Outcome<Option
         EncryptedPrivateKeyInfoRef::PEM_LABEL => Ok(Some(text.to_string())),
         _ => Err(unreadable().into()),
     }
-}
-
-/// The DNS names of a leaf that belong to its owner alone, with that owner.
-fn exclusive_names(leaf: &CertificateRecord) -> Vec<(String, String)> {
-    let id = leaf.spiffe_id.as_deref().and_then(|id| id.parse::<WorkloadId>().ok());
-    let (Some(id), Ok(der)) = (id, certificate_from_pem(&leaf.certificate_pem)) else {
-        return Vec::new();
-    };
-    let shared =
-        LeafNames::new(id.service_type(), id.instance_id()).ok().and_then(|names| names.shared);
-    let Ok((_, certificate)) = X509Certificate::from_der(&der) else { return Vec::new() };
-    let Ok(Some(names)) = certificate.subject_alternative_name() else { return Vec::new() };
-    let names = names.value.general_names.iter().filter_map(|name| match name {
-        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
-        _ => None,
-    });
-    names
-        .filter(|name| Some(name.as_str()) != shared)
-        .map(|name| (name, id.instance_id().to_owned()))
-        .collect()
 }
 
 /// The trust domain: as the intermediates' name constraints have it, the newest active one first;

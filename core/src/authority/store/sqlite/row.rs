@@ -3,7 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::{failure::Outcome, schema::Found};
-use crate::{Error, Timestamp, authority::store::CertificateRecord};
+use crate::{
+    Error, Timestamp,
+    authority::{signer::SEALED, store::CertificateRecord},
+};
 
 /// The columns that [`read`] takes, in its order.
 macro_rules! columns {
@@ -109,15 +112,15 @@ pub(super) fn some_encrypted_key(connection: &Connection, found: Found) -> Outco
         Found::Empty => return Ok(None),
         Found::Legacy => {
             "SELECT private_key_pem FROM certificate
-             WHERE type <> 'end-entity' AND instr(private_key_pem, ?1) > 0 LIMIT 1"
+             WHERE type <> 'end-entity' AND (instr(private_key_pem, ?1) OR instr(private_key_pem, ?2))
+             LIMIT 1"
         }
         // Not through all of a million leaves.
         Found::Ours(_) => {
             "SELECT private_key_pem FROM certificate INDEXED BY certificate_authority
-             WHERE type <> 'end-entity' AND instr(private_key_pem, ?1) > 0 LIMIT 1"
+             WHERE type <> 'end-entity' AND (instr(private_key_pem, ?1) OR instr(private_key_pem, ?2))
+             LIMIT 1"
         }
     };
-    Ok(connection
-        .query_row(sql, ["-----BEGIN ENCRYPTED PRIVATE KEY-----"], |row| row.get(0))
-        .optional()?)
+    Ok(connection.query_row(sql, SEALED, |row| row.get(0)).optional()?)
 }

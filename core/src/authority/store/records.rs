@@ -1,0 +1,275 @@
+//! The records of a store as programs write and read them by themselves.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use zeroize::Zeroizing;
+
+use super::{
+    CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
+    DenyListEntry, NewLeaf, Store,
+};
+use crate::{
+    Clock, Error, Result, Timestamp, WorkloadId,
+    authority::{deny, names::LeafNames},
+    certificate_from_pem,
+};
+
+/// How many records a page of [`Records::active_leaves`] holds.
+const PAGE: usize = 100;
+
+/// A store's records, for programs that keep certificates of their own in it: written as they are
+/// and read back equal.
+///
+/// A private key that comes in plain text is encrypted at rest with the store's passphrase and reads
+/// back as it was given; one that is encrypted with that passphrase already, like those of a
+/// [`CertificateManager`](crate::authority::CertificateManager), stays as it is.
+///
+/// ```
+/// use std::sync::Arc;
+/// use catalyst_pki::{SystemClock, authority::{
+///     CertificateManager, ManagerConfig,
+///     store::{CertificateType, Records},
+/// }};
+///
+/// let manager = CertificateManager::ephemeral(ManagerConfig::default())?;
+/// manager.initialize()?;
+/// let records = Records::new(Arc::clone(manager.store()), Arc::new(SystemClock));
+/// let ca = records.active_ca(CertificateType::ServicesCa)?.ok_or(catalyst_pki::Error::NotInitialized)?;
+/// assert!(ca.private_key_pem.is_some_and(|key| key.contains("ENCRYPTED PRIVATE KEY")));
+/// # Ok::<(), catalyst_pki::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Records {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Records {
+    /// The records of `store`; `clock` says which have expired.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Records { store, clock }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Stores a CA certificate, in place of one of the same serial; see [`Store::save_ca`].
+    ///
+    /// A [`CertificateManager`](crate::authority::CertificateManager) of this store takes it for a
+    /// part of its hierarchy.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::save_ca`].
+    pub fn save_ca(&self, record: CertificateRecord) -> Result<()> {
+        self.store.save_ca(&self.seal(record)?)
+    }
+
+    /// The active CA certificate of a type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`].
+    pub fn active_ca(&self, of: CertificateType) -> Result<Option<CertificateRecord>> {
+        let mut cas = self.cas(of, &[CertificateStatus::Active])?;
+        Ok(cas.pop_front())
+    }
+
+    /// The active and the superseded CA certificates of a type, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`].
+    pub fn published_cas(&self, of: CertificateType) -> Result<Vec<CertificateRecord>> {
+        Ok(self.cas(of, &[CertificateStatus::Active, CertificateStatus::Superseded])?.into())
+    }
+
+    /// Stores a leaf; see [`Store::save_leaf`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::save_leaf`].
+    pub fn save_leaf(&self, record: CertificateRecord) -> Result<()> {
+        let record = self.seal(record)?;
+        let (owner, exclusive_names) = exclusive_names(&record).unwrap_or_default();
+        let hierarchy_sequence = 0;
+        self.store.save_leaf(&NewLeaf { record, exclusive_names, owner, hierarchy_sequence })
+    }
+
+    /// The certificate of a serial, exactly as it was written: hex in lower case, for those of a
+    /// manager.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`].
+    pub fn find_by_serial(&self, serial: &str) -> Result<Option<CertificateRecord>> {
+        self.store.find_by_serial(serial)?.map(|record| self.open(record)).transpose()
+    }
+
+    /// The certificate of a fingerprint (base64url SHA-256 of the DER, no padding).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`].
+    pub fn find_by_fingerprint(&self, fingerprint: &str) -> Result<Option<CertificateRecord>> {
+        self.store.find_by_fingerprint(fingerprint)?.map(|record| self.open(record)).transpose()
+    }
+
+    /// The active, unexpired certificates of an identity, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`].
+    pub fn find_by_spiffe_id(&self, spiffe_id: &str) -> Result<Vec<CertificateRecord>> {
+        let found = self.store.find_by_spiffe_id(spiffe_id, self.clock.now())?;
+        found.into_iter().map(|record| self.open(record)).collect()
+    }
+
+    /// The active, unexpired leaves, newest first, page by page: `cursor` is the
+    /// [`next`](CertificatePage::next) of the page before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`], [`Error::InvalidArgument`] for a cursor of another list.
+    pub fn active_leaves(&self, cursor: Option<String>) -> Result<CertificatePage> {
+        let status = Some(CertificateStatus::Active);
+        let query = CertificateQuery { status, cursor, limit: PAGE, ..Default::default() };
+        let CertificatePage { records, next } = self.store.list_certificates(&query)?;
+        let now = self.clock.now();
+        let unexpired = records.into_iter().filter(|record| record.not_after > now);
+        let records = unexpired.map(|record| self.open(record)).collect::<Result<_>>()?;
+        Ok(CertificatePage { records, next })
+    }
+
+    /// Marks a certificate superseded; see [`Store::supersede`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`].
+    pub fn supersede(&self, serial: &str) -> Result<bool> {
+        self.store.supersede(serial)
+    }
+
+    /// Denies an identity of whatever trust domain.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSpiffeId`], [`Error::InvalidArgument`] for a reason that is empty or over
+    /// 1024 bytes, [`Error::StoreUnavailable`].
+    pub fn deny(&self, spiffe_id: &str, reason: &str) -> Result<()> {
+        let entry = deny::entry(spiffe_id, reason, self.clock.now())?;
+        self.store.deny(&entry).map(|_| ())
+    }
+
+    /// Takes an identity off the deny list; `false` if it wasn't on it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`].
+    pub fn allow(&self, spiffe_id: &str) -> Result<bool> {
+        self.store.allow(spiffe_id)
+    }
+
+    /// Whether an identity is on the deny list.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`].
+    pub fn is_denied(&self, spiffe_id: &str) -> Result<bool> {
+        self.store.is_denied(spiffe_id)
+    }
+
+    /// The deny list, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`].
+    pub fn denied_identities(&self) -> Result<Vec<DenyListEntry>> {
+        self.store.denied_identities()
+    }
+
+    /// Deletes the leaves that expired before `before`, CAs never; answers how many.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`].
+    pub fn purge_expired(&self, before: Timestamp) -> Result<u64> {
+        self.store.purge_expired(before)
+    }
+
+    /// How many certificates there are of each type and status; see [`Store::census`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`].
+    pub fn census(&self) -> Result<Vec<(CertificateType, CertificateStatus, u64)>> {
+        self.store.census()
+    }
+
+    fn cas(
+        &self,
+        of: CertificateType,
+        statuses: &[CertificateStatus],
+    ) -> Result<VecDeque<CertificateRecord>> {
+        let mut cas = VecDeque::new();
+        // The store answers oldest first.
+        for record in self.store.hierarchy()?.cas {
+            if record.certificate_type == of && statuses.contains(&record.status) {
+                cas.push_front(self.open(record)?);
+            }
+        }
+        Ok(cas)
+    }
+
+    fn seal(&self, mut record: CertificateRecord) -> Result<CertificateRecord> {
+        let Some(key) = record.private_key_pem.take().map(Zeroizing::new) else {
+            return Ok(record);
+        };
+        let sealer = self.store.sealer();
+        // What another passphrase has encrypted is a text like any other: this store couldn't use
+        // it, and would take its own passphrase for a wrong one.
+        let is_sealed = matches!(sealer.open_text(&key), Ok(None)) && sealer.open(&key).is_ok();
+        record.private_key_pem =
+            Some(if is_sealed { key.to_string() } else { sealer.seal_text(&key)? });
+        Ok(record)
+    }
+
+    fn open(&self, mut record: CertificateRecord) -> Result<CertificateRecord> {
+        if let Some(key) = &record.private_key_pem
+            && let Some(text) = self.store.sealer().open_text(key)?
+        {
+            record.private_key_pem = Some(text.to_string());
+        }
+        Ok(record)
+    }
+}
+
+/// The owner of a leaf, and those of its DNS names that belong to that owner alone. `None` for a
+/// certificate that is none of ours.
+pub(super) fn exclusive_names(leaf: &CertificateRecord) -> Option<(String, Vec<String>)> {
+    let id: WorkloadId = leaf.spiffe_id.as_deref()?.parse().ok()?;
+    let der = certificate_from_pem(&leaf.certificate_pem).ok()?;
+    let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+    let names = certificate.subject_alternative_name().ok()??;
+    let shared =
+        LeafNames::new(id.service_type(), id.instance_id()).ok().and_then(|names| names.shared);
+    let names = names.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    });
+    let exclusive = names.filter(|name| Some(name.as_str()) != shared).collect();
+    Some((id.instance_id().to_owned(), exclusive))
+}
+
+/// What every store says of a record in the wrong place.
+pub(super) fn require(is_right: bool, needed: &'static str) -> Result<()> {
+    match is_right {
+        true => Ok(()),
+        false => Err(Error::argument("type", format!("the record must be that of {needed}"))),
+    }
+}
