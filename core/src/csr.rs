@@ -7,7 +7,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, SanType};
 use zeroize::Zeroizing;
 
 #[cfg(feature = "authority")]
-pub(crate) use parse::CertificateRequest;
+pub(crate) use parse::{CertificateRequest, p384_key};
 
 use crate::{Error, Result, WorkloadId, cert, dns, key::PrivateKey};
 

@@ -235,9 +235,7 @@ impl NameConstraintMode {
         let constraints = match self {
             NameConstraintMode::None => return Ok(None),
             NameConstraintMode::TrustDomain => NameConstraints {
-                permitted_subtrees: Some(vec![subtree(GeneralName::UniformResourceIdentifier(
-                    Ia5String::new(trust_domain.as_str()).map_err(Error::internal)?,
-                ))]),
+                permitted_subtrees: Some(vec![uri_subtree(trust_domain)?]),
                 excluded_subtrees: Some(vec![every_address(4)?, every_address(16)?]),
             },
             NameConstraintMode::Dns(domains) => NameConstraints {
@@ -253,6 +251,21 @@ impl NameConstraintMode {
         }
         constraints.to_der().map(Some).map_err(Error::internal)
     }
+}
+
+/// The content of a name constraints extension that permits URIs on these hosts alone, in DER.
+#[cfg(feature = "authority")]
+pub(crate) fn permit_uris_on(hosts: &[TrustDomain]) -> Result<Vec<u8>> {
+    let permitted = hosts.iter().map(uri_subtree).collect::<Result<_>>()?;
+    let constraints =
+        NameConstraints { permitted_subtrees: Some(permitted), excluded_subtrees: None };
+    constraints.to_der().map_err(Error::internal)
+}
+
+/// URIs on one host: RFC 5280 4.2.1.10 knows no path.
+fn uri_subtree(host: &TrustDomain) -> Result<GeneralSubtree> {
+    let host = Ia5String::new(host.as_str()).map_err(Error::internal)?;
+    Ok(subtree(GeneralName::UniformResourceIdentifier(host)))
 }
 
 fn subtree(base: GeneralName) -> GeneralSubtree {

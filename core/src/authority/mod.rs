@@ -4,6 +4,7 @@
 
 mod config;
 mod deny;
+mod draft;
 mod hierarchy;
 mod issue;
 mod names;
@@ -15,6 +16,7 @@ mod template;
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use config::{CaChoices, ManagerConfig};
+pub use draft::{CertificateDraft, UnsignedCertificate};
 pub use hierarchy::Fingerprints;
 pub use issue::{SignRequest, SignedCertificate};
 pub use status::{CaStatus, Health, Status, Warning};

@@ -22,8 +22,6 @@ use crate::{
     profile::{self, SERVICE_TYPES_OID_ARCS},
 };
 
-const NAME_CONSTRAINTS_OID: &[u64] = &[2, 5, 29, 30];
-
 /// A certificate that does not exist yet.
 #[derive(Debug)]
 pub(super) struct Template<'a> {
@@ -94,12 +92,7 @@ impl Template<'_> {
                         .push(CustomExtension::from_oid_content(SERVICE_TYPES_OID_ARCS, content));
                 }
                 if let Some(content) = name_constraints {
-                    // Not by rcgen's `name_constraints`, which has no URI form: both together would
-                    // give the extension twice.
-                    let mut extension =
-                        CustomExtension::from_oid_content(NAME_CONSTRAINTS_OID, content.clone());
-                    extension.set_criticality(true);
-                    params.custom_extensions.push(extension);
+                    params.custom_extensions.push(name_constraints_extension(content.clone()));
                 }
             }
             Role::Leaf { id, dns_names } => {
@@ -118,6 +111,17 @@ impl Template<'_> {
         }
         Ok(params)
     }
+}
+
+/// The name constraints extension with its content in DER.
+///
+/// Not by rcgen's `name_constraints`, which has no URI form: both together would give the extension
+/// twice.
+pub(super) fn name_constraints_extension(content: Vec<u8>) -> CustomExtension {
+    const OID: &[u64] = &[2, 5, 29, 30];
+    let mut extension = CustomExtension::from_oid_content(OID, content);
+    extension.set_criticality(true);
+    extension
 }
 
 fn ia5(text: &str) -> Result<rcgen::string::Ia5String> {
@@ -142,6 +146,10 @@ impl Serial {
         rand::fill(&mut bytes).map_err(|_| Error::internal("no randomness"))?;
         bytes[0] = bytes[0] & 0x3f | 0x40;
         Ok(Serial(bytes))
+    }
+
+    pub(super) const fn to_bytes(self) -> [u8; 20] {
+        self.0
     }
 
     pub(super) fn to_hex(self) -> String {

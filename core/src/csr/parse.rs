@@ -115,7 +115,7 @@ fn decode_pem(text: &str) -> Result<Vec<u8>> {
     Ok(block.into_contents())
 }
 
-fn p384_key(spki: &SubjectPublicKeyInfoOwned) -> Result<PublicKey> {
+pub(crate) fn p384_key(spki: &SubjectPublicKeyInfoOwned) -> Result<PublicKey> {
     let name = key_name(&spki.algorithm);
     if name != "P-384" {
         return Err(Error::KeyAlgorithmNotAllowed(name));

@@ -268,7 +268,7 @@ fn is_affordable(encryption: &EncryptionScheme) -> bool {
         Kdf::Pbkdf2(pbkdf2) => pbkdf2.iteration_count <= MOST_ITERATIONS,
         Kdf::Scrypt(scrypt) => {
             let block = 128 * u64::from(scrypt.block_size);
-            let memory = block.saturating_mul(u64::from(scrypt.cost_parameter));
+            let memory = block.saturating_mul(scrypt.cost_parameter);
             memory.saturating_mul(u64::from(scrypt.parallelization)) <= MOST_MEMORY
         }
         _ => false,

@@ -521,7 +521,7 @@ fn a_saved_leaf_is_one_like_any_other(store: &dyn Store) {
     store.deny(&denial(&id, NOW)).unwrap();
     store.save_leaf(&NewLeaf { hierarchy_sequence: 77, ..new.clone() }).unwrap();
     assert_eq!(store.find_by_serial(&new.record.serial).unwrap().as_ref(), Some(&new.record));
-    assert_eq!(store.find_by_spiffe_id(&id, NOW).unwrap(), [new.record.clone()]);
+    assert_eq!(store.find_by_spiffe_id(&id, NOW).unwrap(), std::slice::from_ref(&new.record));
     assert_eq!(active(store, NOW), [("issuer".into(), 1)]);
     assert_eq!(store.names_held_by_others(&new.exclusive_names, "b", NOW).unwrap().len(), 1);
     let mut same_serial = new.clone();

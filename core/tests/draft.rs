@@ -1,0 +1,165 @@
+//! Certificates that a program designs by itself.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use catalyst_pki::{
+    Anchor, ErrorCode, PathRequest, Timestamp, Usage, authority::CertificateDraft,
+    certificate_from_pem, verify_path,
+};
+use rcgen::PublicKeyData;
+use x509_parser::prelude::*;
+
+const START: i64 = 1_800_000_000;
+
+struct Key(EcdsaKeyPair);
+
+impl Key {
+    fn new() -> Self {
+        Key(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap())
+    }
+
+    fn spki(&self) -> Vec<u8> {
+        self.subject_public_key_info()
+    }
+
+    fn sign(&self, draft: &CertificateDraft) -> catalyst_pki::Result<String> {
+        let unsigned = draft.build()?;
+        let signature = self.0.sign(&SystemRandom::new(), unsigned.to_be_signed()).unwrap();
+        unsigned.complete(signature.as_ref())
+    }
+}
+
+impl PublicKeyData for Key {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.public_key().as_ref()
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_ECDSA_P384_SHA384
+    }
+}
+
+fn ca(name: &str, key: &Key, path_length: u8) -> CertificateDraft {
+    CertificateDraft {
+        common_name: name.into(),
+        public_key: key.spki(),
+        not_before: Timestamp::from_millis(START * 1000 + 999),
+        not_after: Timestamp::from_secs(START + 1_000_000),
+        is_ca: true,
+        path_length: Some(path_length),
+        key_cert_sign: true,
+        crl_sign: true,
+        ..CertificateDraft::default()
+    }
+}
+
+fn leaf(key: &Key, issuer_pem: &str) -> CertificateDraft {
+    CertificateDraft {
+        common_name: "node-a".into(),
+        san_uri: Some("spiffe://mesh.example.com/node/node-a".into()),
+        san_dns: vec!["node-a.example.com".into()],
+        public_key: key.spki(),
+        issuer_pem: Some(issuer_pem.into()),
+        not_before: Timestamp::from_secs(START),
+        not_after: Timestamp::from_secs(START + 3600),
+        digital_signature: true,
+        server_auth: true,
+        client_auth: true,
+        ..CertificateDraft::default()
+    }
+}
+
+#[test]
+fn a_whole_hierarchy_can_be_made() {
+    let (root_key, services_key, leaf_key) = (Key::new(), Key::new(), Key::new());
+    let root = root_key.sign(&ca("Root", &root_key, 1)).unwrap();
+    let services = CertificateDraft {
+        issuer_pem: Some(root.clone()),
+        permitted_uris: vec![
+            "spiffe://mesh.example.com/node/".into(),
+            "spiffe://mesh.example.com/auth/".into(),
+        ],
+        serial: Some("00AbC".into()),
+        ..ca("Services", &services_key, 0)
+    };
+    let services = root_key.sign(&services).unwrap();
+    let leaf = services_key.sign(&leaf(&leaf_key, &services)).unwrap();
+
+    let [root, services, leaf] =
+        [&root, &services, &leaf].map(|pem| certificate_from_pem(pem).unwrap());
+    let anchors = [Anchor::from_der(&root).unwrap()];
+    let intermediates = [&services[..]];
+    let mut request = PathRequest::new(&leaf, &anchors, Timestamp::from_secs(START + 60));
+    request.intermediates = &intermediates;
+    request.usage = Usage::Client;
+    verify_path(&request).unwrap();
+
+    let (_, parsed) = X509Certificate::from_der(&services).unwrap();
+    assert_eq!(parsed.raw_serial(), [0x0A, 0xBC]);
+    assert_eq!(parsed.validity().not_before.timestamp(), START, "cut to the second");
+    let constraints = parsed.name_constraints().unwrap().unwrap();
+    assert!(constraints.critical);
+    let [permitted] = &constraints.value.permitted_subtrees.as_ref().unwrap()[..] else {
+        panic!("{constraints:?}")
+    };
+    assert_eq!(permitted.base, GeneralName::URI("mesh.example.com"), "the host alone");
+}
+
+#[test]
+fn a_signature_of_another_key_makes_no_certificate() {
+    let (root_key, other_key) = (Key::new(), Key::new());
+    let draft = ca("Root", &root_key, 1);
+    assert_eq!(other_key.sign(&draft).unwrap_err().code(), ErrorCode::InvalidKey);
+    let unsigned = draft.build().unwrap();
+    for signature in [&[][..], &[0; 96], &[0xFF; 96], &[0; 1000]] {
+        assert_eq!(unsigned.complete(signature).unwrap_err().code(), ErrorCode::InvalidKey);
+    }
+    let root = root_key.sign(&draft).unwrap();
+    let error = other_key.sign(&leaf(&Key::new(), &root)).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidKey);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let key = Key::new();
+    let root = key.sign(&ca("Root", &key, 1)).unwrap();
+    let good = leaf(&key, &root);
+    let no_ca = key.sign(&good).unwrap();
+    key.sign(&good).unwrap();
+    let p256 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    type Change<'a> = Box<dyn Fn(&mut CertificateDraft) + 'a>;
+    let cases: Vec<(Change<'_>, ErrorCode)> = vec![
+        (Box::new(|d| d.common_name.clear()), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.common_name = "a".repeat(65)), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.not_after = Timestamp::from_secs(START - 1)), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.public_key.truncate(40)), ErrorCode::InvalidArgument),
+        (
+            Box::new(|d| d.public_key = p256.subject_public_key_info()),
+            ErrorCode::KeyAlgorithmNotAllowed,
+        ),
+        (Box::new(|d| d.san_uri = Some("spiffe://ä".into())), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.san_dns = vec!["a..b".into()]), ErrorCode::InvalidArgument),
+        (
+            Box::new(|d| d.permitted_uris = vec!["spiffe://a.example/".into()]),
+            ErrorCode::InvalidArgument,
+        ),
+        (Box::new(|d| d.issuer_pem = Some("none".into())), ErrorCode::MalformedCertificate),
+        (Box::new(|d| d.issuer_pem = Some(no_ca.clone())), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.serial = Some(String::new())), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.serial = Some("0000".into())), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.serial = Some("+1".into())), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.serial = Some("ä1".into())), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.serial = Some("f".repeat(40))), ErrorCode::InvalidArgument),
+    ];
+    for (number, (change, code)) in cases.iter().enumerate() {
+        let mut draft = good.clone();
+        change(&mut draft);
+        assert_eq!(draft.build().unwrap_err().code(), *code, "case {number}");
+    }
+    let with_bad_host =
+        CertificateDraft { permitted_uris: vec!["localhost".into()], ..ca("Root", &key, 1) };
+    assert_eq!(with_bad_host.build().unwrap_err().code(), ErrorCode::InvalidTrustDomain);
+}
