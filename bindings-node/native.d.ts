@@ -8,6 +8,53 @@ export interface DeniedSerial {
   serial: string
 }
 
+/** A certificate that lacks its signature. */
+export declare class Draft {
+  /**
+  * Writes a certificate for a public key (`SubjectPublicKeyInfo`, DER), all but its signature.
+  * Takes some hundredths of a millisecond.
+  */
+  constructor(options: DraftOptions, publicKey: Uint8Array)
+  /** What the issuer's key has to sign. */
+  toBeSigned(): Uint8Array
+  /** The certificate with a signature in the form of Web Crypto, PEM. */
+  complete(mailbox: Mailbox, call: number, signature: Uint8Array): void
+}
+
+/** A certificate as its maker wants it. */
+export interface DraftOptions {
+  /** The subject's common name. */
+  commonName: string
+  /** The URI in the subject alternative names. */
+  sanUri?: string
+  /** The DNS names there. */
+  sanDns: Array<string>
+  /** The certificate of the CA that signs, PEM; none for one that signs itself. */
+  issuerPem?: string
+  /** Milliseconds since the epoch. */
+  notBefore: number
+  /** Milliseconds since the epoch. */
+  notAfter: number
+  /** Whether it is that of a CA. */
+  isCa: boolean
+  /** How many CAs may follow below it. */
+  pathLength?: number
+  /** Key usage `digitalSignature`. */
+  digitalSignature: boolean
+  /** Key usage `keyCertSign`. */
+  keyCertSign: boolean
+  /** Key usage `cRLSign`. */
+  crlSign: boolean
+  /** Extended key usage `serverAuth`. */
+  serverAuth: boolean
+  /** Extended key usage `clientAuth`. */
+  clientAuth: boolean
+  /** Name constraints of a CA. */
+  permittedUris: Array<string>
+  /** The serial number, hex. */
+  serial?: string
+}
+
 /** An error code. */
 export interface ErrorCodeEntry {
   /** `PKI_…` */
@@ -119,6 +166,70 @@ export interface PolicyOptions {
   skewSeconds?: number
 }
 
+/** A certificate as JavaScript writes it. */
+export interface RecordInput {
+  /** The serial number. */
+  serial: string
+  /** SHA-256 of the DER. */
+  fingerprint: string
+  /** `root-ca`, `services-ca`, `transport-ca` or `end-entity`. */
+  type: string
+  /** The subject's common name. */
+  commonName: string
+  /** The SPIFFE ID of a leaf. */
+  spiffeId?: string
+  /** The certificate, PEM. */
+  certificatePem: string
+  /** Its private key. */
+  privateKeyPem?: string
+  /** The serial of the CA that signed it. */
+  issuerSerial?: string
+  /** Milliseconds since the epoch. */
+  notBefore: number
+  /** Milliseconds since the epoch. */
+  notAfter: number
+  /** `active`, `superseded`, … */
+  status: string
+  /** Milliseconds since the epoch. */
+  createdAt: number
+}
+
+/** The records of a store. Every method with a `call` answers through the mailbox. */
+export declare class RecordsHandle {
+  /** The records of `store`; nothing is opened yet. */
+  constructor(mailbox: Mailbox, store: StoreHandle)
+  /** Stores a CA certificate. */
+  saveCa(call: number, record: RecordInput): void
+  /** The active CA certificate of a type. */
+  activeCa(call: number, kind: string): void
+  /** The active and superseded CA certificates of a type. */
+  publishedCas(call: number, kind: string): void
+  /** Stores a leaf. */
+  saveLeaf(call: number, record: RecordInput): void
+  /** The certificate of a serial. */
+  findBySerial(call: number, serial: string): void
+  /** The certificate of a fingerprint. */
+  findByFingerprint(call: number, fingerprint: string): void
+  /** The active, unexpired certificates of an identity. */
+  findBySpiffeId(call: number, spiffeId: string): void
+  /** A page of the active, unexpired leaves. */
+  activeLeaves(call: number, cursor?: string | undefined | null): void
+  /** Marks a certificate superseded. */
+  supersede(call: number, serial: string): void
+  /** Puts an identity on the deny list. */
+  deny(call: number, spiffeId: string, reason: string): void
+  /** Takes an identity off the deny list. */
+  allow(call: number, spiffeId: string): void
+  /** Whether an identity is on the deny list. */
+  isDenied(call: number, spiffeId: string): void
+  /** The deny list. */
+  deniedIdentities(call: number): void
+  /** Deletes the leaves that expired before a moment. */
+  purgeExpired(call: number, before: number): void
+  /** How many certificates there are of each type and status. */
+  census(call: number): void
+}
+
 /** The parts of a SPIFFE ID. */
 export interface SpiffeIdParts {
   /** The whole ID. */
@@ -153,6 +264,9 @@ export declare function defaultConfig(): ManagerOptions
 /** Every error code there is. */
 export declare function errorCodes(): Array<ErrorCodeEntry>
 
+/** The fingerprint of a certificate in DER: SHA-256, base64url without padding. */
+export declare function fingerprint(mailbox: Mailbox, call: number, der: Uint8Array): void
+
 /**
  * Makes a P-384 key and a request for the certificate of a workload.
  * 
@@ -174,6 +288,9 @@ export declare function parseSpiffeId(uri: string): SpiffeIdParts
 
 /** Throws `PKI_INVALID_ARGUMENT`, for what only JavaScript can see to be wrong. */
 export declare function throwInvalidArgument(reason: string): void
+
+/** Throws `PKI_INVALID_KEY`. */
+export declare function throwInvalidKey(reason: string): void
 
 /** Throws `PKI_PROVIDER_NOT_IMPLEMENTED`. */
 export declare function throwProviderNotImplemented(provider: string): void

@@ -32,6 +32,12 @@ pub fn throw_invalid_argument(reason: String) -> napi::Result<()> {
     guard(|| Err(Error::InvalidArgument { name: "argument", reason }))
 }
 
+/// Throws `PKI_INVALID_KEY`.
+#[napi(catch_unwind)]
+pub fn throw_invalid_key(reason: String) -> napi::Result<()> {
+    guard(|| Err(Error::InvalidKey(reason)))
+}
+
 /// Throws `PKI_PROVIDER_NOT_IMPLEMENTED`.
 #[napi(catch_unwind)]
 pub fn throw_provider_not_implemented(provider: String) -> napi::Result<()> {

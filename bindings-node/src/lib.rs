@@ -16,9 +16,11 @@
 mod boundary;
 mod considerate;
 mod csr;
+mod draft;
 mod errors;
 mod mailbox;
 mod manager;
+mod records;
 mod spiffe;
 mod store;
 mod verify;

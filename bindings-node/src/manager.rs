@@ -5,9 +5,8 @@ use std::{sync::Arc, time::Duration};
 use catalyst_pki::{
     Error, Result, Timestamp,
     authority::{
-        CertificateManager, ManagerConfig, SignRequest,
-        signer::KeyBackend,
-        store::{DenyListEntry, ExpiringCertificate},
+        CertificateManager, ManagerConfig, SignRequest, signer::KeyBackend,
+        store::ExpiringCertificate,
     },
 };
 use napi_derive::napi;
@@ -16,6 +15,7 @@ use serde::Serialize;
 use crate::{
     boundary::guard,
     mailbox::{Mailbox, Post},
+    records,
     store::{KeyBackendHandle, Lazy, LazyStore, StoreHandle},
 };
 
@@ -153,12 +153,7 @@ impl Manager {
     /// The deny list.
     #[napi(catch_unwind)]
     pub fn list_denied_identities(&self, call: u32) -> napi::Result<()> {
-        guard(|| {
-            self.run(call, |manager| {
-                let entries = manager.denied_identities()?;
-                Ok(entries.into_iter().map(DeniedIdentity::from).collect::<Vec<_>>())
-            })
-        })
+        guard(|| self.run(call, |manager| Ok(records::denied(manager.denied_identities()?))))
     }
 
     /// How the CA is.
@@ -170,7 +165,7 @@ impl Manager {
     /// Deletes old records of expired leaves.
     #[napi(catch_unwind)]
     pub fn purge_expired(&self, call: u32) -> napi::Result<()> {
-        guard(|| self.run(call, |manager| Ok(Purged { purged_count: manager.purge_expired()? })))
+        guard(|| self.run(call, CertificateManager::purge_expired))
     }
 
     /// Forgets hierarchy and keys.
@@ -232,28 +227,4 @@ impl From<ExpiringCertificate> for Expiring {
     fn from(certificate: ExpiringCertificate) -> Self {
         Expiring { serial: certificate.serial, expires_at: certificate.expires_at }
     }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DeniedIdentity {
-    spiffe_id: String,
-    reason: String,
-    denied_at: i64,
-}
-
-impl From<DenyListEntry> for DeniedIdentity {
-    fn from(entry: DenyListEntry) -> Self {
-        DeniedIdentity {
-            spiffe_id: entry.spiffe_id,
-            reason: entry.reason,
-            denied_at: entry.denied_at.as_millis(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Purged {
-    purged_count: u64,
 }

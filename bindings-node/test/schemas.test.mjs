@@ -14,7 +14,7 @@ import {
   PkiProviderConfigSchema,
   SignCSRRequestSchema,
 } from '@catalyst/pki';
-import { failsWith } from './helpers.mjs';
+import { failsWith, runModule } from './helpers.mjs';
 
 const { native } = createRequire(import.meta.url)('../dist/native.js');
 
@@ -77,9 +77,47 @@ test('requests', () => {
   ]) {
     assert.throws(() => SignCSRRequestSchema.parse({ ...request, ...wrong }), z.ZodError);
   }
-  DenyIdentityRequestSchema.parse({ spiffeId: 'x', reason: 'y' });
-  assert.throws(() => DenyIdentityRequestSchema.parse({ spiffeId: 'x' }), z.ZodError);
-  AllowIdentityRequestSchema.parse({ spiffeId: 'x' });
+  const spiffeId = 'spiffe://a.b/node/c';
+  DenyIdentityRequestSchema.parse({ spiffeId, reason: 'y' });
+  assert.throws(() => DenyIdentityRequestSchema.parse({ spiffeId }), z.ZodError);
+  AllowIdentityRequestSchema.parse({ spiffeId });
+  for (const schema of [DenyIdentityRequestSchema, AllowIdentityRequestSchema]) {
+    const outcome = schema.safeParse({ spiffeId: 'a.b/node/c', reason: 'y' });
+    assert.match(outcome.error.message, /must start with spiffe:\/\//);
+  }
+});
+
+test('schemas are loaded when somebody looks at one, and are schemas like any other', async () => {
+  const source = (then) => `
+    const { createRequire } = await import('node:module');
+    const require = createRequire(process.cwd() + '/x.cjs');
+    const { cache } = require;
+    const loaded = () => Object.keys(cache).some((path) => /[\\\\/]zod[\\\\/]/.test(path));
+    console.log('before', loaded());
+    ${then};
+    console.log('after', loaded());`;
+  const load = (then) => runModule(source(then));
+  for (const then of [
+    'pki.LocalPkiConfigSchema.parse({ type: "local" })',
+    'pki.CertificateManager.ephemeral()',
+    '"type" in pki.LocalPkiConfigSchema.shape',
+  ]) {
+    const { stdout, stderr } = await load(then);
+    assert.equal(stdout, 'before false\nafter true\n', stderr);
+  }
+
+  assert.ok(LocalPkiConfigSchema instanceof z.ZodObject);
+  const both = z.object({
+    config: PkiConfigSchema,
+    local: LocalPkiConfigSchema.extend({ a: z.int() }),
+  });
+  const parsed = both.parse({ config: {}, local: { type: 'local', a: 1 } });
+  assert.deepEqual(parsed.local, { type: 'local', persistent: true, certsDb: 'certs.db', a: 1 });
+  assert.equal(parsed.config.svidTtlSeconds, 3600);
+  assert.deepEqual(Object.keys(LocalPkiConfigSchema.shape), ['type', 'persistent', 'certsDb']);
+  assert.equal(z.toJSONSchema(DenyIdentityRequestSchema).required.length, 2);
+  assert.ok(Object.keys(LocalPkiConfigSchema).includes('parse'));
+  assert.equal(LocalPkiConfigSchema.optional().parse(undefined), undefined);
 });
 
 test('providers', async () => {
@@ -90,7 +128,6 @@ test('providers', async () => {
     rootKeyId: 'r',
     servicesCaKeyId: 's',
     transportCaKeyId: 't',
-    certsDb: 'x.db',
   };
   const aws = {
     type: 'aws-kms',
@@ -101,6 +138,7 @@ test('providers', async () => {
     certsDb: 'x.db',
   };
   assert.equal(GCloudKmsPkiConfigSchema.parse(gcloud).locationId, 'global');
+  assert.equal(GCloudKmsPkiConfigSchema.parse(gcloud).certsDb, 'certs.db');
   assert.deepEqual(AwsKmsPkiConfigSchema.parse(aws), aws);
   for (const provider of [gcloud, aws, { type: 'pkcs11', module: '/usr/lib/x.so' }]) {
     assert.equal(PkiProviderConfigSchema.parse(provider).type, provider.type);

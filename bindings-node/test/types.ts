@@ -1,4 +1,5 @@
 // Checked by tsc, never run: what callers write must compile, and what they must not write must not.
+import type { webcrypto } from 'node:crypto';
 import {
   BunSqliteCertificateStore,
   CertificateManager,
@@ -11,15 +12,24 @@ import {
   verifyPeer,
   verifyPeerSync,
   type CaBundleResponse,
+  type CertificateRecord,
+  type CertificateStatus,
+  type CertificateType,
   type DenyListEntry,
+  type ExtKeyUsage,
+  type ICertificateStore,
+  type ISigningBackend,
+  type KeyUsageFlags,
   type PkiConfig,
   type PkiErrorCode,
   type PkiServiceType,
   type PkiStatusResponse,
   type SignCSRRequest,
+  type SignCertificateParams,
   type SignCSRResult,
   type SpiffeId,
   type Svid,
+  type ValidatedCSR,
 } from '@catalyst/pki';
 
 const store: SqliteCertificateStore = new BunSqliteCertificateStore();
@@ -27,6 +37,9 @@ const manager = new CertificateManager(store, new WebCryptoSigningBackend(), {
   svidTtlSeconds: 60,
 });
 CertificateManager.fromConfig({ provider: { type: 'local' } });
+const anyStore: ICertificateStore = store;
+const anyBackend: ISigningBackend = new WebCryptoSigningBackend();
+new CertificateManager(anyStore, anyBackend).getStore().findBySerial('00');
 const config: PkiConfig | undefined = undefined;
 CertificateManager.fromConfig(config);
 
@@ -59,5 +72,39 @@ export async function callers(): Promise<unknown[]> {
   // @ts-expect-error a store of JavaScript's
   new CertificateManager({}, new WebCryptoSigningBackend());
 
-  return [signed, status, denied, until, type, peer, same, code];
+  const record: CertificateRecord | null = await anyStore.loadCaCertificate('root-ca');
+  const kind: CertificateType | undefined = record?.type;
+  const state: CertificateStatus | undefined = record?.status;
+  const key: webcrypto.CryptoKeyPair = await anyBackend.generateKeyPair();
+  const keyUsage: KeyUsageFlags = { digitalSignature: true };
+  const extKeyUsage: ExtKeyUsage[] = ['serverAuth'];
+  const params: SignCertificateParams = {
+    subjectCN: 'a',
+    subjectPublicKey: key.publicKey,
+    signingKey: key.privateKey,
+    notBefore: new Date(),
+    notAfter: new Date(),
+    isCa: false,
+    keyUsage,
+    extKeyUsage,
+  };
+  const made: string = await anyBackend.signCertificate(params);
+  const validated: ValidatedCSR | undefined = undefined;
+  const purged: number = await manager.purgeExpired();
+
+  return [
+    kind,
+    state,
+    made,
+    validated,
+    purged,
+    signed,
+    status,
+    denied,
+    until,
+    type,
+    peer,
+    same,
+    code,
+  ];
 }

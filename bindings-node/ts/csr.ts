@@ -1,14 +1,8 @@
-import { z } from 'zod';
 import { call, theMailbox } from './calls.js';
 import { clip } from './limits.js';
 import { native } from './native.js';
-import { parse } from './schemas.js';
 import type { KeyAndCsr, PkiServiceType } from './types.js';
-
-const Options = z.object({
-  trustDomain: z.string().optional(),
-  dns: z.array(z.string()).max(1_000).default([]),
-});
+import { parse } from './validate.js';
 
 /**
  * Makes a P-384 key and a certificate signing request that names the workload.
@@ -31,7 +25,7 @@ export async function generateKeyAndCsr(
   options: { trustDomain?: string | undefined; dns?: string[] | undefined } = {},
 ): Promise<KeyAndCsr> {
   const [type, instance] = [clip(serviceType), clip(instanceId)];
-  const { trustDomain, dns } = parse(Options, options);
+  const { trustDomain, dns } = parse((schemas) => schemas.KeyAndCsrOptionsSchema, options);
   return call((number) =>
     native.generateKeyAndCsr(
       theMailbox(),

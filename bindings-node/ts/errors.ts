@@ -56,6 +56,16 @@ export function invalidArgument(reason: string, cause?: unknown): PkiError {
   throw new Error('unreachable');
 }
 
+/** `PKI_INVALID_KEY`, for a Web Crypto key or what should become one. */
+export function invalidKey(reason: string, cause?: unknown): PkiError {
+  try {
+    native.throwInvalidKey(reason);
+  } catch (error) {
+    return asPkiError(error, cause);
+  }
+  throw new Error('unreachable');
+}
+
 /** `PKI_PROVIDER_NOT_IMPLEMENTED`. */
 export function providerNotImplemented(provider: string): PkiError {
   try {

@@ -18,11 +18,13 @@ export {
   type PkiConfig,
   type PkiConfigInput,
   type PkiProviderConfig,
-} from './schemas.js';
-export { buildSpiffeId, isValidSpiffeId, parseSpiffeId } from './spiffe.js';
+} from './public-schemas.js';
 export {
   NativeSigningBackend,
   NativeSigningBackend as WebCryptoSigningBackend,
+} from './signing.js';
+export { buildSpiffeId, isValidSpiffeId, parseSpiffeId } from './spiffe.js';
+export {
   SqliteCertificateStore,
   SqliteCertificateStore as BunSqliteCertificateStore,
 } from './store.js';

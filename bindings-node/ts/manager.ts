@@ -2,32 +2,22 @@ import { call, theMailbox } from './calls.js';
 import { calling, providerNotImplemented } from './errors.js';
 import { clip } from './limits.js';
 import { native } from './native.js';
-import {
-  AllowIdentityRequestSchema,
-  DenyIdentityRequestSchema,
-  ManagerConfigSchema,
-  PkiConfigSchema,
-  SignCSRRequestSchema,
-  parse,
-  type PkiConfigInput,
-} from './schemas.js';
-import {
-  NativeSigningBackend,
-  SqliteCertificateStore,
-  nativeBackend,
-  nativeStore,
-} from './store.js';
+import type { PkiConfigInput } from './public-schemas.js';
+import { NativeSigningBackend, nativeBackend } from './signing.js';
+import { SqliteCertificateStore, nativeStore } from './store.js';
 import type {
   CaBundleResponse,
   CaFingerprints,
   CertificateManagerConfig,
   DenyIdentityResult,
   DenyListEntry,
+  ICertificateStore,
+  ISigningBackend,
   PkiStatusResponse,
-  PurgeResult,
   SignCSRRequest,
   SignCSRResult,
 } from './types.js';
+import { parse } from './validate.js';
 
 /**
  * A certificate authority: a root, a Services CA and a Transport CA in a store.
@@ -55,15 +45,21 @@ export class CertificateManager {
   /**
    * A manager of the CA in `store`. Nothing is opened before the first call.
    *
+   * @param store a {@link SqliteCertificateStore}
+   * @param backend a {@link NativeSigningBackend}
+   *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for another store or backend than those of this
    * package, or a value out of range; `PKI_INVALID_SPIFFE_ID` for a trust domain that is none.
    */
   constructor(
-    store: SqliteCertificateStore,
-    backend: NativeSigningBackend,
+    store: ICertificateStore,
+    backend: ISigningBackend,
     config: CertificateManagerConfig = {},
   ) {
-    const { trustDomain, svidTtlSeconds, maxSvidTtlSeconds } = parse(ManagerConfigSchema, config);
+    const { trustDomain, svidTtlSeconds, maxSvidTtlSeconds } = parse(
+      (schemas) => schemas.ManagerConfigSchema,
+      config,
+    );
     const [ofStore, ofBackend] = [nativeStore(store), nativeBackend(backend)];
     this.#native = calling(
       () =>
@@ -73,8 +69,8 @@ export class CertificateManager {
           ...(maxSvidTtlSeconds !== undefined && { maxSvidTtlSeconds }),
         }),
     );
-    this.#store = store;
-    this.#backend = backend;
+    this.#store = store as SqliteCertificateStore;
+    this.#backend = backend as NativeSigningBackend;
   }
 
   /** A manager of a CA in memory, which is gone with it: for tests. */
@@ -89,7 +85,7 @@ export class CertificateManager {
    * but `local`.
    */
   static fromConfig(config: PkiConfigInput = {}): CertificateManager {
-    const { provider, ...rest } = parse(PkiConfigSchema, config);
+    const { provider, ...rest } = parse((schemas) => schemas.PkiConfigSchema, config);
     if (provider.type !== 'local') throw providerNotImplemented(provider.type);
     const store = new SqliteCertificateStore(provider.persistent ? provider.certsDb : ':memory:');
     return new CertificateManager(store, new NativeSigningBackend(), rest);
@@ -121,7 +117,10 @@ export class CertificateManager {
    * `PKI_SIGNING_CA_EXPIRED`, `PKI_SIGNING_CA_REVOKED`
    */
   async signCSR(request: SignCSRRequest): Promise<SignCSRResult> {
-    const { csr, csrPem, nodeId, instanceId, ...rest } = parse(SignCSRRequestSchema, request);
+    const { csr, csrPem, nodeId, instanceId, ...rest } = parse(
+      (schemas) => schemas.SignCSRRequestSchema,
+      request,
+    );
     return call((number) =>
       this.#native.signCSR(
         number,
@@ -147,9 +146,9 @@ export class CertificateManager {
    * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`, `PKI_INVALID_ARGUMENT`
    */
   async denyIdentity(spiffeId: string, reason: string): Promise<DenyIdentityResult> {
-    const given = parse(DenyIdentityRequestSchema, { spiffeId, reason });
+    const denial = parse((schemas) => schemas.DenialSchema, { spiffeId, reason });
     return call((number) =>
-      this.#native.denyIdentity(number, clip(given.spiffeId), clip(given.reason)),
+      this.#native.denyIdentity(number, clip(denial.spiffeId), clip(denial.reason)),
     );
   }
 
@@ -160,8 +159,8 @@ export class CertificateManager {
    * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`
    */
   async allowIdentity(spiffeId: string): Promise<boolean> {
-    const given = parse(AllowIdentityRequestSchema, { spiffeId });
-    return call((number) => this.#native.allowIdentity(number, clip(given.spiffeId)));
+    const id = parse((schemas) => schemas.TextSchema, spiffeId);
+    return call((number) => this.#native.allowIdentity(number, clip(id)));
   }
 
   /** The deny list, newest first. */
@@ -174,8 +173,12 @@ export class CertificateManager {
     return call((number) => this.#native.getStatus(number));
   }
 
-  /** Deletes the records of end-entity certificates that expired over 24 hours ago. */
-  async purgeExpired(): Promise<PurgeResult> {
+  /**
+   * Deletes the records of end-entity certificates that expired over 24 hours ago.
+   *
+   * @returns how many
+   */
+  async purgeExpired(): Promise<number> {
     return call((number) => this.#native.purgeExpired(number));
   }
 

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { invalidArgument } from './errors.js';
 
 const text = z.string().min(1);
 
@@ -37,11 +36,13 @@ export const SignCSRRequestSchema = z
     error: 'give the instance as nodeId or as instanceId',
   });
 
+const spiffeId = z.string().startsWith('spiffe://', { error: 'it must start with spiffe://' });
+
 /** A request to deny an identity. */
-export const DenyIdentityRequestSchema = z.object({ spiffeId: text, reason: text });
+export const DenyIdentityRequestSchema = z.object({ spiffeId, reason: text });
 
 /** A request to allow an identity again. */
-export const AllowIdentityRequestSchema = z.object({ spiffeId: text });
+export const AllowIdentityRequestSchema = z.object({ spiffeId });
 
 /** Keys in this process, certificates in an SQLite database. */
 export const LocalPkiConfigSchema = z.object({
@@ -52,6 +53,9 @@ export const LocalPkiConfigSchema = z.object({
   certsDb: text.default('certs.db'),
 });
 
+/** The database of certificates whose keys are elsewhere. */
+const certsDb = text.default('certs.db');
+
 /** Keys in Google Cloud KMS. */
 export const GCloudKmsPkiConfigSchema = z.object({
   type: z.literal('gcloud-kms'),
@@ -61,7 +65,7 @@ export const GCloudKmsPkiConfigSchema = z.object({
   rootKeyId: text,
   servicesCaKeyId: text,
   transportCaKeyId: text,
-  certsDb: text,
+  certsDb,
 });
 
 /** Keys in AWS KMS. */
@@ -71,7 +75,7 @@ export const AwsKmsPkiConfigSchema = z.object({
   rootKeyArn: text,
   servicesCaKeyArn: text,
   transportCaKeyArn: text,
-  certsDb: text,
+  certsDb,
 });
 
 const Pkcs11PkiConfigSchema = z.looseObject({ type: z.literal('pkcs11') });
@@ -98,45 +102,3 @@ export const PkiConfigSchema = z.object({
   maxSvidTtlSeconds: ttlSeconds.default(86_400),
   autoRenew: z.boolean().default(true),
 });
-
-/** A configuration with its defaults filled in. */
-export type PkiConfig = z.output<typeof PkiConfigSchema>;
-/** A configuration as callers write it. */
-export type PkiConfigInput = z.input<typeof PkiConfigSchema>;
-/** The part of a configuration that says where keys and certificates are. */
-export type PkiProviderConfig = z.output<typeof PkiProviderConfigSchema>;
-
-/** What a manager's constructor takes: {@link PkiConfigSchema} without a provider, nothing filled in. */
-export const ManagerConfigSchema = z.object({
-  trustDomain: text.optional(),
-  svidTtlSeconds: ttlSeconds.optional(),
-  maxSvidTtlSeconds: ttlSeconds.optional(),
-  autoRenew: z.boolean().optional(),
-});
-
-/** How many of the things that are wrong are said. */
-const MOST_REASONS = 5;
-
-/**
- * What `schema` makes of `value`.
- *
- * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` that says which field is wrong, with the
- * `ZodError` as its `cause`; also when looking at the value throws.
- */
-export function parse<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
-  let result: z.ZodSafeParseResult<z.output<S>>;
-  try {
-    result = schema.safeParse(value);
-  } catch (cause) {
-    throw invalidArgument(`it can't be read: ${String(cause)}`, cause);
-  }
-  if (result.success) return result.data;
-  const { issues } = result.error;
-  const reasons = issues
-    .slice(0, MOST_REASONS)
-    .map(({ path, message }) =>
-      path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message,
-    );
-  if (issues.length > MOST_REASONS) reasons.push(`and ${issues.length - MOST_REASONS} more`);
-  throw invalidArgument(reasons.join('; '), result.error);
-}

@@ -1,22 +1,45 @@
+import { call, theMailbox } from './calls.js';
 import { calling, invalidArgument } from './errors.js';
+import { clip } from './limits.js';
 import { native } from './native.js';
+import type {
+  CaCertificateType,
+  CertificateCount,
+  CertificateRecord,
+  DenyListEntry,
+  ICertificateStore,
+} from './types.js';
+import { parse } from './validate.js';
 
 type NativeStore = InstanceType<typeof native.StoreHandle>;
-type NativeKeyBackend = InstanceType<typeof native.KeyBackendHandle>;
+type NativeRecords = InstanceType<typeof native.RecordsHandle>;
 
 let storeOf: (store: SqliteCertificateStore) => NativeStore;
-let backendOf: (backend: NativeSigningBackend) => NativeKeyBackend;
 
 /**
- * Certificates in an SQLite database. The file is opened, or made with mode 0600, when a manager
- * first works on it; so a path that can't be opened shows at that call.
+ * Certificates in an SQLite database. The file is opened, or made with mode 0600, at the first call
+ * that needs it, be it a manager's; so a path that can't be opened shows there.
  *
- * CA keys in a file are encrypted with the passphrase of `CATALYST_PKI_KEY_PASSPHRASE` or
+ * Private keys in a file are encrypted with the passphrase of `CATALYST_PKI_KEY_PASSPHRASE` or
  * `CATALYST_PKI_KEY_PASSPHRASE_FILE`, else with one that is made beside it as `<path>.key`, for
  * development.
+ *
+ * A {@link CertificateManager} keeps its records here by itself. The methods are for programs that
+ * look at them, and for those that keep records of their own: what is written reads back equal. All
+ * of them work off the event loop and fail with a {@link PkiError}: `PKI_STORE_UNAVAILABLE`,
+ * `PKI_WRONG_PASSPHRASE` and `PKI_STORE_TOO_NEW` from any, `PKI_INVALID_ARGUMENT` for a value of
+ * another type.
+ *
+ * @example
+ * ```ts
+ * const store = new SqliteCertificateStore('certs.db');
+ * const ca = await store.loadCaCertificate('services-ca');
+ * console.log(ca && `${ca.commonName} until ${new Date(ca.notAfter).toISOString()}`);
+ * ```
  */
-export class SqliteCertificateStore {
+export class SqliteCertificateStore implements ICertificateStore {
   readonly #native: NativeStore;
+  #records: NativeRecords | undefined;
 
   static {
     storeOf = (store) => store.#native;
@@ -35,15 +58,155 @@ export class SqliteCertificateStore {
         : new native.StoreHandle(path, passphrase, file),
     );
   }
+
+  /**
+   * Stores a CA certificate. An active one takes the place of the active one of its type, which
+   * becomes `superseded`; one of the same serial is replaced. A manager of this store takes it for a
+   * part of its hierarchy.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for the record of a leaf;
+   * `PKI_DUPLICATE_RECORD` when another certificate has its serial or fingerprint
+   */
+  async saveCaCertificate(record: CertificateRecord): Promise<void> {
+    const given = recordOf(record);
+    await this.#call((records, number) => records.saveCa(number, given));
+  }
+
+  /** The active CA certificate of a type. */
+  async loadCaCertificate(type: CaCertificateType): Promise<CertificateRecord | null> {
+    const kind = parse((schemas) => schemas.CaTypeSchema, type);
+    return this.#call((records, number) => records.activeCa(number, kind));
+  }
+
+  /** The active and the superseded CA certificates of a type, newest first. */
+  async loadAllCaCertificates(type: CaCertificateType): Promise<CertificateRecord[]> {
+    const kind = parse((schemas) => schemas.CaTypeSchema, type);
+    return this.#call((records, number) => records.publishedCas(number, kind));
+  }
+
+  /**
+   * Stores the certificate of a workload, whatever the deny list says.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for the record of a CA; `PKI_DUPLICATE_RECORD`
+   * when its serial or fingerprint is there already
+   */
+  async saveEndEntityCertificate(record: CertificateRecord): Promise<void> {
+    const given = recordOf(record);
+    await this.#call((records, number) => records.saveLeaf(number, given));
+  }
+
+  /** The certificate of a serial number, spelt as in its record: hex in lower case. */
+  async findBySerial(serial: string): Promise<CertificateRecord | null> {
+    const text = textOf(serial);
+    return this.#call((records, number) => records.findBySerial(number, text));
+  }
+
+  /** The certificate of a fingerprint: SHA-256 of the DER, base64url without padding. */
+  async findByFingerprint(fingerprint: string): Promise<CertificateRecord | null> {
+    const text = textOf(fingerprint);
+    return this.#call((records, number) => records.findByFingerprint(number, text));
+  }
+
+  /** The active, unexpired certificates of an identity, newest first. */
+  async findBySpiffeId(spiffeId: string): Promise<CertificateRecord[]> {
+    const text = textOf(spiffeId);
+    return this.#call((records, number) => records.findBySpiffeId(number, text));
+  }
+
+  /**
+   * The active, unexpired certificates of workloads, newest first. It reads them a hundred at a
+   * time: one that is stored meanwhile is not among them.
+   */
+  async listActiveCertificates(): Promise<CertificateRecord[]> {
+    const active: CertificateRecord[] = [];
+    let cursor: string | undefined;
+    do {
+      const page: { records: CertificateRecord[]; next: string | null } = await this.#call(
+        (records, number) => records.activeLeaves(number, cursor),
+      );
+      active.push(...page.records);
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined);
+    return active;
+  }
+
+  /** Marks an active certificate superseded, that of a CA too; nothing where there is none. */
+  async markSuperseded(serial: string): Promise<void> {
+    const text = textOf(serial);
+    await this.#call((records, number) => records.supersede(number, text));
+  }
+
+  /**
+   * Denies an identity: managers of this store issue nothing for it from now on. Denying again
+   * changes the reason.
+   *
+   * @param reason why, 1 to 1024 bytes
+   * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`, `PKI_INVALID_ARGUMENT`
+   */
+  async denyIdentity(spiffeId: string, reason: string): Promise<void> {
+    const [id, why] = [textOf(spiffeId), textOf(reason)];
+    await this.#call((records, number) => records.deny(number, id, why));
+  }
+
+  /** Takes an identity off the deny list; nothing where it isn't on it. */
+  async allowIdentity(spiffeId: string): Promise<void> {
+    const text = textOf(spiffeId);
+    await this.#call((records, number) => records.allow(number, text));
+  }
+
+  /** Whether an identity is on the deny list. */
+  async isDenied(spiffeId: string): Promise<boolean> {
+    const text = textOf(spiffeId);
+    return this.#call((records, number) => records.isDenied(number, text));
+  }
+
+  /** The deny list, newest first. */
+  async listDeniedIdentities(): Promise<DenyListEntry[]> {
+    return this.#call((records, number) => records.deniedIdentities(number));
+  }
+
+  /**
+   * Deletes the end-entity certificates that expired before a moment; CA certificates never.
+   *
+   * @param cutoffMs that moment, in milliseconds since the epoch
+   * @returns how many
+   */
+  async purgeExpired(cutoffMs: number): Promise<number> {
+    const before = parse((schemas) => schemas.MillisecondsSchema, cutoffMs);
+    return this.#call((records, number) => records.purgeExpired(number, before));
+  }
+
+  /**
+   * How many certificates there are of each type and status, whether expired or not. It looks at
+   * all of them: for people, not for each request.
+   */
+  async countCertificates(): Promise<CertificateCount[]> {
+    return this.#call((records, number) => records.census(number));
+  }
+
+  #call<T>(start: (records: NativeRecords, number: number) => void): Promise<T> {
+    this.#records ??= calling(() => new native.RecordsHandle(theMailbox(), this.#native));
+    const records = this.#records;
+    return call((number) => start(records, number));
+  }
 }
 
-/** CA keys in this process's memory, wiped when they go; encrypted in the store. */
-export class NativeSigningBackend {
-  readonly #native: NativeKeyBackend = calling(() => new native.KeyBackendHandle());
+function textOf(value: string): string {
+  return clip(parse((schemas) => schemas.TextSchema, value));
+}
 
-  static {
-    backendOf = (backend) => backend.#native;
-  }
+/** A record as the addon takes it. */
+function recordOf(record: CertificateRecord) {
+  const { spiffeId, privateKeyPem, issuerSerial, ...rest } = parse(
+    (schemas) => schemas.CertificateRecordSchema,
+    record,
+  );
+  return {
+    ...rest,
+    ...(spiffeId !== null && { spiffeId }),
+    ...(privateKeyPem !== null && { privateKeyPem }),
+    ...(issuerSerial !== null && { issuerSerial }),
+  };
 }
 
 /** The addon's half of a store. */
@@ -52,13 +215,5 @@ export function nativeStore(store: unknown): NativeStore {
   throw invalidArgument(
     'store: it must be a SqliteCertificateStore; stores written in JavaScript are not supported, ' +
       'because certificates are signed and recorded in one step off the event loop',
-  );
-}
-
-/** The addon's half of a key backend. */
-export function nativeBackend(backend: unknown): NativeKeyBackend {
-  if (backend instanceof NativeSigningBackend) return backendOf(backend);
-  throw invalidArgument(
-    'backend: it must be a NativeSigningBackend; backends written in JavaScript are not supported',
   );
 }

@@ -1,3 +1,9 @@
+import type { webcrypto } from 'node:crypto';
+
+/** A Web Crypto key. */
+type CryptoKey = webcrypto.CryptoKey;
+type CryptoKeyPair = webcrypto.CryptoKeyPair;
+
 /** What kind of service a workload is; the first part of its SPIFFE ID's path. */
 export type PkiServiceType =
   'orchestrator' | 'auth' | 'node' | 'gateway' | 'envoy/app' | 'envoy/transport';
@@ -111,12 +117,6 @@ export interface DenyListEntry {
   deniedAt: number;
 }
 
-/** What {@link CertificateManager.purgeExpired} answers. */
-export interface PurgeResult {
-  /** How many records were deleted. */
-  purgedCount: number;
-}
-
 /** The state of a CA in one word; a warning makes it `degraded`. */
 export type PkiHealthStatus = 'healthy' | 'degraded' | 'uninitialized';
 
@@ -147,6 +147,144 @@ export interface PkiStatusResponse {
   warnings: string[];
   /** What somebody should know. */
   notices: string[];
+}
+
+/** What kind of certificate a {@link CertificateRecord} holds. */
+export type CertificateType = CaCertificateType | 'end-entity';
+
+/** What kind of CA certificate a {@link CertificateRecord} holds. */
+export type CaCertificateType = 'root-ca' | 'services-ca' | 'transport-ca';
+
+/**
+ * Where a certificate is in its life. A CA is `pending` (published, not signing yet), `active`,
+ * `superseded` (published, not signing any more), `retired` or `revoked`; a leaf `active`,
+ * `superseded` (renewed; valid until it expires) or `expired`.
+ */
+export type CertificateStatus =
+  'pending' | 'active' | 'superseded' | 'expired' | 'retired' | 'revoked';
+
+/** A certificate as a {@link SqliteCertificateStore} keeps it. */
+export interface CertificateRecord {
+  /** The serial number: hex, lower case, without separators. */
+  serial: string;
+  /** SHA-256 of the DER, base64url without padding. */
+  fingerprint: string;
+  type: CertificateType;
+  /** The subject's common name; empty where the subject is. */
+  commonName: string;
+  /** The SPIFFE ID of a leaf, `null` for a CA. */
+  spiffeId: string | null;
+  /** The certificate, PEM. */
+  certificatePem: string;
+  /**
+   * Its private key, `null` where it is not kept here. Those of a {@link CertificateManager} are
+   * encrypted (PEM `ENCRYPTED PRIVATE KEY`). One that a caller puts here in plain text is encrypted
+   * in the database, and read back as it was given.
+   */
+  privateKeyPem: string | null;
+  /** The serial of the CA that signed it, `null` for a root. */
+  issuerSerial: string | null;
+  /** The first moment of its validity, in milliseconds since the epoch. */
+  notBefore: number;
+  /** The last moment of its validity, in milliseconds since the epoch. */
+  notAfter: number;
+  status: CertificateStatus;
+  /** When it was stored, in milliseconds since the epoch. */
+  createdAt: number;
+}
+
+/** How many certificates of a type and status a store holds. */
+export interface CertificateCount {
+  type: CertificateType;
+  status: CertificateStatus;
+  count: number;
+}
+
+/** What a store of certificates does: {@link SqliteCertificateStore}. */
+export interface ICertificateStore {
+  saveCaCertificate(record: CertificateRecord): Promise<void>;
+  loadCaCertificate(type: CaCertificateType): Promise<CertificateRecord | null>;
+  loadAllCaCertificates(type: CaCertificateType): Promise<CertificateRecord[]>;
+  saveEndEntityCertificate(record: CertificateRecord): Promise<void>;
+  findBySerial(serial: string): Promise<CertificateRecord | null>;
+  findByFingerprint(fingerprint: string): Promise<CertificateRecord | null>;
+  findBySpiffeId(spiffeId: string): Promise<CertificateRecord[]>;
+  listActiveCertificates(): Promise<CertificateRecord[]>;
+  markSuperseded(serial: string): Promise<void>;
+  denyIdentity(spiffeId: string, reason: string): Promise<void>;
+  allowIdentity(spiffeId: string): Promise<void>;
+  isDenied(spiffeId: string): Promise<boolean>;
+  listDeniedIdentities(): Promise<DenyListEntry[]>;
+  purgeExpired(cutoffMs: number): Promise<number>;
+  countCertificates(): Promise<CertificateCount[]>;
+}
+
+/** Key usages of a certificate (RFC 5280 4.2.1.3). */
+export interface KeyUsageFlags {
+  digitalSignature?: boolean | undefined;
+  keyCertSign?: boolean | undefined;
+  crlSign?: boolean | undefined;
+}
+
+/** Extended key usages of a certificate (RFC 5280 4.2.1.12). */
+export type ExtKeyUsage = 'serverAuth' | 'clientAuth';
+
+/** A certificate that {@link NativeSigningBackend.signCertificate} is to make. */
+export interface SignCertificateParams {
+  /** The subject's common name, 1 to 64 characters. */
+  subjectCN: string;
+  /** The URI in the subject alternative names: a SPIFFE ID. */
+  sanUri?: string | undefined;
+  /** The DNS names there. */
+  sanDns?: string[] | undefined;
+  /** The key that signs: ECDSA on P-384, usage `sign`; it need not be extractable. */
+  signingKey: CryptoKey;
+  /** The certificate of the CA whose key that is, PEM; nothing or `''` for one that signs itself. */
+  signingCert?: string | undefined;
+  /** The key that is certified: ECDSA on P-384, extractable as public keys are. */
+  subjectPublicKey: CryptoKey;
+  /** The first moment of its validity; the fraction of a second is dropped. */
+  notBefore: Date;
+  /** The last moment of its validity; the fraction of a second is dropped. */
+  notAfter: Date;
+  /** Whether it is the certificate of a CA. */
+  isCa: boolean;
+  /** How many CAs may follow below it, 0 to 255; -1 or nothing for any number, or no CA. */
+  pathLenConstraint?: number | undefined;
+  keyUsage: KeyUsageFlags;
+  extKeyUsage?: ExtKeyUsage[] | undefined;
+  /**
+   * The URIs that leaves below this CA may have. Of a `spiffe://host/path/` the host alone goes into
+   * the certificate: RFC 5280 4.2.1.10 knows no path, and TLS stacks reject a CA that tries one.
+   */
+  nameConstraints?: { permittedUris: string[] } | undefined;
+  /** The serial number, hex, at most 20 bytes; a random one by default. */
+  serialNumber?: string | undefined;
+}
+
+/** What a signing backend does: {@link NativeSigningBackend}. */
+export interface ISigningBackend {
+  generateKeyPair(): Promise<CryptoKeyPair>;
+  signCertificate(params: SignCertificateParams): Promise<string>;
+  exportPrivateKeyPem(key: CryptoKey): Promise<string>;
+  importPrivateKeyPem(pem: string): Promise<CryptoKey>;
+  exportPublicKeyPem(key: CryptoKey): Promise<string>;
+  computeFingerprint(certDer: ArrayBuffer | Uint8Array): Promise<string>;
+}
+
+/** A certificate signing request that has been found good. */
+export interface ValidatedCSR {
+  /** The request, PEM. */
+  csrPem: string;
+  /** The subject's common name. */
+  subjectCN: string;
+  /** The SPIFFE ID in its URI SAN. */
+  spiffeId: string;
+  /** The DNS names in it. */
+  dnsSans: string[];
+  subjectPublicKey: CryptoKey;
+  /** `P-384` */
+  keyAlgorithm: string;
 }
 
 /** What {@link generateKeyAndCsr} makes. */

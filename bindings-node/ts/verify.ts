@@ -1,9 +1,9 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { call, theMailbox } from './calls.js';
 import { calling, invalidArgument } from './errors.js';
 import { native } from './native.js';
-import { parse } from './schemas.js';
 import type { PeerPolicy, Svid } from './types.js';
+import { parse } from './validate.js';
 
 type Chain = string | Uint8Array | readonly (string | Uint8Array)[];
 type NativePolicy = InstanceType<typeof native.Policy>;
@@ -11,32 +11,6 @@ type NativePolicy = InstanceType<typeof native.Policy>;
 /** A certificate is some hundred bytes long, and the core takes ten of them. */
 const MOST_PARTS = 16;
 const LONGEST_PART = 64 * 1024;
-
-const list = z
-  .union([z.string(), z.array(z.string())])
-  .transform((one) => (typeof one === 'string' ? [one] : one));
-
-const Policy = z.object({
-  anchors: list,
-  trustDomain: z.string(),
-  segment: z.enum(['services', 'transport']),
-  role: z.enum(['client', 'server']),
-  expect: list.default([]),
-  denied: z
-    .object({
-      identities: z.array(z.string()).default([]),
-      serials: z.array(z.object({ issuerKeyId: z.string(), serial: z.string() })).default([]),
-    })
-    .prefault({}),
-  crls: z.array(z.instanceof(Uint8Array)).default([]),
-  federated: z
-    .array(
-      z.object({ trustDomain: z.string(), roots: z.array(z.string()), allow: z.array(z.string()) }),
-    )
-    .default([]),
-  skewSeconds: z.number().min(0).optional(),
-  at: z.date().optional(),
-});
 
 /**
  * The policies used last, worked out, by their content: a verification with a known one costs one
@@ -102,7 +76,7 @@ function prepare(
   policy: PeerPolicy,
 ): [NativePolicy, (string | Uint8Array)[], number | undefined] {
   const parts = partsOf(chain);
-  const { at, crls, ...rest } = parse(Policy, policy);
+  const { at, crls, ...rest } = parse((schemas) => schemas.PeerPolicySchema, policy);
   return [prepared(rest, crls), parts, at?.getTime()];
 }
 
@@ -118,7 +92,8 @@ function partsOf(chain: Chain): (string | Uint8Array)[] {
   });
 }
 
-type Content = Omit<z.output<typeof Policy>, 'at' | 'crls'>;
+type PolicySchema = (typeof import('./inputs.js'))['PeerPolicySchema'];
+type Content = Omit<z.output<PolicySchema>, 'at' | 'crls'>;
 
 /** The policy of this content: what is in it, and nothing else, decides whether it is known. */
 function prepared(content: Content, crls: Uint8Array[]): NativePolicy {

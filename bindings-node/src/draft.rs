@@ -1,0 +1,110 @@
+//! Certificates that JavaScript signs with its own keys.
+
+use std::sync::Arc;
+
+use catalyst_pki::{
+    Timestamp,
+    authority::{CertificateDraft, UnsignedCertificate},
+};
+use napi::bindgen_prelude::Uint8Array;
+use napi_derive::napi;
+
+use crate::{boundary::guard, mailbox::Mailbox};
+
+/// A certificate as its maker wants it.
+#[napi(object)]
+pub struct DraftOptions {
+    /// The subject's common name.
+    pub common_name: String,
+    /// The URI in the subject alternative names.
+    pub san_uri: Option<String>,
+    /// The DNS names there.
+    pub san_dns: Vec<String>,
+    /// The certificate of the CA that signs, PEM; none for one that signs itself.
+    pub issuer_pem: Option<String>,
+    /// Milliseconds since the epoch.
+    pub not_before: i64,
+    /// Milliseconds since the epoch.
+    pub not_after: i64,
+    /// Whether it is that of a CA.
+    pub is_ca: bool,
+    /// How many CAs may follow below it.
+    pub path_length: Option<u8>,
+    /// Key usage `digitalSignature`.
+    pub digital_signature: bool,
+    /// Key usage `keyCertSign`.
+    pub key_cert_sign: bool,
+    /// Key usage `cRLSign`.
+    pub crl_sign: bool,
+    /// Extended key usage `serverAuth`.
+    pub server_auth: bool,
+    /// Extended key usage `clientAuth`.
+    pub client_auth: bool,
+    /// Name constraints of a CA.
+    pub permitted_uris: Vec<String>,
+    /// The serial number, hex.
+    pub serial: Option<String>,
+}
+
+/// A certificate that lacks its signature.
+#[napi]
+pub struct Draft(Arc<UnsignedCertificate>);
+
+#[napi]
+impl Draft {
+    /// Writes a certificate for a public key (`SubjectPublicKeyInfo`, DER), all but its signature.
+    /// Takes some hundredths of a millisecond.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(options: DraftOptions, public_key: Uint8Array) -> napi::Result<Self> {
+        guard(|| {
+            let draft = CertificateDraft {
+                common_name: options.common_name,
+                san_uri: options.san_uri,
+                san_dns: options.san_dns,
+                public_key: public_key.to_vec(),
+                issuer_pem: options.issuer_pem,
+                not_before: Timestamp::from_millis(options.not_before),
+                not_after: Timestamp::from_millis(options.not_after),
+                is_ca: options.is_ca,
+                path_length: options.path_length,
+                digital_signature: options.digital_signature,
+                key_cert_sign: options.key_cert_sign,
+                crl_sign: options.crl_sign,
+                server_auth: options.server_auth,
+                client_auth: options.client_auth,
+                permitted_uris: options.permitted_uris,
+                serial: options.serial,
+            };
+            Ok(Draft(Arc::new(draft.build()?)))
+        })
+    }
+
+    /// What the issuer's key has to sign.
+    #[napi(catch_unwind)]
+    pub fn to_be_signed(&self) -> napi::Result<Uint8Array> {
+        guard(|| Ok(self.0.to_be_signed().to_vec().into()))
+    }
+
+    /// The certificate with a signature in the form of Web Crypto, PEM.
+    #[napi(catch_unwind)]
+    pub fn complete(
+        &self,
+        mailbox: &Mailbox,
+        call: u32,
+        signature: Uint8Array,
+    ) -> napi::Result<()> {
+        guard(|| {
+            let (unsigned, signature) = (Arc::clone(&self.0), signature.to_vec());
+            mailbox.post().run(call, move || unsigned.complete(&signature))
+        })
+    }
+}
+
+/// The fingerprint of a certificate in DER: SHA-256, base64url without padding.
+#[napi(catch_unwind)]
+pub fn fingerprint(mailbox: &Mailbox, call: u32, der: Uint8Array) -> napi::Result<()> {
+    guard(|| {
+        let der = der.to_vec();
+        mailbox.post().run(call, move || Ok(catalyst_pki::fingerprint(&der)))
+    })
+}

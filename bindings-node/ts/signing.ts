@@ -1,0 +1,183 @@
+import { createPrivateKey, type webcrypto } from 'node:crypto';
+import { call, theMailbox } from './calls.js';
+import { calling, invalidArgument, invalidKey } from './errors.js';
+import { clip } from './limits.js';
+import { native } from './native.js';
+import type { ISigningBackend, SignCertificateParams } from './types.js';
+import { parse } from './validate.js';
+
+type CryptoKey = webcrypto.CryptoKey;
+type CryptoKeyPair = webcrypto.CryptoKeyPair;
+type NativeKeyBackend = InstanceType<typeof native.KeyBackendHandle>;
+
+const { subtle } = globalThis.crypto;
+const P384 = { name: 'ECDSA', namedCurve: 'P-384' };
+
+let backendOf: (backend: NativeSigningBackend) => NativeKeyBackend;
+
+/**
+ * CA keys in this process's memory, wiped when they go; encrypted in the store.
+ *
+ * A {@link CertificateManager} makes and uses its keys natively: they never come into JavaScript.
+ * The methods are for programs that make certificates of their own with Web Crypto keys, beside or
+ * without a manager: ECDSA on P-384 with SHA-384, nothing else.
+ *
+ * @example
+ * ```ts
+ * const backend = new NativeSigningBackend();
+ * const { publicKey, privateKey } = await backend.generateKeyPair();
+ * const root = await backend.signCertificate({
+ *   subjectCN: 'Our root',
+ *   subjectPublicKey: publicKey,
+ *   signingKey: privateKey,
+ *   notBefore: new Date(),
+ *   notAfter: new Date(Date.now() + 86_400_000),
+ *   isCa: true,
+ *   pathLenConstraint: 1,
+ *   keyUsage: { keyCertSign: true, crlSign: true },
+ * });
+ * ```
+ */
+export class NativeSigningBackend implements ISigningBackend {
+  readonly #native: NativeKeyBackend = calling(() => new native.KeyBackendHandle());
+
+  static {
+    backendOf = (backend) => backend.#native;
+  }
+
+  /** Makes an extractable P-384 key pair for signing. */
+  async generateKeyPair(): Promise<CryptoKeyPair> {
+    return subtle.generateKey(P384, true, ['sign', 'verify']);
+  }
+
+  /**
+   * Makes a certificate. The private key stays where it is: Web Crypto signs with it, and the
+   * signature is verified before the certificate is handed out.
+   *
+   * @returns the certificate, PEM
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` that names what can't be meant;
+   * `PKI_INVALID_KEY` for a signing key that can't sign or is not the issuer's;
+   * `PKI_KEY_ALGORITHM_NOT_ALLOWED` for another curve than P-384; `PKI_MALFORMED_CERTIFICATE` for a
+   * `signingCert` that can't be read
+   */
+  async signCertificate(params: SignCertificateParams): Promise<string> {
+    const given = parse((schemas) => schemas.SignCertificateParamsSchema, params);
+    const publicKey = await exported('spki', given.subjectPublicKey);
+    const draft = calling(() => new native.Draft(draftOf(given), publicKey));
+    const unsigned = calling(() => draft.toBeSigned());
+    const signature = await subtle
+      .sign({ name: 'ECDSA', hash: 'SHA-384' }, given.signingKey, unsigned)
+      .catch((cause: unknown) => {
+        throw invalidKey('the signing key must be one of ECDSA with the usage "sign"', cause);
+      });
+    return call((number) => draft.complete(theMailbox(), number, new Uint8Array(signature)));
+  }
+
+  /**
+   * An extractable private key as PEM: PKCS#8, not encrypted.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, `PKI_INVALID_KEY` for one that is not extractable
+   */
+  async exportPrivateKeyPem(key: CryptoKey): Promise<string> {
+    return pem(
+      'PRIVATE KEY',
+      await exported(
+        'pkcs8',
+        parse((all) => all.PrivateKeySchema, key),
+      ),
+    );
+  }
+
+  /**
+   * A private key from PEM, not encrypted, as an extractable key with the usage `sign`.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_KEY` for anything but a P-384 key; also for an encrypted
+   * one, like those in a {@link SqliteCertificateStore}: decrypt it first, for example with
+   * `openssl pkcs8`
+   */
+  async importPrivateKeyPem(pem: string): Promise<CryptoKey> {
+    const text = clip(parse((schemas) => schemas.TextSchema, pem));
+    if (text.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----')) {
+      throw invalidKey('it is encrypted: decrypt it first, for example with openssl pkcs8');
+    }
+    try {
+      const der = createPrivateKey(text).export({ format: 'der', type: 'pkcs8' });
+      return await subtle.importKey('pkcs8', new Uint8Array(der), P384, true, ['sign']);
+    } catch {
+      // Without the cause: what a parser says of a key may repeat a part of it.
+      throw invalidKey('it is not a private key on P-384 in PEM');
+    }
+  }
+
+  /**
+   * A public key as PEM: `SubjectPublicKeyInfo`.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`
+   */
+  async exportPublicKeyPem(key: CryptoKey): Promise<string> {
+    return pem(
+      'PUBLIC KEY',
+      await exported(
+        'spki',
+        parse((all) => all.PublicKeySchema, key),
+      ),
+    );
+  }
+
+  /**
+   * The fingerprint of a certificate: SHA-256 of its DER, base64url without padding. It is the
+   * `x5t#S256` of RFC 8705 too.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`
+   */
+  async computeFingerprint(certDer: ArrayBuffer | Uint8Array): Promise<string> {
+    const der = parse((schemas) => schemas.CertificateBytesSchema, certDer);
+    return call((number) => native.fingerprint(theMailbox(), number, der));
+  }
+}
+
+/** The addon's half of a key backend. */
+export function nativeBackend(backend: unknown): NativeKeyBackend {
+  if (backend instanceof NativeSigningBackend) return backendOf(backend);
+  throw invalidArgument(
+    'backend: it must be a NativeSigningBackend; backends written in JavaScript are not supported',
+  );
+}
+
+async function exported(format: 'pkcs8' | 'spki', key: CryptoKey): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await subtle.exportKey(format, key));
+  } catch (cause) {
+    throw invalidKey("it can't be exported: it must be an extractable key", cause);
+  }
+}
+
+function pem(label: string, der: Uint8Array): string {
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
+}
+
+type Params = ReturnType<(typeof import('./inputs.js'))['SignCertificateParamsSchema']['parse']>;
+
+/** A certificate as the addon takes it. */
+function draftOf(params: Params): ConstructorParameters<typeof native.Draft>[0] {
+  const { pathLenConstraint: pathLength = -1, extKeyUsage, keyUsage } = params;
+  return {
+    commonName: clip(params.subjectCN),
+    ...(params.sanUri !== undefined && { sanUri: clip(params.sanUri) }),
+    sanDns: params.sanDns.map(clip),
+    ...(params.signingCert && { issuerPem: clip(params.signingCert) }),
+    notBefore: params.notBefore.getTime(),
+    notAfter: params.notAfter.getTime(),
+    isCa: params.isCa,
+    ...(pathLength >= 0 && { pathLength }),
+    ...keyUsage,
+    serverAuth: extKeyUsage.includes('serverAuth'),
+    clientAuth: extKeyUsage.includes('clientAuth'),
+    permittedUris: params.nameConstraints?.permittedUris.map(clip) ?? [],
+    ...(params.serialNumber !== undefined && { serial: clip(params.serialNumber) }),
+  };
+}
