@@ -28,6 +28,7 @@ export {
   SqliteCertificateStore,
   SqliteCertificateStore as BunSqliteCertificateStore,
 } from './store.js';
+export { explainTlsError, type TlsErrorExplanation, type TlsErrorKind } from './tls-errors.js';
 export type * from './types.js';
 export { verifyPeer, verifyPeerSync } from './verify.js';
 
