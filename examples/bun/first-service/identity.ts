@@ -18,6 +18,7 @@ export interface Identity {
   bundle: CaBundleResponse;
 }
 
+// #region obtain-identity
 /**
  * Makes a key and has `ca` sign a certificate for it. Here the CA is in the same process; a service
  * elsewhere sends it the request, and nothing else: the key stays where it was made.
@@ -40,3 +41,4 @@ export async function obtainIdentity(
     bundle: await ca.getCaBundle(),
   };
 }
+// #endregion

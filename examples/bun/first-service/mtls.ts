@@ -6,11 +6,12 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { PkiError, verifyPeer, verifyPeerSync, type PeerPolicy, type Svid } from '@catalyst/pki';
 import type { Identity } from './identity.ts';
 
-/** SSL_OP_NO_TICKET: a resumed session would let a client in without its certificate being looked at. */
-const NO_TICKETS = 0x4000;
+/** Whom we trust and, unless we are a client that nobody asks, who we are. */
+export type Side = Pick<Identity, 'bundle'> & Partial<Identity>;
 
+// #region tls-options
 /** TLS options of either side: who we are, and whom we trust. */
-function tlsOptions({ key, cert, bundle }: Identity) {
+function tlsOptions({ key, cert, bundle }: Side) {
   return {
     key,
     cert,
@@ -23,16 +24,61 @@ function tlsOptions({ key, cert, bundle }: Identity) {
   };
 }
 
-function policyFor({ bundle }: Identity, role: PeerPolicy['role'], expect: string): PeerPolicy {
+/** SSL_OP_NO_TICKET: a resumed session would let a client in without its certificate being looked at. */
+const NO_TICKETS = 0x4000;
+
+/** TLS options of a server, for `Bun.serve`, `node:tls` and `node:http2`. */
+export function serverTls(identity: Identity) {
+  return { ...tlsOptions(identity), requestCert: true, secureOptions: NO_TICKETS };
+}
+// #endregion
+
+// #region client-tls
+/**
+ * TLS options of a client, for `fetch`, `WebSocket`, `node:tls`, `node:https` and `node:http2`.
+ *
+ * @param expect whose answer is wanted: a SPIFFE ID or pattern
+ * @param met hears who is at the other end, before anything is sent
+ * @param refused hears why the other end was refused; Bun's `WebSocket` says it nowhere else
+ */
+export function clientTls(
+  side: Side,
+  expect: string,
+  met: (peer: Svid) => void = () => {},
+  refused: (error: Error) => void = () => {},
+) {
+  const policy = policyFor(side, 'server', expect);
+  return {
+    ...tlsOptions(side),
+    // In place of the host name, which says nothing here, the SPIFFE ID. It must be synchronous,
+    // and must return what is wrong: anything but an Error approves.
+    checkServerIdentity: (_host: string, certificate: { raw: Buffer }) => {
+      try {
+        met(verifyPeerSync(certificate.raw, policy));
+        return undefined;
+      } catch (error) {
+        refused(error as Error);
+        return error as Error;
+      }
+    },
+  };
+}
+
+/** Whom a peer is held against. */
+export function policyFor({ bundle }: Side, role: PeerPolicy['role'], expect: string): PeerPolicy {
   const { servicesAnchors: anchors, trustDomain } = bundle;
   return { anchors, trustDomain, segment: 'services', role, expect };
 }
+// #endregion
 
 export interface Server {
   url: string;
+  /** From now on new connections get this certificate, and are held against its bundle. */
+  rotate(identity: Identity): void;
   stop(): Promise<void>;
 }
 
+// #region serve
 /**
  * An HTTPS server whose handler knows its caller. On `node:tls`, because `Bun.serve` doesn't show a
  * handler the client's certificate.
@@ -49,29 +95,37 @@ export async function serve(
   const peers = new WeakMap<object, Svid>();
   const http = createHttpServer((request, response) => {
     const peer = peers.get(request.socket);
-    if (peer === undefined) response.writeHead(403).end();
-    else response.end(handle(peer, request));
+    // A connection may be kept alive for longer than its caller's certificate.
+    if (peer === undefined || Date.parse(peer.notAfter) < Date.now()) {
+      response.writeHead(403, { connection: 'close' }).end();
+    } else {
+      response.end(handle(peer, request));
+    }
   });
-  const policy = policyFor(identity, 'client', expect);
-  const tls = createTlsServer(
-    { ...tlsOptions(identity), requestCert: true, secureOptions: NO_TICKETS },
-    async (socket: TLSSocket) => {
-      try {
-        peers.set(socket, await verifyPeer(socket.getPeerCertificate(true).raw, policy));
-        http.emit('connection', socket);
-      } catch (error) {
-        refused(explain(error));
-        socket.destroy();
-      }
-    },
-  );
+  let policy = policyFor(identity, 'client', expect);
+  const tls = createTlsServer(serverTls(identity), async (socket: TLSSocket) => {
+    // It may break while it is being verified, when nobody else listens yet.
+    socket.on('error', () => socket.destroy());
+    try {
+      peers.set(socket, await verifyPeer(socket.getPeerCertificate(true).raw, policy));
+      http.emit('connection', socket);
+    } catch (error) {
+      refused(explain(error));
+      socket.destroy();
+    }
+  });
   tls.on('tlsClientError', (error: NodeJS.ErrnoException) => refused(`TLS: ${explain(error)}`));
   await new Promise<void>((resolve) => tls.listen(0, '127.0.0.1', resolve));
   return {
     url: `https://127.0.0.1:${(tls.address() as AddressInfo).port}`,
+    rotate: (next) => {
+      tls.setSecureContext(serverTls(next));
+      policy = policyFor(next, 'client', expect);
+    },
     stop: () => new Promise((resolve) => (tls.close(() => resolve()), http.close())),
   };
 }
+// #endregion
 
 /** Calls a service. `met` hears who answered, before anything is sent. */
 export async function call(
@@ -80,23 +134,8 @@ export async function call(
   expect: string,
   met: (peer: Svid) => void,
 ): Promise<string> {
-  const policy = policyFor(identity, 'server', expect);
-  const response = await fetch(url, {
-    keepalive: false,
-    tls: {
-      ...tlsOptions(identity),
-      // In place of the host name, which says nothing here, the SPIFFE ID. It must be synchronous,
-      // and must return what is wrong: anything but an Error approves.
-      checkServerIdentity: (_host: string, certificate: { raw: Buffer }) => {
-        try {
-          met(verifyPeerSync(certificate.raw, policy));
-          return undefined;
-        } catch (error) {
-          return error as Error;
-        }
-      },
-    },
-  } as RequestInit);
+  const tls = clientTls(identity, expect, met);
+  const response = await fetch(url, { keepalive: false, tls } as RequestInit);
   return response.text();
 }
 
