@@ -48,11 +48,14 @@ export function folder() {
   return path;
 }
 
-/** Runs a program in the runtime that runs the tests: `{ code, signal, stdout, stderr }`. */
-export function run(args, { env = {}, cwd = repository, timeout = 60_000 } = {}) {
+/** Runs a program, in the runtime that runs the tests if no other is named: `{ code, signal, stdout, stderr }`. */
+export function run(args, options = {}) {
+  const { command = process.execPath, env = {}, cwd = repository, timeout = 60_000 } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd, env: { ...process.env, ...env }, timeout });
+    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, timeout });
     let [stdout, stderr] = ['', ''];
+    child.stdin.on('error', () => {});
+    child.stdin.end(options.input ?? '');
     child.stdout.on('data', (data) => (stdout += data));
     child.stderr.on('data', (data) => (stderr += data));
     child.on('error', reject);
