@@ -8,6 +8,7 @@ import { writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import https from 'node:https';
 import { createRequire } from 'node:module';
+import net from 'node:net';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import tls from 'node:tls';
@@ -384,6 +385,23 @@ fact(
 );
 
 fact(
+  'both',
+  'an Agent of node:https resumes sessions, unless maxCachedSessions is 0',
+  'recipe "rotation", which sets it: on a resumed connection the server shows no certificate',
+  async (t) => {
+    const { url } = await tlsServer(t, as(mesh.auth), (socket) => String(socket.isSessionReused()));
+    for (const [options, expected] of [
+      [{}, ['false', 'true']],
+      [{ maxCachedSessions: 0 }, ['false', 'false']],
+    ]) {
+      const agent = new https.Agent({ ...mesh.trusting, ...options });
+      const ask = () => clients['node:https'](url, { ...mesh.trusting, agent });
+      assert.deepEqual([await ask(), await ask()], expected);
+    }
+  },
+);
+
+fact(
   'Bun',
   'checkServerIdentity replaces the check of the host name, and gets the certificate as DER',
   'clientTls in examples/bun/first-service: it gives certificate.raw to verifyPeerSync',
@@ -562,36 +580,46 @@ fact(
 
 fact(
   'Bun',
-  'server.stop closes a connection that is kept alive, and loses the request that its client sends next',
+  'server.stop loses requests on connections that are kept alive or still in their handshake',
   'recipe "rotation": a new Bun.serve on the same port (reusePort) may have become lossless',
   async (t) => {
-    const options = { key: mesh.auth.key, cert: mesh.auth.cert };
     const serve = (port) =>
       Bun.serve({
         port,
         hostname: '127.0.0.1',
         reusePort: true,
-        tls: options,
+        tls: { key: mesh.auth.key, cert: mesh.auth.cert },
         fetch: () => new Response('in'),
       });
     const old = serve(0);
-    const client = tls.connect({ host: '127.0.0.1', port: old.port, ...mesh.trusting });
-    client.on('error', () => {});
-    const ask = () => client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-    let text = '';
-    const answered = new Promise((resolve) =>
-      client.on('data', (data) => (text += data).endsWith('in') && resolve()),
-    );
-    client.on('secureConnect', ask);
-    await answered;
-    text = '';
+    const url = `https://127.0.0.1:${old.port}`;
+
+    const kept = tls.connect({ host: '127.0.0.1', port: old.port, ...mesh.trusting });
+    kept.on('error', () => {});
+    const ask = () => kept.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await once(kept, 'secureConnect');
+    ask();
+    await once(kept, 'data');
+
+    const early = net.connect(old.port, '127.0.0.1');
+    early.on('error', () => {});
+    await once(early, 'connect');
+    // Connections are accepted in their order: once this one is answered, the one before it is too.
+    await letIn(clients.fetch(url, mesh.trusting));
+
     // The new server is there before the old one ends, and still:
     const next = serve(old.port);
     t.after(() => next.stop(true));
-    const closed = once(client, 'close');
-    await Promise.all([old.stop(), (ask(), closed)]);
-    assert.equal(text, '');
-    await letIn(clients.fetch(`https://127.0.0.1:${next.port}`, mesh.trusting));
+    const answers = [];
+    kept.on('data', (data) => answers.push(data));
+    const ends = [once(kept, 'close'), once(early, 'close')];
+    const stopped = old.stop();
+    ask();
+    const late = tls.connect({ socket: early, ...mesh.trusting });
+    late.on('error', () => {}).on('secureConnect', () => answers.push('a handshake'));
+    await Promise.all([stopped, ...ends]);
+    assert.deepEqual(answers, []);
+    await letIn(clients.fetch(url, mesh.trusting));
   },
 );
 

@@ -13,7 +13,8 @@ const HOUR = 3_600_000;
 
 /**
  * A certificate made by hand: `{ key, cert }`, PEM. With `issuer` signed by that one, else by itself.
- * `from` and `until` are its validity, now ± 1 hour if left out.
+ * `from` and `until` are its validity, now ± 1 hour if left out; `extensions` are `{ oid, critical,
+ * value }`, the value being DER.
  */
 export async function handMade({
   issuer,
@@ -41,7 +42,7 @@ export async function handMade({
     extensions: [
       new x509.BasicConstraintsExtension(ca, undefined, true),
       ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
-      ...extensions,
+      ...extensions.map(({ oid, critical, value }) => new x509.Extension(oid, critical, value)),
     ],
   });
   const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', privateKey);

@@ -94,7 +94,7 @@ const TEXTS: Record<TlsErrorKind, Text> = {
   },
   'issuer-not-sent': {
     meaning:
-      'The chain ends at the peer’s own certificate: its issuer was neither sent nor is it known here.',
+      "The chain ends at the peer's own certificate: its issuer was neither sent nor is it known here.",
     causes: [
       'the peer sends its own certificate without the intermediate that signed it',
       'this side has only the root in `ca`',
@@ -103,7 +103,7 @@ const TEXTS: Record<TlsErrorKind, Text> = {
     fix: 'On the peer set `cert` to one PEM text, its certificate and then the intermediate: `certificatePem + chain[0]`. On this side, have the intermediates in `ca` with `allowPartialTrustChain: true`.',
   },
   'self-signed': {
-    meaning: 'The peer’s certificate is signed by itself, and this side does not trust it.',
+    meaning: "The peer's certificate is signed by itself, and this side does not trust it.",
     causes: [
       'a certificate made by hand for a test',
       'a default certificate of a proxy or appliance that answers in place of the service',
@@ -133,13 +133,13 @@ const TEXTS: Record<TlsErrorKind, Text> = {
       'the clock of this machine is behind, or that of the CA is ahead',
       'a machine that was suspended or restored has not set its clock yet',
     ],
-    fix: 'Set the clocks by NTP on both machines, then connect again.',
+    fix: 'Set the clocks by NTP on both machines. If it was the clock of the CA that was wrong, have the certificate issued again.',
   },
   'name-mismatch': {
     meaning: 'The certificate is trusted, but it is not for the name that was called.',
     causes: [
       'the service was called by an IP address or by a name that its certificate does not have',
-      'in Bun’s WebSocket, `checkServerIdentity` refused the peer: its error is reported under this name',
+      "in Bun's WebSocket, `checkServerIdentity` refused the peer: its error is reported under this name",
     ],
     fix: 'In a mesh, check the SPIFFE ID instead of the host name: give a `checkServerIdentity` that calls `verifyPeerSync`. Else call a name that the certificate has, or ask for it with `dns` in the request.',
   },
@@ -149,13 +149,13 @@ const TEXTS: Record<TlsErrorKind, Text> = {
       'an intermediate of the earlier TypeScript package: it constrains URIs in a form that no TLS stack accepts',
       'the certificate has a URI of another trust domain, or a DNS name outside of the configured ones',
     ],
-    fix: 'Look at the CA’s status: if it warns of a legacy intermediate, rotate that. Else ask for names within the trust domain.',
+    fix: "Look at the CA's status: if it warns of a legacy intermediate, rotate that. Else ask for names within the trust domain.",
   },
   'wrong-usage': {
     meaning: 'The certificate may not be used in this role.',
     causes: [
-      'a gateway’s certificate, which is for servers only, was presented by a client',
-      'a CA certificate is used as a server’s or client’s own',
+      "a gateway's certificate, which is for servers only, was presented by a client",
+      "a CA certificate is used as a server's or client's own",
     ],
     fix: 'Present a certificate whose service type fits: all but `gateway` may be clients.',
   },
@@ -179,20 +179,20 @@ const TEXTS: Record<TlsErrorKind, Text> = {
       '`expect` names another SPIFFE ID or pattern than the peer has',
       'the peer is of another trust domain',
     ],
-    fix: 'Compare the SPIFFE ID in the error’s message with `expect` in the policy, and correct the one that is wrong.',
+    fix: "Compare the SPIFFE ID in the error's message with `expect` in the policy, and correct the one that is wrong.",
   },
   'peer-refused': {
-    meaning: 'This package’s verifier refused the peer’s certificate.',
-    causes: ['the code names the rule that failed, and the error’s message says more'],
-    fix: 'Read the error’s message; have the peer’s certificate issued by this CA.',
+    meaning: "This package's verifier refused the peer's certificate.",
+    causes: ["the code names the rule that failed, and the error's message says more"],
+    fix: "Read the error's message; have the peer's certificate issued by this CA.",
   },
   'policy-rejected': {
-    meaning: 'The policy that the peer was to be held against can’t be meant.',
+    meaning: "The policy that the peer was to be held against can't be meant.",
     causes: [
       'the anchors are empty, or a root is among them, or CAs of the other segment are',
       'a field of the policy is missing or misspelt',
     ],
-    fix: "Give the segment's anchors of the bundle (`servicesAnchors` or `transportAnchors`) alone; the error’s message names the field.",
+    fix: "Give the segment's anchors of the bundle (`servicesAnchors` or `transportAnchors`) alone; the error's message names the field.",
   },
   'key-mismatch': {
     meaning: '`key` and `cert` do not belong together.',
@@ -219,10 +219,10 @@ const TEXTS: Record<TlsErrorKind, Text> = {
   'no-client-certificate': {
     meaning: 'The server asks for a client certificate, and none was sent.',
     causes: [
-      'the client’s `tls` options lack `key` and `cert`',
+      "the client's `tls` options lack `key` and `cert`",
       'they were given at the wrong place: `fetch` and `WebSocket` take them below `tls`',
     ],
-    fix: 'Give `key` and `cert` of the client’s identity in its `tls` options.',
+    fix: "Give `key` and `cert` of the client's identity in its `tls` options.",
   },
   'certificate-refused': {
     meaning: 'The other side refused the certificate that it was sent.',
@@ -262,11 +262,11 @@ const TEXTS: Record<TlsErrorKind, Text> = {
   closed: {
     meaning: 'The other side closed the connection without saying why.',
     causes: [
-      'a `Bun.serve` that refused the client’s certificate, or got none: it sends no alert and logs nothing',
+      "a `Bun.serve` that refused the client's certificate, or got none: it sends no alert and logs nothing",
       'a plain HTTP request was sent to a TLS port',
       'the server was stopped; `server.stop()` closes connections that are kept alive',
     ],
-    fix: 'Verify the client’s certificate with `verifyPeer` and the server’s anchors, role `client`: the error names the rule that fails. A server on `node:tls` gets the reason in `tlsClientError`.',
+    fix: "Verify the client's certificate with `verifyPeer` and the server's anchors, role `client`: the error names the rule that fails. A server on `node:tls` gets the reason in `tlsClientError`.",
   },
   'handshake-failed': {
     meaning: 'The TLS handshake failed.',

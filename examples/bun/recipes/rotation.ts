@@ -40,9 +40,13 @@ let [answered, lost, running] = [0, 0, true];
 /** With a connection for each request, as `fetch` does where there is a `checkServerIdentity`. */
 const anew = () => call(node, server.url, first.spiffeId, () => {});
 
-/** On connections that are kept alive. */
+// #region keep-alive
+/**
+ * On connections that are kept alive. Without `maxCachedSessions: 0` a new connection would resume an
+ * earlier session, for which the server shows no certificate.
+ */
 const tls = clientTls(node, first.spiffeId);
-const agent = new Agent({ keepAlive: true, ...tls });
+const agent = new Agent({ keepAlive: true, maxCachedSessions: 0, ...tls });
 const keptAlive = () =>
   new Promise<string>((resolve, reject) => {
     get(server.url, { agent, ...tls }, (response) => {
@@ -52,6 +56,7 @@ const keptAlive = () =>
       response.on('error', reject);
     }).on('error', reject);
   });
+// #endregion
 
 async function client(request: () => Promise<string>): Promise<void> {
   while (running) {
