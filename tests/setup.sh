@@ -11,6 +11,7 @@ while read -r program package; do
     command -v "$program" >/dev/null || missing+=("$package")
 done <<'PROGRAMS'
 openssl openssl
+curl curl
 certtool gnutls-bin
 setpriv util-linux
 prlimit util-linux

@@ -401,6 +401,7 @@ const PRECISE: Rule[] = [
   {
     kind: 'unreachable',
     code: /^(?:ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/,
+    message: /is the computer able to access the url/i,
   },
 ];
 
@@ -409,7 +410,7 @@ const VAGUE: Rule[] = [
   {
     kind: 'options-rejected',
     code: /^(?:FailedToOpenSocket|ERR_BORINGSSL)$/,
-    message: /failed to connect$|failed to create HTTP server/i,
+    message: /failed to connect$|failed to create HTTP server|was there a typo in the url or port/i,
   },
   {
     kind: 'handshake-failed',
@@ -419,7 +420,7 @@ const VAGUE: Rule[] = [
   {
     kind: 'closed',
     code: /^(?:ECONNRESET|ECONNABORTED|EPIPE|ConnectionClosed|UND_ERR_SOCKET|1006|1015)$/,
-    message: /socket hang up|connection ended|disconnected before secure TLS/i,
+    message: /socket hang up|connection ended|closed unexpectedly|disconnected before secure TLS/i,
   },
 ];
 

@@ -1,0 +1,88 @@
+// The programs of examples/bun/recipes, as a newcomer runs them.
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { printed } from './cookbook.mjs';
+import { folder, isBun, repository, run } from './helpers.mjs';
+
+const RECIPES = 'examples/bun/recipes';
+
+const skip = !isBun && 'the programs are for Bun';
+
+/** What each prints, line by line, where the cookbook doesn't hold all of it. */
+const EXPECTED = {
+  'one-way-tls.ts': [],
+  'mutual-tls.ts': [],
+  'mutual-tls-caller.ts': [],
+  'clients.ts': [],
+  'certificates.ts': [
+    /^root \S{43}$/,
+    /^serial [0-9a-f]{16,40}$/,
+    /^until \S+Z, renew from \S+Z$/,
+    /^Hello\.$/,
+    /^spiffe:\/\/demo\.example\.com\/auth\/auth-a, signed by CN=Catalyst Services CA$/,
+  ],
+  'rotation.ts': [
+    /^20 rotations; 20 times the next caller was shown the new certificate$/,
+    /^\d{3,} requests answered, 0 lost, on \d+ connections$/,
+  ],
+  'errors.ts': [
+    /^no ca/,
+    /^ {2}issuer-unknown \(UNABLE_TO_GET_ISSUER_CERT_LOCALLY\): /,
+    /^ {2}Set `ca`/,
+    /^an intermediate/,
+    /^ {2}issuer-incomplete \(UNABLE_TO_GET_ISSUER_CERT\): /,
+    /^ {2}Add `allowPartial/,
+    /^no key and cert/,
+    /^ {2}(?:handshake-failed \(EPROTO\)|closed \(ECONNRESET\)): /,
+    /^ {2}\S/,
+    /^the key of another/,
+    /^ {2}options-rejected \(FailedToOpenSocket\): /,
+    /^ {2}Call `tls\.create/,
+    /^the host name/,
+    /^ {2}name-mismatch \(ERR_TLS_CERT_ALTNAME_INVALID\): /,
+    /^ {2}In a mesh/,
+    /^Without mistakes: Hello\.$/,
+  ],
+};
+
+async function transcript(file, ...args) {
+  const { code, stdout, stderr } = await run([join(repository, file), ...args]);
+  assert.deepEqual([code, stderr], [0, ''], stdout);
+  assert.doesNotMatch(stdout, /PRIVATE KEY/);
+  return stdout;
+}
+
+for (const [name, expected] of Object.entries(EXPECTED)) {
+  const file = `${RECIPES}/${name}`;
+  test(`recipe ${name}`, { skip }, async () => {
+    const output = await transcript(file);
+    if (expected.length === 0) return assert.equal(output, printed(file));
+    const lines = output.trimEnd().split('\n');
+    assert.equal(lines.length, expected.length, output);
+    expected.forEach((pattern, at) => assert.match(lines[at], pattern));
+    if (name !== 'rotation.ts') return;
+    // Some connections were kept alive, so there are fewer of them.
+    const [requests, connections] = output
+      .match(/(\d+) requests.* (\d+) conn/)
+      .slice(1)
+      .map(Number);
+    assert.ok(connections < requests, output);
+  });
+}
+
+test('recipe certificates.ts: a second run finds the CA of the first', { skip }, async () => {
+  const database = join(folder(), 'certs.db');
+  const [first, second] = [
+    await transcript(`${RECIPES}/certificates.ts`, database),
+    await transcript(`${RECIPES}/certificates.ts`, database),
+  ].map((output) => output.split('\n'));
+  assert.equal(first[0], second[0]);
+  assert.notEqual(first[1], second[1]);
+});
+
+test('every recipe is run', () => {
+  const programs = readdirSync(join(repository, RECIPES)).filter((name) => name.endsWith('.ts'));
+  assert.deepEqual(programs.sort(), Object.keys(EXPECTED).sort());
+});
