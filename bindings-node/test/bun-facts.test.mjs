@@ -457,6 +457,31 @@ fact(
 );
 
 fact(
+  'Bun',
+  'an error that is thrown in checkServerIdentity, not returned, is uncaught where a WebSocket calls it',
+  'the example of verifyPeerSync and clientTls in examples/bun/first-service, which return it',
+  async () => {
+    const { key, cert } = mesh.auth;
+    const { code, stdout, stderr } = await runModule(
+      `
+      const server = Bun.serve({
+        port: 0, hostname: '127.0.0.1', fetch: () => new Response('in'),
+        tls: JSON.parse(process.env.IDENTITY),
+      });
+      const checkServerIdentity = () => { throw new Error('on purpose'); };
+      const tls = { ca: process.env.CA, allowPartialTrustChain: true, checkServerIdentity };
+      const socket = new WebSocket('wss://127.0.0.1:' + server.port, { tls });
+      socket.onopen = () => console.log('open');
+      socket.onclose = () => server.stop(true);
+      `,
+      { env: { IDENTITY: JSON.stringify({ key, cert }), CA: mesh.anchors } },
+    );
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /on purpose/);
+  },
+);
+
+fact(
   'both',
   isBun
     ? 'issuerCertificate is the next certificate that the peer sent, whoever it is'

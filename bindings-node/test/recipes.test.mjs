@@ -1,10 +1,12 @@
 // The programs of examples/bun/recipes, as a newcomer runs them.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import tls from 'node:tls';
 import { printed } from './cookbook.mjs';
-import { folder, isBun, repository, run } from './helpers.mjs';
+import { folder, isBun, newManager, repository, run } from './helpers.mjs';
 
 const RECIPES = 'examples/bun/recipes';
 
@@ -80,6 +82,34 @@ test('recipe certificates.ts: a second run finds the CA of the first', { skip },
   ].map((output) => output.split('\n'));
   assert.equal(first[0], second[0]);
   assert.notEqual(first[1], second[1]);
+});
+
+test('a kept connection is not answered after the end of its caller', { skip }, async (t) => {
+  const { serve, clientTls } = await import('../../examples/bun/first-service/mtls.ts');
+  const { obtainIdentity } = await import('../../examples/bun/first-service/identity.ts');
+  const ca = await newManager();
+  const [auth, node] = [
+    await obtainIdentity(ca, 'auth', 'auth-a'),
+    await obtainIdentity(ca, 'node', 'node-a'),
+  ];
+  const server = await serve(auth, node.spiffeId, (peer) => peer.instanceId, assert.fail);
+  const { hostname: host, port } = new URL(server.url);
+  const socket = tls.connect({ host, port: Number(port), ...clientTls(node, auth.spiffeId) });
+  await once(socket, 'secureConnect');
+  const ask = async () => {
+    const answer = once(socket, 'data');
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    return String((await answer)[0]);
+  };
+  assert.match(await ask(), /^HTTP\/1\.1 200 /);
+
+  const { now } = Date;
+  t.after(() => (Date.now = now));
+  const closed = once(socket, 'close');
+  Date.now = () => Date.parse(auth.expiresAt) + 60_000;
+  assert.match(await ask(), /^HTTP\/1\.1 403 /);
+  await closed;
+  await server.stop();
 });
 
 test('every recipe is run', () => {

@@ -7,6 +7,7 @@ import {
   SignCSRRequestSchema,
   SqliteCertificateStore,
   WebCryptoSigningBackend,
+  explainTlsError,
   generateKeyAndCsr,
   parseSpiffeId,
   verifyPeer,
@@ -29,6 +30,8 @@ import {
   type SignCSRResult,
   type SpiffeId,
   type Svid,
+  type TlsErrorExplanation,
+  type TlsErrorKind,
   type ValidatedCSR,
 } from '@catalyst/pki';
 
@@ -65,6 +68,9 @@ export async function callers(): Promise<unknown[]> {
   const same: Svid = verifyPeerSync(Buffer.from(''), policy);
   const code: PkiErrorCode = new PkiError({ code: 'PKI_INTERNAL', status: 500, message: '' }).code;
 
+  const explained: TlsErrorExplanation = explainTlsError(undefined);
+  const kind: TlsErrorKind = explained.kind;
+
   // @ts-expect-error no such service type
   void manager.signCSR({ csrPem, serviceType: 'database', nodeId: 'a' });
   // @ts-expect-error no such segment
@@ -73,7 +79,7 @@ export async function callers(): Promise<unknown[]> {
   new CertificateManager({}, new WebCryptoSigningBackend());
 
   const record: CertificateRecord | null = await anyStore.loadCaCertificate('root-ca');
-  const kind: CertificateType | undefined = record?.type;
+  const recordType: CertificateType | undefined = record?.type;
   const state: CertificateStatus | undefined = record?.status;
   const key: webcrypto.CryptoKeyPair = await anyBackend.generateKeyPair();
   const keyUsage: KeyUsageFlags = { digitalSignature: true };
@@ -93,6 +99,7 @@ export async function callers(): Promise<unknown[]> {
   const purged: number = await manager.purgeExpired();
 
   return [
+    recordType,
     kind,
     state,
     made,

@@ -249,7 +249,7 @@ const TEXTS: Record<TlsErrorKind, Text> = {
       '`cert` is an array with an intermediate in it',
       'the address is wrong',
     ],
-    fix: 'Call `tls.createSecureContext(options)` of `node:tls` with the same options: it throws an error that names what is wrong.',
+    fix: "Call `tls.createSecureContext(options)` of `node:tls` with the same options: it throws an error that names what is wrong. If it doesn't, `ca` is empty or the address is wrong.",
   },
   unreachable: {
     meaning: 'No connection could be made, so TLS had not begun.',
@@ -464,8 +464,9 @@ function signsOf(error: unknown): Sign[] {
   const seen: unknown[] = [error];
   for (let i = 0; i < seen.length; i++) {
     const one = seen[i];
-    if (typeof one === 'string')
+    if (typeof one === 'string') {
       signs.push({ code: undefined, message: one.slice(0, LONGEST_MESSAGE) });
+    }
     if ((typeof one !== 'object' && typeof one !== 'function') || one === null) continue;
     const [code, message] = [read(one, 'code'), read(one, 'message')];
     signs.push({
