@@ -51,7 +51,7 @@ export function clientTls(
   return {
     ...tlsOptions(side),
     // In place of the host name, which says nothing here, the SPIFFE ID. It must be synchronous,
-    // and must return what is wrong: anything but an Error approves.
+    // and must return the error: `undefined`, `null` and `false` approve.
     checkServerIdentity: (_host: string, certificate: { raw: Buffer }) => {
       try {
         met(verifyPeerSync(certificate.raw, policy));
