@@ -51,4 +51,5 @@ if ! cmp -s "$js/package-lock.json" "$js/node_modules/installed"; then
     npm ci --prefix "$js" --ignore-scripts --no-audit --no-fund --loglevel=error
     cp "$js/package-lock.json" "$js/node_modules/installed"
 fi
+"$tests/musl/setup.sh"
 echo "The tools of the tests are there"

@@ -2,46 +2,63 @@
 //
 //   node scripts/build.mjs           build
 //   node scripts/build.mjs --check   build nothing that is tracked: fail where it would change
+//   node scripts/build.mjs --addon linux-arm64-musl
+//                                    the addon alone, for one of the targets; Linux's by cargo-zigbuild
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import prettier from 'prettier';
 import { nativeTypes } from './native-types.mjs';
+import { publicTypes } from './public-types.mjs';
+import { addonName, hostTarget, loaderSource, targetOf } from './targets.mjs';
 
-const check = process.argv.includes('--check');
+const [option, value] = process.argv.slice(2);
+const check = option === '--check';
 const here = join(dirname(fileURLToPath(import.meta.url)), '..');
 const workspace = join(here, '..');
 const require = createRequire(import.meta.url);
 
-buildAddon();
-generated('native.d.ts', nativeTypes(readFileSync(typeDefinitions(), 'utf8')));
-generated('ts/codes.ts', errorCodes());
-buildFace();
+if (option === '--addon') {
+  const target = targetOf(value);
+  buildAddon(target, crossBuild(target));
+} else {
+  buildAddon(hostTarget(), { command: ['build'], folder: 'release' });
+  generated('native.d.ts', nativeTypes(readFileSync(typeDefinitions(), 'utf8')));
+  generated('ts/codes.ts', errorCodes());
+  generated('ts/targets.ts', await formatted(loaderSource()));
+  buildFace();
+  const { declarations, problems } = publicTypes(here);
+  if (problems.length > 0) {
+    console.error(`The public types:\n${problems.join('\n')}`);
+    if (check) process.exitCode = 1;
+  }
+  generated('index.d.ts', await formatted(declarations));
+}
 
-function buildAddon() {
+function buildAddon(target, { command, folder, env }) {
   mkdirSync(dirname(typeDefinitions()), { recursive: true });
-  const env = { ...process.env, NAPI_TYPE_DEF_TMP_FOLDER: dirname(typeDefinitions()) };
-  const args = ['build', '--release', '--locked', '--package', 'catalyst-pki-node'];
-  execFileSync('cargo', args, { cwd: workspace, env, stdio: 'inherit' });
-  const target = process.env.CARGO_TARGET_DIR ?? join(workspace, 'target');
-  const built = {
-    linux: 'libcatalyst_pki_node.so',
-    darwin: 'libcatalyst_pki_node.dylib',
-    win32: 'catalyst_pki_node.dll',
-  }[process.platform];
-  const addon = join(here, `catalyst-pki.${platform()}.node`);
+  execFileSync('cargo', [...command, '--release', '--locked', '--package', 'catalyst-pki-node'], {
+    cwd: workspace,
+    env: { ...process.env, NAPI_TYPE_DEF_TMP_FOLDER: dirname(typeDefinitions()), ...env },
+    stdio: 'inherit',
+  });
+  const built = process.env.CARGO_TARGET_DIR ?? join(workspace, 'target');
+  const addon = join(here, addonName(target));
   // Under another name first: a process may have the old one mapped.
-  copyFileSync(join(target, 'release', built), `${addon}.new`);
+  copyFileSync(join(built, folder, target.library), `${addon}.new`);
   renameSync(`${addon}.new`, addon);
 }
 
-/** As in `ts/native.ts`, for machines that build. */
-function platform() {
-  const { platform, arch } = process;
-  const musl = platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime;
-  const abi = { linux: musl ? '-musl' : '-gnu', win32: '-msvc' }[platform] ?? '';
-  return `${platform}-${arch}${abi}`;
+/** How an addon is built that shall run elsewhere than here. */
+function crossBuild({ triple, zig }) {
+  return {
+    command: [zig === undefined ? 'build' : 'zigbuild', '--target', `${triple}${zig ?? ''}`],
+    folder: join(triple, 'release'),
+    // musl is linked statically where nobody says otherwise, and an addon can't be.
+    env: triple.endsWith('-musl') && { RUSTFLAGS: '-C target-feature=-crt-static' },
+  };
 }
 
 /** What napi-derive writes while it compiles: a line of JSON for each export. */
@@ -50,7 +67,7 @@ function typeDefinitions() {
 }
 
 function errorCodes() {
-  const native = require(join(here, `catalyst-pki.${platform()}.node`));
+  const native = require(join(here, addonName(hostTarget())));
   const codes = native.errorCodes().map(({ code }) => `  | '${code}'`);
   return (
     [
@@ -76,7 +93,12 @@ function buildFace() {
     join(dist, 'index.mjs'),
     `import pki from './index.js';\nexport const {\n${names.map((name) => `  ${name},\n`).join('')}} = pki;\n`,
   );
-  writeFileSync(join(dist, 'index.d.mts'), "export * from './index.js';\n");
+  writeFileSync(join(dist, 'index.d.mts'), "export * from '../index.js';\n");
+}
+
+async function formatted(source) {
+  const style = await prettier.resolveConfig(join(here, 'index.d.ts'));
+  return prettier.format(source, { ...style, parser: 'typescript' });
 }
 
 function generated(name, content) {

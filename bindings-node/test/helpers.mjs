@@ -1,7 +1,7 @@
 // What the tests share. They run in Bun and in Node, on the built package.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -61,6 +61,27 @@ export function run(args, options = {}) {
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
+}
+
+/** The program in the README of the package. */
+export function readmeExample() {
+  const readme = readFileSync(join(repository, 'bindings-node/README.md'), 'utf8');
+  return readme.match(/```ts\n([\s\S]*?)```/)[1];
+}
+
+/** Asserts that a run of the README's program has said what it says there. */
+export function assertReadmeOutput({ code, stdout, stderr }) {
+  assert.deepEqual([code, stderr], [0, '']);
+  const [until, verified, denied] = stdout.trim().split('\n');
+  assert.match(
+    until,
+    /^spiffe:\/\/mesh\.example\.com\/auth\/auth-a until .*Z, to be renewed from .*Z$/,
+  );
+  assert.equal(
+    verified,
+    'verified: spiffe://mesh.example.com/auth/auth-a, signed by CN=Catalyst Services CA',
+  );
+  assert.match(denied, /^PKI_IDENTITY_DENIED \(HTTP 403\): Identity denied: spiffe:/);
 }
 
 /** Runs the text of an ES module. */

@@ -17,6 +17,7 @@ import { native } from './native.js';
  * ```
  */
 export class PkiError extends Error {
+  /** `PkiError` */
   override readonly name = 'PkiError';
   /** The stable code: `PKI_IDENTITY_DENIED`. */
   readonly code: PkiErrorCode;

@@ -1,68 +1,50 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { targetFor } from './platform.js';
+import { TARGETS, requireAddon } from './targets.js';
 
 /** The addon, as it describes itself. */
 export type Native = typeof import('../native.js');
 
-/** What there is a prebuilt addon for; the names are those of the napi-rs platform packages. */
-const TARGETS = [
-  'linux-x64-gnu',
-  'linux-x64-musl',
-  'linux-arm64-gnu',
-  'linux-arm64-musl',
-  'darwin-x64',
-  'darwin-arm64',
-  'win32-x64-msvc',
-  'win32-arm64-msvc',
-];
-
 /** The addon for this machine. Loading it opens nothing and starts no thread. */
-export const native: Native = load(target(process.platform, process.arch));
+export const native: Native = load(targetFor(process.platform, process.arch, mapped()));
 
-function target(platform: string, arch: string): string {
-  switch (platform) {
-    case 'linux':
-      return `linux-${arch}-${isMusl() ? 'musl' : 'gnu'}`;
-    case 'win32':
-      return `win32-${arch}-msvc`;
-    default:
-      return `${platform}-${arch}`;
-  }
-}
-
-/** Whether the C library is musl. An addon for the other one loads into no process, or crashes it. */
-function isMusl(): boolean {
+function mapped(): string {
   try {
-    // Which loader this very program was started with; no other sign is right in every container.
-    return (
-      !readFileSync('/proc/self/maps', 'latin1').includes('/libc.so.6') &&
-      existsSync(`/lib/ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`)
-    );
+    return process.platform === 'linux' ? readFileSync('/proc/self/maps', 'latin1') : '';
   } catch {
-    return false;
+    return '';
   }
 }
 
-function load(name: string): Native {
-  if (!TARGETS.includes(name)) {
+function load(target: string): Native {
+  const fromSource = 'build it from source: npm run build in bindings-node (needs Rust)';
+  if (!TARGETS.includes(target)) {
     throw new Error(
-      `@catalyst/pki has no native addon for ${name}. It has one for ${TARGETS.join(', ')}. ` +
-        'On another platform build it from source: npm run build in bindings-node (needs Rust).',
+      `@catalyst/pki has no native addon for ${target}. It has one for ${TARGETS.join(', ')}. ` +
+        `On another platform ${fromSource}.`,
     );
   }
-  // Built here, or installed as the package of this platform. Bun loads an addon by `require` only.
-  const local = join(__dirname, '..', `catalyst-pki.${name}.node`);
-  const installed = `@catalyst/pki-${name}`;
-  const source = existsSync(local) ? local : installed;
-  try {
-    return require(source) as Native;
-  } catch (cause) {
-    throw new Error(
-      `@catalyst/pki could not load its native addon ${source}: ${String(cause)}\n` +
-        `Install it with the package (it is an optional dependency: no --omit=optional, and a lock ` +
-        `file made on another platform must list ${installed}), or build it: npm run build in ` +
-        'bindings-node (needs Rust).',
-      { cause },
-    );
-  }
+  const failures: unknown[] = [];
+  const addon = requireAddon(target, failures);
+  if (addon !== undefined) return addon as Native;
+  const name = `@catalyst/pki-${target}`;
+  // That there is none built here says nothing, unless there is one and it doesn't load.
+  const broken = failures.find((failure) => !isMissing(failure));
+  const problem =
+    broken !== undefined
+      ? String(broken)
+      : `the package ${name} is not installed. It is an optional dependency of @catalyst/pki, which ` +
+        `a package manager leaves out with --omit=optional (--no-optional), and where the lock file ` +
+        `or node_modules was made on another platform. Install without that option; or remove both ` +
+        `and install again; or install for this platform by --os, --cpu and --libc`;
+  throw new Error(
+    `@catalyst/pki could not load its native addon ${name}: ${problem}. Or ${fromSource}.`,
+    { cause: broken ?? failures.at(-1) },
+  );
+}
+
+function isMissing(failure: unknown): boolean {
+  const { code, message } = failure as { code?: unknown; message?: unknown };
+  // The second is what Bun puts in place of a `require` that finds nothing when it bundles.
+  return code === 'MODULE_NOT_FOUND' || String(message).startsWith('Cannot require module ');
 }

@@ -47,8 +47,8 @@ export const PkiProviderConfigSchema = standIn('PkiProviderConfigSchema');
 export const PkiConfigSchema = standIn('PkiConfigSchema');
 
 /** A configuration with its defaults filled in. */
-export type PkiConfig = z.output<Schemas['PkiConfigSchema']>;
+export type PkiConfig = z.output<typeof PkiConfigSchema>;
 /** A configuration as callers write it. */
-export type PkiConfigInput = z.input<Schemas['PkiConfigSchema']>;
+export type PkiConfigInput = z.input<typeof PkiConfigSchema>;
 /** The part of a configuration that says where keys and certificates are. */
-export type PkiProviderConfig = z.output<Schemas['PkiProviderConfigSchema']>;
+export type PkiProviderConfig = z.output<typeof PkiProviderConfigSchema>;

@@ -7,8 +7,8 @@ import type { SpiffeId } from './types.js';
  * Builds the SPIFFE ID of a workload.
  *
  * @returns `spiffe://<trust domain>/<service type>/<instance id>`
- * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`: `Trust domain must not be empty`, `Invalid
- * service type …`, `Instance ID must not be empty`, or what is wrong with a part.
+ * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`: `Trust domain must not be empty`,
+ * `Invalid service type …`, `Instance ID must not be empty`, or what is wrong with a part.
  *
  * @example
  * ```ts

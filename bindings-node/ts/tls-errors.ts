@@ -29,6 +29,7 @@ export type TlsErrorKind =
 
 /** What {@link explainTlsError} answers. Its texts are fixed: nothing of the error is repeated in them. */
 export interface TlsErrorExplanation {
+  /** What kind of thing went wrong. */
   kind: TlsErrorKind;
   /** The code that was recognised (`CERT_HAS_EXPIRED`, `PKI_UNEXPECTED_PEER`), or `null`. */
   code: string | null;

@@ -15,7 +15,9 @@ export type PkiSegment = 'services' | 'transport';
 export interface SpiffeId {
   /** The whole ID: `spiffe://<trust domain>/<service type>/<instance id>`. */
   uri: string;
+  /** A DNS name of two labels or more: `mesh.example.com`. */
   trustDomain: string;
+  /** What kind of service the workload is. */
   serviceType: PkiServiceType;
   /** One or more path segments: `node-a.example.com`, `region/az-1/inst`. */
   instanceId: string;
@@ -37,7 +39,9 @@ export interface CertificateManagerConfig {
 export interface CaFingerprints {
   /** Of the root CA: what services pin. */
   rootFingerprint: string;
+  /** Of the CA that signs services. */
   servicesCaFingerprint: string;
+  /** Of the CA that signs Envoy proxies. */
   transportCaFingerprint: string;
 }
 
@@ -50,6 +54,7 @@ export interface SignCSRRequest {
   csr?: string | undefined;
   /** The same under its other name. */
   csrPem?: string | undefined;
+  /** What kind of service the certificate is for; it decides which CA signs. */
   serviceType: PkiServiceType;
   /** The node or instance ID. */
   nodeId?: string | undefined;
@@ -82,6 +87,7 @@ export interface SignCSRResult {
 
 /** The CA certificates, for those who verify. */
 export interface CaBundleResponse {
+  /** The trust domain that the CAs issue for. */
   trustDomain: string;
   /** Services CAs, newest first, then the root; PEM. For tools that want a full chain. */
   servicesBundle: string[];
@@ -110,6 +116,7 @@ export interface DenyIdentityResult {
 
 /** A denied identity. */
 export interface DenyListEntry {
+  /** The identity. */
   spiffeId: string;
   /** Why, in the operator's words. */
   reason: string;
@@ -124,6 +131,7 @@ export type PkiHealthStatus = 'healthy' | 'degraded' | 'uninitialized';
 export interface CaStatusInfo {
   /** SHA-256 of its DER, base64url without padding. */
   fingerprint: string;
+  /** Its subject's common name. */
   commonName: string;
   /** `ECDSA P-384` */
   algorithm: string;
@@ -135,13 +143,19 @@ export interface CaStatusInfo {
 
 /** The state of a CA. */
 export interface PkiStatusResponse {
+  /** The whole in one word. */
   status: PkiHealthStatus;
+  /** The trust domain that the CA issues for. */
   trustDomain: string;
+  /** The root; `null` before {@link CertificateManager.initialize}. */
   rootCa: CaStatusInfo | null;
+  /** The CA that signs services, or `null`. */
   servicesCa: CaStatusInfo | null;
+  /** The CA that signs Envoy proxies, or `null`. */
   transportCa: CaStatusInfo | null;
   /** Active, unexpired leaves of the whole hierarchy. */
   activeCertCount: number;
+  /** How many identities are denied. */
   deniedIdentityCount: number;
   /** What somebody should do something about. */
   warnings: string[];
@@ -169,6 +183,7 @@ export interface CertificateRecord {
   serial: string;
   /** SHA-256 of the DER, base64url without padding. */
   fingerprint: string;
+  /** Whose certificate it is: which CA's, or a workload's. */
   type: CertificateType;
   /** The subject's common name; empty where the subject is. */
   commonName: string;
@@ -188,6 +203,7 @@ export interface CertificateRecord {
   notBefore: number;
   /** The last moment of its validity, in milliseconds since the epoch. */
   notAfter: number;
+  /** Where it is in its life. */
   status: CertificateStatus;
   /** When it was stored, in milliseconds since the epoch. */
   createdAt: number;
@@ -195,34 +211,58 @@ export interface CertificateRecord {
 
 /** How many certificates of a type and status a store holds. */
 export interface CertificateCount {
+  /** The type. */
   type: CertificateType;
+  /** The status. */
   status: CertificateStatus;
+  /** How many there are of both. */
   count: number;
 }
 
 /** What a store of certificates does: {@link SqliteCertificateStore}. */
 export interface ICertificateStore {
+  /** Stores a CA certificate; an active one supersedes the active one of its type. */
   saveCaCertificate(record: CertificateRecord): Promise<void>;
+  /** The active CA certificate of a type. */
   loadCaCertificate(type: CaCertificateType): Promise<CertificateRecord | null>;
+  /** The active and the superseded CA certificates of a type, newest first. */
   loadAllCaCertificates(type: CaCertificateType): Promise<CertificateRecord[]>;
+  /** Stores the certificate of a workload. */
   saveEndEntityCertificate(record: CertificateRecord): Promise<void>;
+  /** The certificate of a serial number: hex, lower case. */
   findBySerial(serial: string): Promise<CertificateRecord | null>;
+  /** The certificate of a fingerprint: SHA-256 of the DER, base64url without padding. */
   findByFingerprint(fingerprint: string): Promise<CertificateRecord | null>;
+  /** The active, unexpired certificates of an identity, newest first. */
   findBySpiffeId(spiffeId: string): Promise<CertificateRecord[]>;
+  /** The active, unexpired certificates of workloads, newest first. */
   listActiveCertificates(): Promise<CertificateRecord[]>;
+  /** Marks an active certificate superseded. */
   markSuperseded(serial: string): Promise<void>;
+  /** Denies an identity, and says why in 1 to 1024 bytes. */
   denyIdentity(spiffeId: string, reason: string): Promise<void>;
+  /** Takes an identity off the deny list. */
   allowIdentity(spiffeId: string): Promise<void>;
+  /** Whether an identity is on the deny list. */
   isDenied(spiffeId: string): Promise<boolean>;
+  /** The deny list, newest first. */
   listDeniedIdentities(): Promise<DenyListEntry[]>;
+  /**
+   * Deletes the end-entity certificates that expired before a moment, in milliseconds since the
+   * epoch; answers how many.
+   */
   purgeExpired(cutoffMs: number): Promise<number>;
+  /** How many certificates there are of each type and status. */
   countCertificates(): Promise<CertificateCount[]>;
 }
 
 /** Key usages of a certificate (RFC 5280 4.2.1.3). */
 export interface KeyUsageFlags {
+  /** To sign anything but certificates and revocation lists: what a leaf has. */
   digitalSignature?: boolean | undefined;
+  /** To sign certificates: what a CA has. */
   keyCertSign?: boolean | undefined;
+  /** To sign revocation lists: what a CA has. */
   crlSign?: boolean | undefined;
 }
 
@@ -251,7 +291,9 @@ export interface SignCertificateParams {
   isCa: boolean;
   /** How many CAs may follow below it, 0 to 255; -1 or nothing for any number, or no CA. */
   pathLenConstraint?: number | undefined;
+  /** What its key may be used for. */
   keyUsage: KeyUsageFlags;
+  /** In which roles of TLS it may be used; nothing or `[]` leaves the extension out. */
   extKeyUsage?: ExtKeyUsage[] | undefined;
   /**
    * The URIs that leaves below this CA may have. Of a `spiffe://host/path/` the host alone goes into
@@ -264,11 +306,17 @@ export interface SignCertificateParams {
 
 /** What a signing backend does: {@link NativeSigningBackend}. */
 export interface ISigningBackend {
+  /** Makes an extractable P-384 key pair for signing. */
   generateKeyPair(): Promise<CryptoKeyPair>;
+  /** Makes a certificate, PEM. */
   signCertificate(params: SignCertificateParams): Promise<string>;
+  /** An extractable private key as PEM: PKCS#8, not encrypted. */
   exportPrivateKeyPem(key: CryptoKey): Promise<string>;
+  /** A private key from PEM: PKCS#8, not encrypted. */
   importPrivateKeyPem(pem: string): Promise<CryptoKey>;
+  /** A public key as PEM: `SubjectPublicKeyInfo`. */
   exportPublicKeyPem(key: CryptoKey): Promise<string>;
+  /** SHA-256 of a certificate's DER, base64url without padding. */
   computeFingerprint(certDer: ArrayBuffer | Uint8Array): Promise<string>;
 }
 
@@ -282,6 +330,7 @@ export interface ValidatedCSR {
   spiffeId: string;
   /** The DNS names in it. */
   dnsSans: string[];
+  /** The key that it asks a certificate for. */
   subjectPublicKey: CryptoKey;
   /** `P-384` */
   keyAlgorithm: string;
@@ -306,6 +355,7 @@ export interface PeerPolicy {
   anchors: string | readonly string[];
   /** The trust domain of the peers. */
   trustDomain: string;
+  /** The segment whose service types the peers may have. */
   segment: PkiSegment;
   /** What the peer is in this connection, hence the extended key usage that it must have. */
   role: 'client' | 'server';
@@ -343,7 +393,9 @@ export interface PeerPolicy {
 
 /** A peer that has been verified. */
 export interface Svid {
+  /** Its SPIFFE ID. */
   spiffeId: string;
+  /** The trust domain in its SPIFFE ID. */
   trustDomain: string;
   /** `null` for a peer of a federated trust domain whose IDs have another layout. */
   serviceType: PkiServiceType | null;
