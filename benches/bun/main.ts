@@ -4,7 +4,7 @@
 //
 // Figures of one run belong together: the machine has other things to do at times. Where there is a
 // goal the program says whether it was met, and exits 0 all the same.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -15,30 +15,7 @@ import {
   type PeerPolicy,
   type SignCSRRequest,
 } from '@catalyst/pki';
-
-interface Row {
-  name: string;
-  value: number;
-  unit: string;
-  /** The row that it is held against. */
-  against: string | null;
-  ratio: number | null;
-  goal: string | null;
-  met: boolean | null;
-}
-
-const rows: Row[] = [];
-
-function record(name: string, value: number, unit: string, more: Partial<Row> = {}): Row {
-  const row = { name, value, unit, against: null, ratio: null, goal: null, met: null, ...more };
-  rows.push(row);
-  return row;
-}
-
-const atMost = (value: number, limit: number, unit: string): Partial<Row> => ({
-  goal: `<= ${limit} ${unit}`,
-  met: value <= limit,
-});
+import { add, atMost, perSecond, print, record, rows } from './report.ts';
 
 /** Gaps between the ticks of a 1 ms timer, in ms: how long the event loop was held, or had to wait. */
 class Ticks {
@@ -60,18 +37,6 @@ class Ticks {
       sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
     return { p50: at(0.5), p99: at(0.99), max: at(1) };
   }
-}
-
-/** Calls `work` a number of times, so many at a time, and answers how often in a second. */
-async function perSecond(times: number, atOnce: number, work: () => Promise<unknown>) {
-  let left = times;
-  const start = performance.now();
-  await Promise.all(
-    Array.from({ length: atOnce }, async () => {
-      while (left-- > 0) await work();
-    }),
-  );
-  return (times / (performance.now() - start)) * 1000;
 }
 
 /** The same, with the gaps in the event loop as rows of their own. */
@@ -194,20 +159,5 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-const load = readFileSync('/proc/loadavg', 'utf8').split(' ')[0];
-console.log(
-  `\nBun ${Bun.version}, ${navigator.hardwareConcurrency} cores, load of the machine ${load}\n`,
-);
-for (const { name, value, unit, ratio, goal, met } of rows) {
-  const figure = value >= 100 ? value.toFixed(0) : value.toFixed(2);
-  const verdict = goal === null ? '' : `${goal}: ${met ? 'met' : 'NOT MET'}`;
-  const times = ratio === null ? '' : `× ${ratio.toFixed(2)}`;
-  console.log(
-    `${name.padEnd(62)}${figure.padStart(9)} ${unit.padEnd(4)} ${times.padEnd(7)} ${verdict}`,
-  );
-}
-const [file] = process.argv.slice(2);
-if (file !== undefined) {
-  const earlier: unknown[] = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];
-  writeFileSync(file, `${JSON.stringify([...earlier, ...rows], null, 2)}\n`);
-}
+print();
+add(process.argv[2]);
