@@ -44,6 +44,7 @@ bench: build
 	cargo bench --locked -p catalyst-pki --bench pki --bench verify -- --noplot
 	cargo bench --locked -p catalyst-pki --bench ratios
 	npm run bench -- target/bench.json
+	npm run load-time --workspace @catalyst/pki
 
 # What the tests use and a new machine may lack: OpenSSL, GnuTLS, Go, pkilint, Bun.
 setup:
@@ -54,8 +55,10 @@ fuzz:
 	fuzz/run.sh
 
 # The slow suites in full.
-soak: setup
+soak: setup node_modules
 	CATALYST_SOAK=1 cargo test --release --locked -p catalyst-pki-tests
+	npm run build
+	CATALYST_SOAK=1 npm test -- soak
 
 clean:
 	cargo clean

@@ -528,7 +528,10 @@ export { NativeSigningBackend as WebCryptoSigningBackend };
  */
 export declare function parseSpiffeId(uri: string): SpiffeId;
 
-/** Whom {@link verifyPeer} trusts. */
+/**
+ * Whom {@link verifyPeer} trusts. Its lists have 1,000 entries at most, those of what is denied
+ * 100,000.
+ */
 export declare interface PeerPolicy {
   /**
    * The intermediates of the segment, PEM: `servicesAnchors` or `transportAnchors` of a bundle. A

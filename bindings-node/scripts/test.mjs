@@ -1,21 +1,27 @@
 // Runs the tests in Bun and in Node, each with a plain closing line.
 //
-//   node scripts/test.mjs [bun|node]     both without an argument
+//   node scripts/test.mjs [bun|node] [NAME ...]     both, and every test/NAME.test.mjs, without
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
+const names = process.argv.slice(2);
+const chosen = names.filter((name) => ['bun', 'node'].includes(name));
+const wanted = names.filter((name) => !chosen.includes(name)).map((name) => `${name}.test.mjs`);
 const files = readdirSync(join(here, 'test'))
-  .filter((name) => name.endsWith('.test.mjs'))
+  .filter((name) => name.endsWith('.test.mjs') && (wanted.length === 0 || wanted.includes(name)))
   .map((name) => join('test', name));
+if (files.length < Math.max(wanted.length, 1)) throw new Error(`no such tests: ${wanted.join()}`);
+// The slow ones in full have their own limit, which Bun's would cut short.
+const timeout = process.env.CATALYST_SOAK === '1' ? '3600000' : '120000';
 
 // One file after another, so that none measures or waits under the load of the others.
 const runners = {
   bun: {
     command: join(here, '../node_modules/.bin/bun'),
-    args: ['test', '--timeout', '120000', ...files.map((file) => `./${file}`)],
+    args: ['test', '--timeout', timeout, ...files.map((file) => `./${file}`)],
     count: (output, what) => output.match(new RegExp(`^\\s*(\\d+) ${what}$`, 'm')),
   },
   node: {
@@ -25,7 +31,6 @@ const runners = {
   },
 };
 
-const chosen = process.argv.slice(2);
 for (const name of Object.keys(runners)) {
   if (chosen.length > 0 && !chosen.includes(name)) continue;
   const { command, args, count } = runners[name];

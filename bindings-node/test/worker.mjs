@@ -2,15 +2,29 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { CertificateManager, generateKeyAndCsr } from '@catalyst/pki';
 
-const manager = CertificateManager.ephemeral();
-await manager.initialize();
 const { csrPem } = await generateKeyAndCsr('node', 'a');
-const sign = () => manager.signCSR({ csrPem, serviceType: 'node', nodeId: 'a' });
 
-if (workerData === 'sign') {
-  const signed = await Promise.all(Array.from({ length: 20 }, sign));
-  parentPort.postMessage(signed.length);
-} else {
-  parentPort.postMessage('busy');
-  for (;;) await Promise.all(Array.from({ length: 20 }, sign));
+const work = {
+  once: () => parentPort.postMessage(csrPem.length > 0),
+  async sign() {
+    parentPort.postMessage((await twentySigns(await newManager())).length);
+  },
+  async forever() {
+    const manager = await newManager();
+    parentPort.postMessage('busy');
+    for (;;) await twentySigns(manager);
+  },
+};
+
+await work[workerData]();
+
+async function newManager() {
+  const manager = CertificateManager.ephemeral();
+  await manager.initialize();
+  return manager;
+}
+
+function twentySigns(manager) {
+  const sign = () => manager.signCSR({ csrPem, serviceType: 'node', nodeId: 'a' });
+  return Promise.all(Array.from({ length: 20 }, sign));
 }

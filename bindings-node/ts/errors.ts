@@ -57,6 +57,17 @@ export function invalidArgument(reason: string, cause?: unknown): PkiError {
   throw new Error('unreachable');
 }
 
+/** `PKI_INVALID_ARGUMENT` for a value that throws when it is looked at: a getter, a proxy. */
+export function unreadable(cause: unknown): PkiError {
+  let words = 'it throws';
+  try {
+    words = String(cause);
+  } catch {
+    // What it throws can't be read either.
+  }
+  return invalidArgument(`it can't be read: ${words.slice(0, 200)}`, cause);
+}
+
 /** `PKI_INVALID_KEY`, for a Web Crypto key or what should become one. */
 export function invalidKey(reason: string, cause?: unknown): PkiError {
   try {

@@ -1,12 +1,36 @@
 import type { webcrypto } from 'node:crypto';
 import { types } from 'node:util';
 import { z } from 'zod';
+import { copyOf } from './limits.js';
 import { PkiConfigSchema } from './schemas.js';
 
 // What functions take, beside what the schemas that callers get describe. The rules are the core's:
 // here it is looked whether everything is of its type.
 
 export * from './schemas.js';
+
+/** Far more than a list has any use for. */
+const MANY = 1_000;
+const MOST_DENIED = 100_000;
+
+/**
+ * An array of at most `most` elements. The length is looked at first: Zod looks at every element,
+ * however many there are.
+ */
+function listOf<S extends z.ZodType>(element: S, most = MANY) {
+  return z
+    .unknown()
+    .refine((list) => !Array.isArray(list) || list.length <= most, {
+      error: `at most ${most} elements are taken`,
+      abort: true,
+    })
+    .pipe(z.array(element));
+}
+
+const strings = listOf(z.string());
+const bytes = z.instanceof(Uint8Array).transform((given) => copyOf(given));
+/** A `Date` as milliseconds since the epoch. */
+const moment = z.date().transform((date) => date.getTime());
 
 /** What a manager's constructor takes: {@link PkiConfigSchema} without a provider, nothing filled in. */
 export const ManagerConfigSchema = z.object({
@@ -20,11 +44,11 @@ export const DenialSchema = z.object({ spiffeId: z.string(), reason: z.string() 
 
 export const KeyAndCsrOptionsSchema = z.object({
   trustDomain: z.string().optional(),
-  dns: z.array(z.string()).max(1_000).default([]),
+  dns: strings.default([]),
 });
 
 const oneOrMany = z
-  .union([z.string(), z.array(z.string())])
+  .union([z.string(), strings])
   .transform((one) => (typeof one === 'string' ? [one] : one));
 
 export const PeerPolicySchema = z.object({
@@ -35,18 +59,19 @@ export const PeerPolicySchema = z.object({
   expect: oneOrMany.default([]),
   denied: z
     .object({
-      identities: z.array(z.string()).default([]),
-      serials: z.array(z.object({ issuerKeyId: z.string(), serial: z.string() })).default([]),
+      identities: listOf(z.string(), MOST_DENIED).default([]),
+      serials: listOf(
+        z.object({ issuerKeyId: z.string(), serial: z.string() }),
+        MOST_DENIED,
+      ).default([]),
     })
     .prefault({}),
-  crls: z.array(z.instanceof(Uint8Array)).default([]),
-  federated: z
-    .array(
-      z.object({ trustDomain: z.string(), roots: z.array(z.string()), allow: z.array(z.string()) }),
-    )
-    .default([]),
+  crls: listOf(bytes).default([]),
+  federated: listOf(z.object({ trustDomain: z.string(), roots: strings, allow: strings })).default(
+    [],
+  ),
   skewSeconds: z.number().min(0).optional(),
-  at: z.date().optional(),
+  at: moment.optional(),
 });
 
 const caTypes = ['root-ca', 'services-ca', 'transport-ca'] as const;
@@ -72,8 +97,8 @@ export const CertificateRecordSchema = z.object({
 export const MillisecondsSchema = milliseconds;
 
 export const CertificateBytesSchema = z.union([
-  z.instanceof(Uint8Array),
-  z.instanceof(ArrayBuffer).transform((buffer) => new Uint8Array(buffer)),
+  bytes,
+  z.instanceof(ArrayBuffer).transform((buffer) => copyOf(new Uint8Array(buffer))),
 ]);
 
 export const TextSchema = z.string();
@@ -89,12 +114,12 @@ export const PublicKeySchema = cryptoKey('public');
 export const SignCertificateParamsSchema = z.object({
   subjectCN: z.string(),
   sanUri: z.string().optional(),
-  sanDns: z.array(z.string()).default([]),
+  sanDns: strings.default([]),
   signingKey: PrivateKeySchema,
   signingCert: z.string().optional(),
   subjectPublicKey: PublicKeySchema,
-  notBefore: z.date(),
-  notAfter: z.date(),
+  notBefore: moment,
+  notAfter: moment,
   isCa: z.boolean(),
   pathLenConstraint: z.int().min(-1).max(255).optional(),
   keyUsage: z.object({
@@ -102,7 +127,7 @@ export const SignCertificateParamsSchema = z.object({
     keyCertSign: z.boolean().default(false),
     crlSign: z.boolean().default(false),
   }),
-  extKeyUsage: z.array(z.enum(['serverAuth', 'clientAuth'])).default([]),
-  nameConstraints: z.object({ permittedUris: z.array(z.string()) }).optional(),
+  extKeyUsage: listOf(z.enum(['serverAuth', 'clientAuth'])).default([]),
+  nameConstraints: z.object({ permittedUris: strings }).optional(),
   serialNumber: z.string().optional(),
 });

@@ -2,6 +2,7 @@ import { call, theMailbox } from './calls.js';
 import { calling, providerNotImplemented } from './errors.js';
 import { clip } from './limits.js';
 import { native } from './native.js';
+import { bare } from './own.js';
 import type { PkiConfigInput } from './public-schemas.js';
 import { NativeSigningBackend, nativeBackend } from './signing.js';
 import { SqliteCertificateStore, nativeStore } from './store.js';
@@ -63,11 +64,16 @@ export class CertificateManager {
     const [ofStore, ofBackend] = [nativeStore(store), nativeBackend(backend)];
     this.#native = calling(
       () =>
-        new native.Manager(theMailbox(), ofStore, ofBackend, {
-          ...(trustDomain !== undefined && { trustDomain: clip(trustDomain) }),
-          ...(svidTtlSeconds !== undefined && { svidTtlSeconds }),
-          ...(maxSvidTtlSeconds !== undefined && { maxSvidTtlSeconds }),
-        }),
+        new native.Manager(
+          theMailbox(),
+          ofStore,
+          ofBackend,
+          bare({
+            ...(trustDomain !== undefined && { trustDomain: clip(trustDomain) }),
+            ...(svidTtlSeconds !== undefined && { svidTtlSeconds }),
+            ...(maxSvidTtlSeconds !== undefined && { maxSvidTtlSeconds }),
+          }),
+        ),
     );
     this.#store = store as SqliteCertificateStore;
     this.#backend = backend as NativeSigningBackend;
@@ -117,18 +123,15 @@ export class CertificateManager {
    * `PKI_SIGNING_CA_EXPIRED`, `PKI_SIGNING_CA_REVOKED`
    */
   async signCSR(request: SignCSRRequest): Promise<SignCSRResult> {
-    const { csr, csrPem, nodeId, instanceId, ...rest } = parse(
-      (schemas) => schemas.SignCSRRequestSchema,
-      request,
-    );
+    const given = parse((schemas) => schemas.SignCSRRequestSchema, request);
     return call((number) =>
       this.#native.signCSR(
         number,
-        clip(csr ?? csrPem ?? ''),
-        rest.serviceType,
-        clip(instanceId ?? nodeId ?? ''),
-        rest.ttlSeconds,
-        rest.requireCsrSpiffeId,
+        clip(given.csr ?? given.csrPem ?? ''),
+        given.serviceType,
+        clip(given.instanceId ?? given.nodeId ?? ''),
+        given.ttlSeconds,
+        given.requireCsrSpiffeId,
       ),
     );
   }

@@ -11,11 +11,16 @@ const serviceTypes = [
   'envoy/transport',
 ] as const;
 
-const oneOf = (first: string, second: string) => (request: Record<string, unknown>) =>
-  (request[first] ?? request[second]) !== undefined &&
-  (request[first] === undefined ||
-    request[second] === undefined ||
-    request[first] === request[second]);
+/** Whether exactly one of two names of a field is given, or both the same. */
+const oneOf = (first: string, second: string) => (request: Record<string, unknown>) => {
+  // Not what every object inherits: see own.ts.
+  const [one, other] = [first, second].map((name) =>
+    Object.hasOwn(request, name) ? request[name] : undefined,
+  );
+  return (
+    (one ?? other) !== undefined && (one === undefined || other === undefined || one === other)
+  );
+};
 
 /** A request for a certificate, as {@link CertificateManager.signCSR} and the HTTP API take it. */
 export const SignCSRRequestSchema = z

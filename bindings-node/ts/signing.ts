@@ -1,8 +1,9 @@
 import { createPrivateKey, type webcrypto } from 'node:crypto';
 import { call, theMailbox } from './calls.js';
 import { calling, invalidArgument, invalidKey } from './errors.js';
-import { clip } from './limits.js';
+import { clip, isObject } from './limits.js';
 import { native } from './native.js';
+import { bare } from './own.js';
 import type { ISigningBackend, SignCertificateParams } from './types.js';
 import { parse } from './validate.js';
 
@@ -13,7 +14,8 @@ type NativeKeyBackend = InstanceType<typeof native.KeyBackendHandle>;
 const { subtle } = globalThis.crypto;
 const P384 = { name: 'ECDSA', namedCurve: 'P-384' };
 
-let backendOf: (backend: NativeSigningBackend) => NativeKeyBackend;
+// A private field tells what is ours apart without asking the object, which may be a proxy.
+let backendOf: (backend: object) => NativeKeyBackend | undefined;
 
 /**
  * CA keys in this process's memory, wiped when they go; encrypted in the store.
@@ -42,7 +44,7 @@ export class NativeSigningBackend implements ISigningBackend {
   readonly #native: NativeKeyBackend = calling(() => new native.KeyBackendHandle());
 
   static {
-    backendOf = (backend) => backend.#native;
+    backendOf = (backend) => (#native in backend ? backend.#native : undefined);
   }
 
   /** Makes an extractable P-384 key pair for signing. */
@@ -138,7 +140,8 @@ export class NativeSigningBackend implements ISigningBackend {
 
 /** The addon's half of a key backend. */
 export function nativeBackend(backend: unknown): NativeKeyBackend {
-  if (backend instanceof NativeSigningBackend) return backendOf(backend);
+  const ours = isObject(backend) ? backendOf(backend) : undefined;
+  if (ours !== undefined) return ours;
   throw invalidArgument(
     'backend: it must be a NativeSigningBackend; backends written in JavaScript are not supported',
   );
@@ -165,13 +168,13 @@ type Params = ReturnType<(typeof import('./inputs.js'))['SignCertificateParamsSc
 /** A certificate as the addon takes it. */
 function draftOf(params: Params): ConstructorParameters<typeof native.Draft>[0] {
   const { pathLenConstraint: pathLength = -1, extKeyUsage, keyUsage } = params;
-  return {
+  return bare({
     commonName: clip(params.subjectCN),
     ...(params.sanUri !== undefined && { sanUri: clip(params.sanUri) }),
     sanDns: params.sanDns.map(clip),
     ...(params.signingCert && { issuerPem: clip(params.signingCert) }),
-    notBefore: params.notBefore.getTime(),
-    notAfter: params.notAfter.getTime(),
+    notBefore: params.notBefore,
+    notAfter: params.notAfter,
     isCa: params.isCa,
     ...(pathLength >= 0 && { pathLength }),
     ...keyUsage,
@@ -179,5 +182,5 @@ function draftOf(params: Params): ConstructorParameters<typeof native.Draft>[0] 
     clientAuth: extKeyUsage.includes('clientAuth'),
     permittedUris: params.nameConstraints?.permittedUris.map(clip) ?? [],
     ...(params.serialNumber !== undefined && { serial: clip(params.serialNumber) }),
-  };
+  });
 }

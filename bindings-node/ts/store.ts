@@ -1,7 +1,8 @@
 import { call, theMailbox } from './calls.js';
 import { calling, invalidArgument } from './errors.js';
-import { clip } from './limits.js';
+import { clip, isObject } from './limits.js';
 import { native } from './native.js';
+import { bare } from './own.js';
 import type {
   CaCertificateType,
   CertificateCount,
@@ -14,7 +15,8 @@ import { parse } from './validate.js';
 type NativeStore = InstanceType<typeof native.StoreHandle>;
 type NativeRecords = InstanceType<typeof native.RecordsHandle>;
 
-let storeOf: (store: SqliteCertificateStore) => NativeStore;
+// A private field tells what is ours apart without asking the object, which may be a proxy.
+let storeOf: (store: object) => NativeStore | undefined;
 
 /**
  * Certificates in an SQLite database. The file is opened, or made with mode 0600, at the first call
@@ -42,7 +44,7 @@ export class SqliteCertificateStore implements ICertificateStore {
   #records: NativeRecords | undefined;
 
   static {
-    storeOf = (store) => store.#native;
+    storeOf = (store) => (#native in store ? store.#native : undefined);
   }
 
   /** @param path the database file; `:memory:` for one that is gone with the process */
@@ -201,17 +203,18 @@ function recordOf(record: CertificateRecord) {
     (schemas) => schemas.CertificateRecordSchema,
     record,
   );
-  return {
+  return bare({
     ...rest,
     ...(spiffeId !== null && { spiffeId }),
     ...(privateKeyPem !== null && { privateKeyPem }),
     ...(issuerSerial !== null && { issuerSerial }),
-  };
+  });
 }
 
 /** The addon's half of a store. */
 export function nativeStore(store: unknown): NativeStore {
-  if (store instanceof SqliteCertificateStore) return storeOf(store);
+  const ours = isObject(store) ? storeOf(store) : undefined;
+  if (ours !== undefined) return ours;
   throw invalidArgument(
     'store: it must be a SqliteCertificateStore; stores written in JavaScript are not supported, ' +
       'because certificates are signed and recorded in one step off the event loop',

@@ -346,7 +346,10 @@ export interface KeyAndCsr {
   spiffeId: string;
 }
 
-/** Whom {@link verifyPeer} trusts. */
+/**
+ * Whom {@link verifyPeer} trusts. Its lists have 1,000 entries at most, those of what is denied
+ * 100,000.
+ */
 export interface PeerPolicy {
   /**
    * The intermediates of the segment, PEM: `servicesAnchors` or `transportAnchors` of a bundle. A

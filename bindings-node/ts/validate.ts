@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { invalidArgument } from './errors.js';
+import { invalidArgument, unreadable } from './errors.js';
+import { bare, isPlain, own } from './own.js';
 
 type Inputs = typeof import('./inputs.js');
 
@@ -13,7 +14,10 @@ export function schemas(): Inputs {
   try {
     inputs ??= require('./inputs.js') as Inputs;
   } catch (cause) {
-    throw new Error('@catalyst/pki needs zod 4 beside it: npm install zod', { cause });
+    const message = '@catalyst/pki needs zod 4 beside it: npm install zod';
+    // Zod 3, or a program that has changed what every object inherits: a value of the wrong type.
+    if (cause instanceof TypeError) throw new TypeError(message, { cause });
+    throw new Error(message, { cause });
   }
   return inputs;
 }
@@ -30,18 +34,24 @@ export function parse<S extends z.ZodType>(
 ): z.output<S> {
   const schema = pick(schemas());
   let result: z.ZodSafeParseResult<z.output<S>>;
+  let reasons: string;
   try {
-    result = schema.safeParse(value);
+    result = schema.safeParse(own(value));
+    if (result.success) return isPlain(result.data) ? bare(result.data) : result.data;
+    // Zod looks at the value once more to say what it is.
+    reasons = reasonsOf(result.error);
   } catch (cause) {
-    throw invalidArgument(`it can't be read: ${String(cause)}`, cause);
+    throw unreadable(cause);
   }
-  if (result.success) return result.data;
-  const { issues } = result.error;
+  throw invalidArgument(reasons, result.error);
+}
+
+function reasonsOf({ issues }: z.ZodError): string {
   const reasons = issues
     .slice(0, MOST_REASONS)
     .map(({ path, message }) =>
       path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message,
     );
   if (issues.length > MOST_REASONS) reasons.push(`and ${issues.length - MOST_REASONS} more`);
-  throw invalidArgument(reasons.join('; '), result.error);
+  return reasons.join('; ');
 }

@@ -1,7 +1,9 @@
 import type { z } from 'zod';
 import { call, theMailbox } from './calls.js';
-import { calling, invalidArgument } from './errors.js';
+import { calling, invalidArgument, unreadable } from './errors.js';
+import { copyOf } from './limits.js';
 import { native } from './native.js';
+import { bare } from './own.js';
 import type { PeerPolicy, Svid } from './types.js';
 import { parse } from './validate.js';
 
@@ -77,19 +79,30 @@ function prepare(
 ): [NativePolicy, (string | Uint8Array)[], number | undefined] {
   const parts = partsOf(chain);
   const { at, crls, ...rest } = parse((schemas) => schemas.PeerPolicySchema, policy);
-  return [prepared(rest, crls), parts, at?.getTime()];
+  return [prepared(bare(rest), crls), parts, at];
 }
 
 /** Makes one array of what may be one part; the addon copies them, so what is far too long is cut. */
 function partsOf(chain: Chain): (string | Uint8Array)[] {
-  const parts = Array.isArray(chain) ? (chain as (string | Uint8Array)[]) : [chain as string];
-  return parts.slice(0, MOST_PARTS).map((part) => {
-    if (typeof part === 'string') return part.slice(0, LONGEST_PART);
-    if (part instanceof Uint8Array) return part.subarray(0, LONGEST_PART);
+  let parts: (string | Uint8Array | undefined)[];
+  try {
+    const list = Array.isArray(chain) ? (chain as unknown[]) : [chain];
+    const count = Math.min(list.length, MOST_PARTS);
+    parts = Array.from({ length: count }, (_, at) => partOf(list[at]));
+  } catch (cause) {
+    throw unreadable(cause);
+  }
+  return parts.map((part) => {
+    if (part !== undefined) return part;
     throw invalidArgument(
       'chain: it must be PEM as a string, DER as a Uint8Array, or an array of them',
     );
   });
+}
+
+function partOf(part: unknown): string | Uint8Array | undefined {
+  if (typeof part === 'string') return part.slice(0, LONGEST_PART);
+  return part instanceof Uint8Array ? copyOf(part, LONGEST_PART) : undefined;
 }
 
 type PolicySchema = (typeof import('./inputs.js'))['PeerPolicySchema'];
@@ -106,13 +119,13 @@ function prepared(content: Content, crls: Uint8Array[]): NativePolicy {
     return known;
   }
   const { denied, federated, skewSeconds, ...rest } = content;
-  const options = {
+  const options = bare({
     ...rest,
     deniedIdentities: denied.identities,
     deniedSerials: denied.serials,
     federated: federated.map((domain) => ({ ...domain, roots: domain.roots.join('\n') })),
     ...(skewSeconds !== undefined && { skewSeconds }),
-  };
+  });
   const made = calling(() => new native.Policy(options, crls));
   if (key.length > LONGEST_KEY) return made;
   policies.set(key, made);
