@@ -1,4 +1,4 @@
-import { createPrivateKey, type webcrypto } from 'node:crypto';
+import type { webcrypto } from 'node:crypto';
 import { call, theMailbox } from './calls.js';
 import { calling, invalidArgument, invalidKey } from './errors.js';
 import { clip, isObject } from './limits.js';
@@ -11,7 +11,6 @@ type CryptoKey = webcrypto.CryptoKey;
 type CryptoKeyPair = webcrypto.CryptoKeyPair;
 type NativeKeyBackend = InstanceType<typeof native.KeyBackendHandle>;
 
-const { subtle } = globalThis.crypto;
 const P384 = { name: 'ECDSA', namedCurve: 'P-384' };
 
 // A private field tells what is ours apart without asking the object, which may be a proxy.
@@ -49,7 +48,7 @@ export class NativeSigningBackend implements ISigningBackend {
 
   /** Makes an extractable P-384 key pair for signing. */
   async generateKeyPair(): Promise<CryptoKeyPair> {
-    return subtle.generateKey(P384, true, ['sign', 'verify']);
+    return crypto.subtle.generateKey(P384, true, ['sign', 'verify']);
   }
 
   /**
@@ -67,7 +66,7 @@ export class NativeSigningBackend implements ISigningBackend {
     const publicKey = await exported('spki', given.subjectPublicKey);
     const draft = calling(() => new native.Draft(draftOf(given), publicKey));
     const unsigned = calling(() => draft.toBeSigned());
-    const signature = await subtle
+    const signature = await crypto.subtle
       .sign({ name: 'ECDSA', hash: 'SHA-384' }, given.signingKey, unsigned)
       .catch((cause: unknown) => {
         throw invalidKey('the signing key must be one of ECDSA with the usage "sign"', cause);
@@ -103,8 +102,10 @@ export class NativeSigningBackend implements ISigningBackend {
       throw invalidKey('it is encrypted: decrypt it first, for example with openssl pkcs8');
     }
     try {
+      // Loaded here: it takes as long as all of this package, and few need it.
+      const { createPrivateKey } = await import('node:crypto');
       const der = createPrivateKey(text).export({ format: 'der', type: 'pkcs8' });
-      return await subtle.importKey('pkcs8', new Uint8Array(der), P384, true, ['sign']);
+      return await crypto.subtle.importKey('pkcs8', new Uint8Array(der), P384, true, ['sign']);
     } catch {
       // Without the cause: what a parser says of a key may repeat a part of it.
       throw invalidKey('it is not a private key on P-384 in PEM');
@@ -149,7 +150,7 @@ export function nativeBackend(backend: unknown): NativeKeyBackend {
 
 async function exported(format: 'pkcs8' | 'spki', key: CryptoKey): Promise<Uint8Array> {
   try {
-    return new Uint8Array(await subtle.exportKey(format, key));
+    return new Uint8Array(await crypto.subtle.exportKey(format, key));
   } catch (cause) {
     throw invalidKey("it can't be exported: it must be an extractable key", cause);
   }
