@@ -1,12 +1,12 @@
 # Nothing but calls of what is below.
 
-.PHONY: all build demo test lint deny docs bench fuzz soak setup clean
+.PHONY: all build demo test lint deny docs bench fuzz soak setup clean header install uninstall
 
 all: build
 
 # Everything, release: the Rust workspace, the addon, its TypeScript face.
 build: node_modules
-	cargo build --release --workspace --locked
+	cargo build --release --workspace --exclude catalyst-pki-node --locked
 	npm run build
 
 # A CA and two services that speak mutual TLS, in Bun. Installs what it needs; keeps its database.
@@ -27,6 +27,22 @@ lint: node_modules
 	cargo clippy --release -p catalyst-pki --no-default-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --locked
 	npm run lint
+
+# bindings-c/include/pki.h and the snapshot of the ABI, from the source. Refuses to break the ABI
+# under its present number.
+header:
+	CATALYST_UPDATE=1 cargo test --release --locked -p catalyst-pki-c --test header
+	CATALYST_UPDATE=1 cargo test --release --locked -p catalyst-pki-tests --test c -- abi
+
+# libpki for C and C++: header, libraries, pkg-config and CMake files. `DESTDIR` is put before
+# everything, for packages.
+PREFIX ?= /usr/local
+install:
+	cargo build --release --locked -p catalyst-pki-c
+	bindings-c/install.sh install "$(DESTDIR)" "$(PREFIX)"
+
+uninstall:
+	bindings-c/install.sh uninstall "$(DESTDIR)" "$(PREFIX)"
 
 # Licences and sources of all that is depended on; pinned, kept in target/tools.
 deny: target/tools/bin/cargo-deny

@@ -16,7 +16,21 @@ certtool gnutls-bin
 setpriv util-linux
 prlimit util-linux
 mount mount
+make make
+gcc gcc
+g++ g++
+clang clang
+clang-format clang-format
+cmake cmake
+pkg-config pkg-config
+valgrind valgrind
+objdump binutils
 PROGRAMS
+# Files that no program stands for: the headers of OpenSSL and cJSON, the sanitizers of clang.
+for file in /usr/include/openssl/ssl.h=libssl-dev /usr/include/cjson/cJSON.h=libcjson-dev \
+    "$(clang -print-runtime-dir 2>/dev/null || echo /nowhere)=libclang-rt-14-dev"; do
+    [ -e "${file%=*}" ] || missing+=("${file#*=}")
+done
 if [ ${#missing[@]} -gt 0 ]; then
     echo "Installing ${missing[*]}"
     apt-get update -qq

@@ -4,10 +4,7 @@
 //! is hard to forget: only they turn the core's errors into what JavaScript gets, and a test reads
 //! this crate's source and fails on an export without it.
 
-use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use catalyst_pki::{Error, Result};
 use serde::Serialize;
@@ -43,16 +40,7 @@ pub(crate) fn guard<T>(body: impl FnOnce() -> Result<T>) -> napi::Result<T> {
 /// Nothing is left in a half-way state that a later call could see: the core's locks hold whole
 /// values only, and its database work is in transactions.
 pub(crate) fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(body))
-        .unwrap_or_else(|panic| Err(Error::Internal(format!("panic: {}", text_of(&*panic)))))
-}
-
-fn text_of(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a message")
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(Error::from_panic(&*panic)))
 }
 
 #[cfg(test)]

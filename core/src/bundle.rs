@@ -71,6 +71,15 @@ impl CaBundle {
         }
     }
 
+    /// The certificates of a segment, newest first, then the root; PEM.
+    #[must_use]
+    pub fn full_chain(&self, segment: Segment) -> &[String] {
+        match segment {
+            Segment::Services => &self.services_bundle,
+            Segment::Transport => &self.transport_bundle,
+        }
+    }
+
     /// The anchors of a segment, newest first; PEM.
     #[must_use]
     pub fn anchors(&self, segment: Segment) -> &[String] {

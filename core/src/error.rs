@@ -4,7 +4,7 @@
 //! (JavaScript: `PKI_…`, C: `PKI_ERR_…`) and an HTTP status. Numbers and names are never reused.
 //! No message holds key material, a token or a passphrase.
 
-use std::fmt;
+use std::{any::Any, fmt};
 
 use crate::spiffe::SpiffeIdError;
 
@@ -43,6 +43,13 @@ macro_rules! error_codes {
                 match self { $(ErrorCode::$variant => stringify!($variant),)+ }
             }
 
+            /// What it means, in a sentence or two.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                // Each line of a comment begins with a space.
+                match self { $(ErrorCode::$variant => concat!($($doc),+).trim_ascii(),)+ }
+            }
+
             /// The status of an HTTP answer that carries this error.
             #[must_use]
             pub const fn http_status(self) -> u16 {
@@ -59,6 +66,12 @@ error_codes! {
     InvalidTrustDomain = 101, "INVALID_TRUST_DOMAIN", 400;
     /// An argument out of range, named in the message.
     InvalidArgument = 102, "INVALID_ARGUMENT", 400;
+    /// A null pointer where a value is due (C only).
+    NullArgument = 110, "NULL_ARGUMENT", 400;
+    /// Bytes that should be UTF-8 and are not (C only).
+    InvalidUtf8 = 111, "INVALID_UTF8", 400;
+    /// A struct whose size this library doesn't know (C only).
+    StructSize = 112, "STRUCT_SIZE", 400;
 
     /// The CA has no hierarchy yet.
     NotInitialized = 200, "NOT_INITIALIZED", 503;
@@ -205,6 +218,13 @@ pub enum Error {
     #[error("Invalid {name}: {reason}")]
     InvalidArgument { name: &'static str, reason: String },
 
+    #[error("{0} must not be NULL")]
+    NullArgument(&'static str),
+    #[error("{0} is not UTF-8")]
+    InvalidUtf8(&'static str),
+    #[error("{name} has size {given}, this library knows {known}: set it by its initializer")]
+    StructSize { name: &'static str, given: usize, known: usize },
+
     #[error("CA not initialized")]
     NotInitialized,
     #[error("Identity denied: {0}")]
@@ -339,6 +359,9 @@ impl Error {
             Error::InvalidSpiffeId(_) => ErrorCode::InvalidSpiffeId,
             Error::InvalidTrustDomain { .. } => ErrorCode::InvalidTrustDomain,
             Error::InvalidArgument { .. } => ErrorCode::InvalidArgument,
+            Error::NullArgument(_) => ErrorCode::NullArgument,
+            Error::InvalidUtf8(_) => ErrorCode::InvalidUtf8,
+            Error::StructSize { .. } => ErrorCode::StructSize,
             Error::NotInitialized => ErrorCode::NotInitialized,
             Error::IdentityDenied(_) => ErrorCode::IdentityDenied,
             Error::SigningCaUnavailable(_) => ErrorCode::SigningCaUnavailable,
@@ -394,6 +417,17 @@ impl Error {
         }
     }
 
+    /// What a panic becomes at the boundary to another language: [`Error::Internal`] with its
+    /// message.
+    #[must_use]
+    pub fn from_panic(panic: &(dyn Any + Send)) -> Self {
+        let text = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Error::Internal(format!("panic: {}", text.unwrap_or("without a message")))
+    }
+
     pub(crate) fn argument(name: &'static str, reason: impl Into<String>) -> Self {
         Error::InvalidArgument { name, reason: reason.into() }
     }
@@ -427,7 +461,14 @@ mod tests {
             assert_eq!(code.c_name(), expected.replacen("PKI_", "PKI_ERR_", 1));
             assert!((400..=599).contains(&code.http_status()), "{code:?}");
             assert_ne!(code.number(), 0, "0 is success");
+            assert!(code.description().ends_with('.'), "{code:?}: {}", code.description());
         }
         assert!(ErrorCode::ALL.is_sorted_by_key(|code| code.number()));
+    }
+
+    #[test]
+    fn what_time_alone_may_heal_is_retryable() {
+        let retryable: Vec<_> = ErrorCode::ALL.iter().filter(|code| code.is_retryable()).collect();
+        assert_eq!(retryable, [&ErrorCode::KeyBackendFailed, &ErrorCode::StoreUnavailable]);
     }
 }

@@ -16,7 +16,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// Codes that no case can provoke in every language, and why.
-const WITHOUT_CASE: [(&str, &str); 13] = [
+const WITHOUT_CASE: [(&str, &str); 16] = [
+    ("PKI_NULL_ARGUMENT", "C only: tests/c/misuse.rs"),
+    ("PKI_INVALID_UTF8", "C only: tests/c/misuse.rs"),
+    ("PKI_STRUCT_SIZE", "C only: tests/c/src/suite.c"),
     ("PKI_SIGNING_CA_UNAVAILABLE", "needs a CA without its key: core/tests/authority.rs"),
     ("PKI_SIGNING_CA_EXPIRED", "needs another clock: core/tests/authority.rs"),
     ("PKI_SIGNING_CA_NOT_YET_VALID", "needs another clock: core/tests/authority.rs"),

@@ -1,0 +1,2316 @@
+/**
+ * @file pki.h
+ * libpki: issue and verify SPIFFE X.509-SVIDs. Generated from bindings-c/src by `make header`: do
+ * not edit.
+ *
+ * Handles. What `pki_<noun>_new`, or a function with an `out`, gives is a handle: it belongs to the
+ * caller and is freed by `pki_<noun>_free`, once. `_free(NULL)` does nothing. A handle that was
+ * freed must not be used again, nor freed: that is not noticed (valgrind and AddressSanitizer do).
+ *
+ * Results. A function that can fail returns a `pki_result`: `PKI_OK`, or a `PKI_ERR_…`, whose
+ * comment says what is wrong; `out` is written on success only, `error` on failure only. A function
+ * that returns something else can't fail; given NULL it answers with nothing: an empty text, 0,
+ * false.
+ *
+ * Texts. A text that is given is a pointer and a length in bytes, UTF-8, and is only read during
+ * the call. A text that is returned (`pki_str`) is borrowed from a handle that the comment names.
+ *
+ * NULL where something is due is `PKI_ERR_NULL_ARGUMENT`, what is not UTF-8 `PKI_ERR_INVALID_UTF8`;
+ * every function with texts or handles may return these two, and every one that can fail
+ * `PKI_ERR_INTERNAL`.
+ *
+ * Threads. Every function may be called on any thread. What threads may do with one handle at once
+ * stands at its type. Nothing is kept for a thread.
+ */
+#ifndef PKI_H
+#define PKI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/** Success. */
+#define PKI_OK 0
+
+/** A SPIFFE ID that the standard or our own rules refuse. */
+#define PKI_ERR_INVALID_SPIFFE_ID 100
+
+/** A trust domain that can't name this hierarchy. */
+#define PKI_ERR_INVALID_TRUST_DOMAIN 101
+
+/** An argument out of range, named in the message. */
+#define PKI_ERR_INVALID_ARGUMENT 102
+
+/** A null pointer where a value is due (C only). */
+#define PKI_ERR_NULL_ARGUMENT 110
+
+/** Bytes that should be UTF-8 and are not (C only). */
+#define PKI_ERR_INVALID_UTF8 111
+
+/** A struct whose size this library doesn't know (C only). */
+#define PKI_ERR_STRUCT_SIZE 112
+
+/** The CA has no hierarchy yet. */
+#define PKI_ERR_NOT_INITIALIZED 200
+
+/** The identity is on the deny list. */
+#define PKI_ERR_IDENTITY_DENIED 201
+
+/** The CA that signs for this service type has no usable key here. */
+#define PKI_ERR_SIGNING_CA_UNAVAILABLE 202
+
+/** The CA that signs for this service type has expired. */
+#define PKI_ERR_SIGNING_CA_EXPIRED 203
+
+/** The CA that signs for this service type is not valid yet. */
+#define PKI_ERR_SIGNING_CA_NOT_YET_VALID 204
+
+/** The CA that signs for this service type has been revoked. */
+#define PKI_ERR_SIGNING_CA_REVOKED 205
+
+/** The stored hierarchy is incomplete or contradicts itself. */
+#define PKI_ERR_CORRUPT_CA_STATE 206
+
+/** The configured trust domain is not the stored one. */
+#define PKI_ERR_TRUST_DOMAIN_MISMATCH 207
+
+/** A certificate that was just made is not what its profile says. */
+#define PKI_ERR_ISSUED_CERTIFICATE_REJECTED 208
+
+/** The passphrase doesn't open the stored keys. */
+#define PKI_ERR_WRONG_PASSPHRASE 209
+
+/** A private key that can't be read, or is not of the kind that is needed. */
+#define PKI_ERR_INVALID_KEY 210
+
+/** The key backend failed to make a key or a signature. */
+#define PKI_ERR_KEY_BACKEND_FAILED 211
+
+/** The manager has been shut down. */
+#define PKI_ERR_SHUT_DOWN 212
+
+/** A key provider that is configured but not part of this build. */
+#define PKI_ERR_PROVIDER_NOT_IMPLEMENTED 213
+
+/** Not a PKCS#10 request in PEM, or not a strict one. */
+#define PKI_ERR_INVALID_CSR 300
+
+/** The request's own signature doesn't verify: no proof of possession. */
+#define PKI_ERR_CSR_SIGNATURE_INVALID 301
+
+/** The request's key is not on P-384. */
+#define PKI_ERR_KEY_ALGORITHM_NOT_ALLOWED 302
+
+/** The request names another SPIFFE ID than the caller asked for. */
+#define PKI_ERR_SPIFFE_ID_MISMATCH 303
+
+/** The request names no SPIFFE ID. */
+#define PKI_ERR_CSR_WITHOUT_SPIFFE_ID 304
+
+/** The request asks for a DNS name that neither profile nor policy grants. */
+#define PKI_ERR_DNS_NAME_NOT_ALLOWED 305
+
+/** The request asks for what no leaf is granted: to be a CA, an unknown extension. */
+#define PKI_ERR_CSR_NOT_ALLOWED 306
+
+/** The store can't be read or written: full, read-only, locked, broken. */
+#define PKI_ERR_STORE_UNAVAILABLE 400
+
+/** The database was written by a newer program. */
+#define PKI_ERR_STORE_TOO_NEW 401
+
+/** A record with this serial or fingerprint exists already. */
+#define PKI_ERR_DUPLICATE_RECORD 402
+
+/** Not one certificate, CRL or PEM block, or broken inside. */
+#define PKI_ERR_MALFORMED_CERTIFICATE 500
+
+/** The chain doesn't end in an anchor of this segment. */
+#define PKI_ERR_UNTRUSTED_ISSUER 501
+
+/** A certificate of the chain has expired. */
+#define PKI_ERR_CERTIFICATE_EXPIRED 502
+
+/** A certificate of the chain is not valid yet. */
+#define PKI_ERR_CERTIFICATE_NOT_YET_VALID 503
+
+/** A CA certificate where a leaf is due. */
+#define PKI_ERR_CA_USED_AS_LEAF 504
+
+/** The extended key usage doesn't allow this role. */
+#define PKI_ERR_USAGE_NOT_ALLOWED 505
+
+/** A critical extension that this verifier doesn't know. */
+#define PKI_ERR_UNKNOWN_CRITICAL_EXTENSION 506
+
+/** A key or signature algorithm that the policy doesn't allow. */
+#define PKI_ERR_ALGORITHM_NOT_ALLOWED 507
+
+/** A signature in the chain doesn't verify. */
+#define PKI_ERR_SIGNATURE_INVALID 508
+
+/** A name is outside of an issuer's name constraints. */
+#define PKI_ERR_NAME_CONSTRAINT_VIOLATED 509
+
+/** More CAs below one another than a path length allows. */
+#define PKI_ERR_PATH_LENGTH_EXCEEDED 510
+
+/** A rule of RFC 5280 is broken, named in the message. */
+#define PKI_ERR_PATH_RULE_VIOLATED 511
+
+/** The certificate is not for the expected host. */
+#define PKI_ERR_NAME_MISMATCH 512
+
+/** No URI SAN in a certificate that should be an SVID. */
+#define PKI_ERR_SPIFFE_ID_MISSING 513
+
+/** More than one URI SAN. */
+#define PKI_ERR_SPIFFE_ID_NOT_UNIQUE 514
+
+/** The URI SAN is no SPIFFE ID of a workload. */
+#define PKI_ERR_PEER_ID_INVALID 515
+
+/** The peer belongs to a trust domain that is neither ours nor federated. */
+#define PKI_ERR_FOREIGN_TRUST_DOMAIN 516
+
+/** The issuing CA may not sign for this service type. */
+#define PKI_ERR_SERVICE_TYPE_NOT_ALLOWED 517
+
+/** A valid peer, but not the one that was expected. */
+#define PKI_ERR_UNEXPECTED_PEER 518
+
+/** This one certificate is on the deny list. */
+#define PKI_ERR_SERIAL_DENIED 519
+
+/** A CRL lists a certificate of the chain. */
+#define PKI_ERR_CERTIFICATE_REVOKED 520
+
+/** The CA that issued the certificate has been revoked. */
+#define PKI_ERR_ISSUER_REVOKED 521
+
+/** A CRL that is broken, unsigned by its issuer, or out of date. */
+#define PKI_ERR_CRL_INVALID 522
+
+/** The anchor intermediate has expired. */
+#define PKI_ERR_ISSUER_EXPIRED 523
+
+/** The anchor intermediate is not valid yet. */
+#define PKI_ERR_ISSUER_NOT_YET_VALID 524
+
+/** A certificate that may not be an anchor: not signed by a pinned root, a root itself, no CA. */
+#define PKI_ERR_ANCHOR_REJECTED 525
+
+/** A verification policy that can't be meant: no anchors, a bad pattern. */
+#define PKI_ERR_INVALID_POLICY 526
+
+/** A defect of ours: report it. */
+#define PKI_ERR_INTERNAL 900
+
+
+/**
+ * The version of the ABI that this header describes, and the number in the shared library's soname.
+ * It grows when a program that was built before could no longer run.
+ */
+#define PKI_ABI_VERSION 0
+
+/**
+ * The root.
+ */
+#define PKI_CA_ROOT 1
+
+/**
+ * The Services CA.
+ */
+#define PKI_CA_SERVICES 2
+
+/**
+ * The Transport CA.
+ */
+#define PKI_CA_TRANSPORT 3
+
+/**
+ * For `pki_sign_request.flags`: takes a CSR that names no SPIFFE ID. Only for callers that have
+ * checked by other means who sent the request.
+ */
+#define PKI_SIGN_CSR_WITHOUT_SPIFFE_ID 1
+
+/**
+ * Control plane and orchestrators: the Services CA.
+ */
+#define PKI_SEGMENT_SERVICES 1
+
+/**
+ * Envoy: the Transport CA.
+ */
+#define PKI_SEGMENT_TRANSPORT 2
+
+/**
+ * No warnings.
+ */
+#define PKI_HEALTH_HEALTHY 1
+
+/**
+ * At least one warning.
+ */
+#define PKI_HEALTH_DEGRADED 2
+
+/**
+ * No hierarchy yet.
+ */
+#define PKI_HEALTH_UNINITIALIZED 3
+
+/**
+ * The peer is the client.
+ */
+#define PKI_ROLE_CLIENT 1
+
+/**
+ * The peer is the server.
+ */
+#define PKI_ROLE_SERVER 2
+
+/**
+ * ECDSA on P-256 with SHA-256.
+ */
+#define PKI_ALGORITHM_P256 1
+
+/**
+ * ECDSA on P-384 with SHA-384: what this PKI issues.
+ */
+#define PKI_ALGORITHM_P384 2
+
+/**
+ * ECDSA on P-521 with SHA-512; for paths only.
+ */
+#define PKI_ALGORITHM_P521 3
+
+/**
+ * Ed25519 (RFC 8410).
+ */
+#define PKI_ALGORITHM_ED25519 4
+
+/**
+ * RSA of 2048 to 8192 bits with SHA-256, SHA-384 or SHA-512; for paths only.
+ */
+#define PKI_ALGORITHM_RSA 5
+
+/**
+ * ML-DSA-44 (FIPS 204, RFC 9881).
+ */
+#define PKI_ALGORITHM_ML_DSA_44 6
+
+/**
+ * ML-DSA-65.
+ */
+#define PKI_ALGORITHM_ML_DSA_65 7
+
+/**
+ * ML-DSA-87.
+ */
+#define PKI_ALGORITHM_ML_DSA_87 8
+
+/**
+ * Whatever it is for: extended key usages are not looked at. The default.
+ */
+#define PKI_USAGE_ANY 0
+
+/**
+ * The peer is the client of a TLS connection.
+ */
+#define PKI_USAGE_CLIENT 1
+
+/**
+ * The peer is its server.
+ */
+#define PKI_USAGE_SERVER 2
+
+/**
+ * None. The default.
+ */
+#define PKI_PROFILE_RFC5280 0
+
+/**
+ * Those of the CA/Browser Forum, which the certificates of public web servers keep.
+ */
+#define PKI_PROFILE_WEB_PKI 1
+
+/**
+ * Something failed that somebody must look at.
+ */
+#define PKI_LOG_ERROR 1
+
+/**
+ * Something that somebody should look at: an identity denied, a request refused.
+ */
+#define PKI_LOG_WARN 2
+
+/**
+ * What was done: a certificate issued.
+ */
+#define PKI_LOG_INFO 3
+
+/**
+ * Details.
+ */
+#define PKI_LOG_DEBUG 4
+
+/**
+ * All details.
+ */
+#define PKI_LOG_TRACE 5
+
+/**
+ * The CA certificates of a trust domain, for those who verify its workloads. All of them PEM.
+ *
+ * TLS peers use the anchors of their segment. The root is never a peer's anchor: with it in the
+ * trust store a verifier accepts the other segment's leaves, because a peer sends its own
+ * intermediate along.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_bundle pki_bundle;
+
+/**
+ * Certificates, one after another: what a peer presented (its own first), or what a PEM text holds.
+ *
+ * Threads may share one; certificates are only ever added, so what was borrowed stays.
+ */
+typedef struct pki_chain pki_chain;
+
+/**
+ * How a manager works; what isn't set is as the library has it. The manager copies it: it may be
+ * freed, or changed for another manager, at once.
+ *
+ * Threads may share one; each call is whole by itself.
+ */
+typedef struct pki_config pki_config;
+
+/**
+ * What a verifier refuses by name, whatever a certificate says: identities, certificates, CAs.
+ *
+ * Threads may share one; each call is whole by itself.
+ */
+typedef struct pki_denied pki_denied;
+
+/**
+ * The deny list of a CA, newest first.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_deny_list pki_deny_list;
+
+/**
+ * What went wrong, in detail.
+ *
+ * A function that can fail takes a place for one as its last argument: NULL where it isn't wanted,
+ * else it is written on failure only, and belongs to the caller from then on: `pki_error_free`.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_error pki_error;
+
+/**
+ * The certificates of a denied identity that have not expired yet, the first to expire first.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_expiring pki_expiring;
+
+/**
+ * The fingerprints of a hierarchy: SHA-256 of each CA certificate's DER, base64url without padding.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_fingerprints pki_fingerprints;
+
+/**
+ * A new private key with the request for its certificate.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_key_csr pki_key_csr;
+
+/**
+ * A certificate authority: a root, a Services CA and a Transport CA in a store.
+ *
+ * Threads may share one and call it at once, all functions but `pki_manager_free`. Several managers
+ * and several processes may work on one database file.
+ *
+ * Calls block: on a database file until what they store is on the disk, and where another process
+ * holds the database's lock for up to 10 seconds, after which they fail with
+ * `PKI_ERR_STORE_UNAVAILABLE`, which is retryable. Nothing has happened then. A call that has begun
+ * can't be cancelled. A manager in memory never waits for anything but other threads.
+ */
+typedef struct pki_manager pki_manager;
+
+/**
+ * What a certification path is held against; may be used for many.
+ *
+ * Threads may share one; each call is whole by itself.
+ */
+typedef struct pki_path_policy pki_path_policy;
+
+/**
+ * Whom a verifier takes for a peer: anchors, names, revocations. Made once and used for many peers.
+ *
+ * Never changed once made: any number of threads may verify with one.
+ */
+typedef struct pki_policy pki_policy;
+
+/**
+ * Collects what makes a `pki_policy`. What its functions are given is looked at by
+ * `pki_policy_builder_build`, which fails with the first thing that is wrong.
+ *
+ * Threads may share one; each call is whole by itself.
+ */
+typedef struct pki_policy_builder pki_policy_builder;
+
+/**
+ * A certificate that was issued, and is in the store. Texts are PEM where a name says so.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_signed pki_signed;
+
+/**
+ * The SPIFFE ID of a workload: `spiffe://<trust-domain>/<service-type>/<instance-id>`. The service
+ * types are `orchestrator`, `auth`, `node`, `gateway`, `envoy/app` and `envoy/transport`.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_spiffe_id pki_spiffe_id;
+
+/**
+ * The state of a CA at one moment.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_status pki_status;
+
+/**
+ * A peer that has been verified.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_svid pki_svid;
+
+/**
+ * A text: UTF-8, `len` bytes at `data`.
+ *
+ * One that the library returns is borrowed: it lives as long as the handle that it was taken from,
+ * which the function's comment names, and must not be freed or changed. A NUL byte stands behind
+ * it, so that `data` is a C string too, and `data` is never NULL, an absent text being empty.
+ *
+ * One that is given to the library in a struct or a list is only read during the call and needs no
+ * NUL byte; `data` NULL with `len` 0 means that nothing is given.
+ */
+typedef struct {
+  /**
+   * The bytes.
+   */
+  const char *data;
+  /**
+   * How many.
+   */
+  size_t len;
+} pki_str;
+
+/**
+ * How a call ended: `PKI_OK`, or one of `PKI_ERR_…`. The numbers are stable and never reused; a
+ * later library may return ones that this header doesn't know.
+ */
+typedef uint32_t pki_result;
+
+/**
+ * A CA of the hierarchy: one of `PKI_CA_…`.
+ */
+typedef uint32_t pki_ca_kind;
+
+/**
+ * Tells the time: milliseconds since 1970-01-01T00:00:00Z, given the user data. It is called on
+ * every thread that uses the manager, several at once, and must not unwind or jump out.
+ */
+typedef int64_t (*pki_clock_callback)(void *user_data);
+
+/**
+ * What a certificate is asked for. Begin with `PKI_SIGN_REQUEST_INIT` and set what differs.
+ */
+typedef struct {
+  /**
+   * `sizeof(pki_sign_request)`, which `PKI_SIGN_REQUEST_INIT` sets.
+   */
+  size_t struct_size;
+  /**
+   * The certificate signing request, PEM. Must be given.
+   */
+  pki_str csr_pem;
+  /**
+   * The service type of the workload: `orchestrator`, `auth`, `node`, `gateway`, `envoy/app`,
+   * `envoy/transport`. Must be given.
+   */
+  pki_str service_type;
+  /**
+   * Its instance ID. Must be given.
+   */
+  pki_str instance_id;
+  /**
+   * How long the certificate shall live, in seconds; cut to what is configured.
+   * `PKI_TTL_CONFIGURED`, which `PKI_SIGN_REQUEST_INIT` sets: as configured.
+   */
+  int64_t ttl_seconds;
+  /**
+   * 0, or `PKI_SIGN_…` together.
+   */
+  uint32_t flags;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+} pki_sign_request;
+
+/**
+ * A part of the mesh with a CA of its own: one of `PKI_SEGMENT_…`.
+ */
+typedef uint32_t pki_segment;
+
+/**
+ * The state of a CA in one word: one of `PKI_HEALTH_…`.
+ */
+typedef uint32_t pki_health;
+
+/**
+ * Bytes: `len` of them at `data`, borrowed as `pki_str` is; NULL where there are none.
+ */
+typedef struct {
+  /**
+   * The bytes.
+   */
+  const uint8_t *data;
+  /**
+   * How many.
+   */
+  size_t len;
+} pki_bytes;
+
+/**
+ * What the peer is in a TLS connection: one of `PKI_ROLE_…`.
+ */
+typedef uint32_t pki_role;
+
+/**
+ * A kind of key with the signature algorithm that goes with it: one of `PKI_ALGORITHM_…`.
+ */
+typedef uint32_t pki_algorithm;
+
+/**
+ * What a certificate is to be used for: one of `PKI_USAGE_…`.
+ */
+typedef uint32_t pki_usage;
+
+/**
+ * Rules beyond RFC 5280: one of `PKI_PROFILE_…`.
+ */
+typedef uint32_t pki_profile;
+
+/**
+ * How important an event is: one of `PKI_LOG_…`.
+ */
+typedef uint32_t pki_log_level;
+
+/**
+ * A part of an event: `serial`, `spiffe_id`.
+ */
+typedef struct {
+  /**
+   * Its name.
+   */
+  pki_str name;
+  /**
+   * Its value.
+   */
+  pki_str value;
+} pki_log_field;
+
+/**
+ * Something that happened. It lives during the callback only. No event holds key material, a token
+ * or a passphrase.
+ */
+typedef struct {
+  /**
+   * Its size in the library: fields that come later stand at the end.
+   */
+  size_t struct_size;
+  /**
+   * `PKI_LOG_…`.
+   */
+  pki_log_level level;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * What happened: `Certificate issued`. A fixed text for each kind of event.
+   */
+  pki_str message;
+  /**
+   * With which parts.
+   */
+  const pki_log_field *fields;
+  /**
+   * How many.
+   */
+  size_t fields_len;
+} pki_log_event;
+
+/**
+ * Hears an event, on the thread where it happens, during the call that it belongs to; several
+ * threads at once. It must return soon, and must not unwind or jump out. What it calls of this
+ * library makes no events, and `pki_log_set` fails in it.
+ */
+typedef void (*pki_log_callback)(const pki_log_event *event, void *user_data);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The version of the library's ABI: to be compared with `PKI_ABI_VERSION` of the header that a
+ * program was built with. Can't fail; any thread.
+ */
+uint32_t pki_abi_version(void);
+
+/**
+ * The version of the library: `0.1.0`. Lives for ever. Can't fail; any thread.
+ */
+pki_str pki_version(void);
+
+/**
+ * The code: what the function returned. `PKI_OK` for NULL.
+ *
+ * @param handle Not NULL.
+ */
+pki_result pki_error_code(const pki_error *handle);
+
+/**
+ * What went wrong, in words; it holds no key material, token or passphrase. Lives as long as
+ * `handle`; empty for NULL.
+ *
+ * @param handle Not NULL.
+ */
+pki_str pki_error_message(const pki_error *handle);
+
+/**
+ * Whether the same call may succeed later without anybody changing it: a store that is locked
+ * or full, a key backend that doesn't answer. False for NULL.
+ *
+ * @param handle Not NULL.
+ */
+bool pki_error_is_retryable(const pki_error *handle);
+
+/**
+ * Frees an error. NULL is no error; an error that was freed must not be used again.
+ *
+ * @param handle May be NULL. Not to be used any more.
+ */
+void pki_error_free(pki_error *handle);
+
+/**
+ * The name of a code: `PKI_ERR_IDENTITY_DENIED`; `PKI_OK` for 0, empty for a number that is no
+ * code. Lives for ever.
+ */
+pki_str pki_result_name(pki_result code);
+
+/**
+ * Builds the ID of a workload from its parts. `PKI_ERR_INVALID_SPIFFE_ID` if they make none.
+ *
+ * @param trust_domain UTF-8, `trust_domain_len` bytes; not NULL.
+ * @param service_type UTF-8, `service_type_len` bytes; not NULL.
+ * @param instance_id UTF-8, `instance_id_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_spiffe_id_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_spiffe_id_build(const char *trust_domain,
+                               size_t trust_domain_len,
+                               const char *service_type,
+                               size_t service_type_len,
+                               const char *instance_id,
+                               size_t instance_id_len,
+                               pki_spiffe_id **out,
+                               pki_error **error);
+
+/**
+ * Takes the ID of a workload apart. `PKI_ERR_INVALID_SPIFFE_ID` if it is none.
+ *
+ * @param uri UTF-8, `uri_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_spiffe_id_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_spiffe_id_parse(const char *uri,
+                               size_t uri_len,
+                               pki_spiffe_id **out,
+                               pki_error **error);
+
+/**
+ * Whether a text is the ID of a workload. False for NULL, and for what is not UTF-8.
+ *
+ * @param uri UTF-8, `uri_len` bytes; not NULL.
+ */
+bool pki_spiffe_id_is_valid(const char *uri, size_t uri_len);
+
+/**
+ * The whole ID. Lives as long as `id`.
+ *
+ * @param id Not NULL.
+ */
+pki_str pki_spiffe_id_uri(const pki_spiffe_id *id);
+
+/**
+ * Its trust domain. Lives as long as `id`.
+ *
+ * @param id Not NULL.
+ */
+pki_str pki_spiffe_id_trust_domain(const pki_spiffe_id *id);
+
+/**
+ * Its service type. Lives as long as `id`.
+ *
+ * @param id Not NULL.
+ */
+pki_str pki_spiffe_id_service_type(const pki_spiffe_id *id);
+
+/**
+ * Its instance ID: one or more segments. Lives as long as `id`.
+ *
+ * @param id Not NULL.
+ */
+pki_str pki_spiffe_id_instance_id(const pki_spiffe_id *id);
+
+/**
+ * Frees an ID, and the texts borrowed from it. NULL is no error.
+ *
+ * @param id May be NULL. Not to be used any more.
+ */
+void pki_spiffe_id_free(pki_spiffe_id *id);
+
+/**
+ * Makes a P-384 key and a request (PKCS#10) for the certificate of `spiffe_id`. `dns` are DNS
+ * names to ask for beside those that the profile grants by itself.
+ * `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_INVALID_ARGUMENT` (no DNS name). Any thread.
+ *
+ * @param spiffe_id UTF-8, `spiffe_id_len` bytes; not NULL.
+ * @param dns `dns_len` texts, none of them NULL; may be NULL if there are none.
+ * @param out Not NULL. The new handle, to be freed by `pki_key_csr_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_key_csr_new(const char *spiffe_id,
+                           size_t spiffe_id_len,
+                           const pki_str *dns,
+                           size_t dns_len,
+                           pki_key_csr **out,
+                           pki_error **error);
+
+/**
+ * The private key: PKCS#8, PEM, not encrypted. It is for this service alone. Lives as long as
+ * `key`, and is wiped from memory with it.
+ *
+ * @param key Not NULL.
+ */
+pki_str pki_key_csr_private_key_pem(const pki_key_csr *key);
+
+/**
+ * The request, PEM: what a CA is sent. Lives as long as `key`.
+ *
+ * @param key Not NULL.
+ */
+pki_str pki_key_csr_csr_pem(const pki_key_csr *key);
+
+/**
+ * The SPIFFE ID that it asks for. Lives as long as `key`.
+ *
+ * @param key Not NULL.
+ */
+pki_str pki_key_csr_spiffe_id(const pki_key_csr *key);
+
+/**
+ * Frees key and request and wipes the key. NULL is no error.
+ *
+ * @param key May be NULL. Not to be used any more.
+ */
+void pki_key_csr_free(pki_key_csr *key);
+
+/**
+ * A configuration with everything as the library has it.
+ *
+ * @param out Not NULL. The new handle, to be freed by `pki_config_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_new(pki_config **out,
+                          pki_error **error);
+
+/**
+ * The trust domain of every certificate: a DNS name of two labels or more. It is set when the
+ * hierarchy is made and refused later if it differs. `PKI_ERR_INVALID_TRUST_DOMAIN`,
+ * `PKI_ERR_INVALID_SPIFFE_ID`.
+ *
+ * @param config Not NULL.
+ * @param trust_domain UTF-8, `trust_domain_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_set_trust_domain(pki_config *config,
+                                       const char *trust_domain,
+                                       size_t trust_domain_len,
+                                       pki_error **error);
+
+/**
+ * How long an SVID lives where the request doesn't say: 60 to 86400 seconds. What is out of
+ * range is refused when a manager is made.
+ *
+ * @param config Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_set_svid_ttl(pki_config *config,
+                                   uint64_t seconds,
+                                   pki_error **error);
+
+/**
+ * How long an SVID lives at most; longer requests are cut to it. 60 to 86400 seconds. What is
+ * out of range is refused when a manager is made.
+ *
+ * @param config Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_set_max_svid_ttl(pki_config *config,
+                                       uint64_t seconds,
+                                       pki_error **error);
+
+/**
+ * How new intermediates are constrained: `trust-domain`, `none` (for peers on stock rustls) or
+ * `dns:a.example,b.example`. `PKI_ERR_INVALID_ARGUMENT`.
+ *
+ * @param config Not NULL.
+ * @param mode UTF-8, `mode_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_set_name_constraints(pki_config *config,
+                                           const char *mode,
+                                           size_t mode_len,
+                                           pki_error **error);
+
+/**
+ * The common name of a CA, 1 to 64 characters; matters when the hierarchy is made.
+ * `PKI_ERR_INVALID_ARGUMENT` for a kind that stands for nothing; a name that can't be meant is
+ * refused when a manager is made.
+ *
+ * @param config Not NULL.
+ * @param common_name UTF-8, `common_name_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_set_ca_common_name(pki_config *config,
+                                         pki_ca_kind kind,
+                                         const char *common_name,
+                                         size_t common_name_len,
+                                         pki_error **error);
+
+/**
+ * How long the root lives, in seconds: a day to 3650 days; matters when the hierarchy is made.
+ * What is out of range is refused when a manager is made.
+ *
+ * @param config Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_set_root_lifetime(pki_config *config,
+                                        uint64_t seconds,
+                                        pki_error **error);
+
+/**
+ * How long the intermediates live, in seconds: a day to 730 days; matters when the hierarchy is
+ * made. What is out of range is refused when a manager is made.
+ *
+ * @param config Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_set_intermediate_lifetime(pki_config *config,
+                                                uint64_t seconds,
+                                                pki_error **error);
+
+/**
+ * Allows requests to ask for DNS names below a suffix (`svc.example.com`). Can be called
+ * several times. What is no DNS name is refused when a manager is made.
+ *
+ * @param config Not NULL.
+ * @param suffix UTF-8, `suffix_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_allow_dns_suffix(pki_config *config,
+                                       const char *suffix,
+                                       size_t suffix_len,
+                                       pki_error **error);
+
+/**
+ * The passphrase that encrypts the CA keys in the database. It is copied, and the copy wiped
+ * when no longer used. `PKI_ERR_INVALID_ARGUMENT` if it is empty.
+ *
+ * Without this, `pki_config_set_passphrase_file` or `pki_config_use_development_key_file`, the
+ * environment says it: `CATALYST_PKI_KEY_PASSPHRASE`, `CATALYST_PKI_KEY_PASSPHRASE_FILE`, else
+ * a development key file.
+ *
+ * @param config Not NULL.
+ * @param passphrase UTF-8, `passphrase_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_set_passphrase(pki_config *config,
+                                     const char *passphrase,
+                                     size_t passphrase_len,
+                                     pki_error **error);
+
+/**
+ * Takes the passphrase from a file, when the database is opened: its content without the line's
+ * end.
+ *
+ * @param config Not NULL.
+ * @param path UTF-8, `path_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_set_passphrase_file(pki_config *config,
+                                          const char *path,
+                                          size_t path_len,
+                                          pki_error **error);
+
+/**
+ * Makes up a passphrase and keeps it beside the database, in `<database>.key`: whoever copies
+ * both has the CA. For development.
+ *
+ * @param config Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_use_development_key_file(pki_config *config,
+                                               pki_error **error);
+
+/**
+ * Takes the time from a callback, for tests of what time does; NULL for the operating system's
+ * clock. `user_data` is given to it and must live as long as every manager made with this
+ * configuration.
+ *
+ * @param config Not NULL.
+ * @param user_data Given to the callback; may be NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_set_clock(pki_config *config,
+                                pki_clock_callback callback,
+                                void *user_data,
+                                pki_error **error);
+
+/**
+ * Frees a configuration. NULL is no error.
+ *
+ * @param config May be NULL. Not to be used any more.
+ */
+void pki_config_free(pki_config *config);
+
+/**
+ * Opens the CA in a database file (SQLite), and makes the file if there is none, for its owner
+ * alone (mode 0600). `config` may be NULL. Then comes `pki_manager_initialize` or
+ * `pki_manager_load`.
+ *
+ * `PKI_ERR_WRONG_PASSPHRASE` (nothing is changed then), `PKI_ERR_STORE_TOO_NEW`,
+ * `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_INVALID_ARGUMENT` (a configuration that can't be
+ * meant), `PKI_ERR_CORRUPT_CA_STATE`.
+ *
+ * @param path UTF-8, `path_len` bytes; not NULL.
+ * @param config May be NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_manager_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_open(const char *path,
+                            size_t path_len,
+                            const pki_config *config,
+                            pki_manager **out,
+                            pki_error **error);
+
+/**
+ * A CA in memory that is gone with its manager: for tests. `config` may be NULL.
+ * `PKI_ERR_INVALID_ARGUMENT`.
+ *
+ * @param config May be NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_manager_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_new_in_memory(const pki_config *config,
+                                     pki_manager **out,
+                                     pki_error **error);
+
+/**
+ * Makes the hierarchy, in one transaction, or loads it where there is one already; calling it
+ * again changes nothing. `PKI_ERR_INVALID_TRUST_DOMAIN`, `PKI_ERR_TRUST_DOMAIN_MISMATCH`,
+ * `PKI_ERR_CORRUPT_CA_STATE`, `PKI_ERR_WRONG_PASSPHRASE`, `PKI_ERR_STORE_UNAVAILABLE`,
+ * `PKI_ERR_KEY_BACKEND_FAILED`, `PKI_ERR_SHUT_DOWN`.
+ *
+ * @param manager Not NULL.
+ * @param out May be NULL. The new handle, to be freed by `pki_fingerprints_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_initialize(const pki_manager *manager,
+                                  pki_fingerprints **out,
+                                  pki_error **error);
+
+/**
+ * Loads the hierarchy where there is one; `*out` is false where there is none. Fails as
+ * `pki_manager_initialize` does.
+ *
+ * @param manager Not NULL.
+ * @param out May be NULL. Written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_load(const pki_manager *manager,
+                            bool *out,
+                            pki_error **error);
+
+/**
+ * Whether this manager has its hierarchy at hand; asks nobody. False for NULL.
+ *
+ * @param manager Not NULL.
+ */
+bool pki_manager_is_initialized(const pki_manager *manager);
+
+/**
+ * The configured trust domain. Lives as long as `manager`.
+ *
+ * @param manager Not NULL.
+ */
+pki_str pki_manager_trust_domain(const pki_manager *manager);
+
+/**
+ * Issues a certificate for the key of a request. When it returns, the certificate is durably in
+ * the store; where it can't be stored, none is returned.
+ *
+ * `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_INVALID_ARGUMENT`,
+ * `PKI_ERR_IDENTITY_DENIED`, `PKI_ERR_INVALID_CSR`, `PKI_ERR_KEY_ALGORITHM_NOT_ALLOWED`,
+ * `PKI_ERR_CSR_SIGNATURE_INVALID`, `PKI_ERR_CSR_NOT_ALLOWED`, `PKI_ERR_SPIFFE_ID_MISMATCH`,
+ * `PKI_ERR_CSR_WITHOUT_SPIFFE_ID`, `PKI_ERR_DNS_NAME_NOT_ALLOWED`,
+ * `PKI_ERR_SIGNING_CA_UNAVAILABLE`, `PKI_ERR_SIGNING_CA_EXPIRED`,
+ * `PKI_ERR_SIGNING_CA_REVOKED`, `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_STRUCT_SIZE`.
+ *
+ * @param manager Not NULL.
+ * @param request Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_signed_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_sign(const pki_manager *manager,
+                            const pki_sign_request *request,
+                            pki_signed **out,
+                            pki_error **error);
+
+/**
+ * The CA certificates, for those who verify. `PKI_ERR_NOT_INITIALIZED`,
+ * `PKI_ERR_STORE_UNAVAILABLE`.
+ *
+ * @param manager Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_bundle_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_bundle(const pki_manager *manager,
+                              pki_bundle **out,
+                              pki_error **error);
+
+/**
+ * Denies an identity: it gets no new certificate from now on. `*out` are its certificates that
+ * have not expired yet. Denying again changes the reason, 1 to 1024 bytes.
+ * `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_INVALID_ARGUMENT`, `PKI_ERR_NOT_INITIALIZED`,
+ * `PKI_ERR_STORE_UNAVAILABLE`.
+ *
+ * @param manager Not NULL.
+ * @param spiffe_id UTF-8, `spiffe_id_len` bytes; not NULL.
+ * @param reason UTF-8, `reason_len` bytes; not NULL.
+ * @param out May be NULL. The new handle, to be freed by `pki_expiring_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_deny(const pki_manager *manager,
+                            const char *spiffe_id,
+                            size_t spiffe_id_len,
+                            const char *reason,
+                            size_t reason_len,
+                            pki_expiring **out,
+                            pki_error **error);
+
+/**
+ * Takes an identity off the deny list; `*out` says whether it was on it.
+ * `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+ *
+ * @param manager Not NULL.
+ * @param spiffe_id UTF-8, `spiffe_id_len` bytes; not NULL.
+ * @param out May be NULL. Written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_allow(const pki_manager *manager,
+                             const char *spiffe_id,
+                             size_t spiffe_id_len,
+                             bool *out,
+                             pki_error **error);
+
+/**
+ * The deny list. `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+ *
+ * @param manager Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_deny_list_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_deny_list(const pki_manager *manager,
+                                 pki_deny_list **out,
+                                 pki_error **error);
+
+/**
+ * How the CA is. `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_SHUT_DOWN`, and as
+ * `pki_manager_initialize` where the hierarchy has changed.
+ *
+ * @param manager Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_status_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_status(const pki_manager *manager,
+                              pki_status **out,
+                              pki_error **error);
+
+/**
+ * Deletes the records of leaves that expired over 24 hours ago; `*out` says how many. It works
+ * in batches and lets others issue in between, so with many records it may take minutes.
+ * `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+ *
+ * @param manager Not NULL.
+ * @param out May be NULL. Written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_purge(const pki_manager *manager,
+                             uint64_t *out,
+                             pki_error **error);
+
+/**
+ * Forgets hierarchy and keys: every later call fails with `PKI_ERR_SHUT_DOWN`. Calls of other
+ * threads that have begun end as they would have. Never waits for them.
+ *
+ * @param manager Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_shutdown(const pki_manager *manager,
+                                pki_error **error);
+
+/**
+ * Frees a manager and closes its database. NULL is no error. No other thread may be in a call
+ * with it, or use it afterwards; what it has returned lives on by itself.
+ *
+ * @param manager May be NULL. Not to be used any more.
+ */
+void pki_manager_free(pki_manager *manager);
+
+/**
+ * The root's: what services pin. Lives as long as `fingerprints`.
+ *
+ * @param fingerprints Not NULL.
+ */
+pki_str pki_fingerprints_root(const pki_fingerprints *fingerprints);
+
+/**
+ * The Services CA's. Lives as long as `fingerprints`.
+ *
+ * @param fingerprints Not NULL.
+ */
+pki_str pki_fingerprints_services_ca(const pki_fingerprints *fingerprints);
+
+/**
+ * The Transport CA's. Lives as long as `fingerprints`.
+ *
+ * @param fingerprints Not NULL.
+ */
+pki_str pki_fingerprints_transport_ca(const pki_fingerprints *fingerprints);
+
+/**
+ * Frees fingerprints. NULL is no error.
+ *
+ * @param fingerprints May be NULL. Not to be used any more.
+ */
+void pki_fingerprints_free(pki_fingerprints *fingerprints);
+
+/**
+ * The certificate. Lives as long as `certificate`.
+ *
+ * @param certificate Not NULL.
+ */
+pki_str pki_signed_certificate_pem(const pki_signed *certificate);
+
+/**
+ * The certificate and the CA that signed it: what a TLS peer must be sent. Lives as long as
+ * `certificate`.
+ *
+ * @param certificate Not NULL.
+ */
+pki_str pki_signed_tls_chain_pem(const pki_signed *certificate);
+
+/**
+ * How many certificates stand above it: the CA that signed it, then the root.
+ *
+ * @param certificate Not NULL.
+ */
+size_t pki_signed_chain_len(const pki_signed *certificate);
+
+/**
+ * A certificate above it; 0 is the CA that signed it. Empty beyond the end. Lives as long as
+ * `certificate`.
+ *
+ * @param certificate Not NULL.
+ */
+pki_str pki_signed_chain_pem(const pki_signed *certificate, size_t index);
+
+/**
+ * SHA-256 of its DER, base64url without padding. Lives as long as `certificate`.
+ *
+ * @param certificate Not NULL.
+ */
+pki_str pki_signed_fingerprint(const pki_signed *certificate);
+
+/**
+ * Its serial number: hex, lower case. Lives as long as `certificate`.
+ *
+ * @param certificate Not NULL.
+ */
+pki_str pki_signed_serial(const pki_signed *certificate);
+
+/**
+ * The last moment of its validity, in milliseconds since 1970-01-01T00:00:00Z.
+ *
+ * @param certificate Not NULL.
+ */
+int64_t pki_signed_expires_at(const pki_signed *certificate);
+
+/**
+ * When to renew it, half of its life: milliseconds since 1970-01-01T00:00:00Z.
+ *
+ * @param certificate Not NULL.
+ */
+int64_t pki_signed_renew_after(const pki_signed *certificate);
+
+/**
+ * Frees it, and the texts borrowed from it. NULL is no error.
+ *
+ * @param certificate May be NULL. Not to be used any more.
+ */
+void pki_signed_free(pki_signed *certificate);
+
+/**
+ * The trust domain. Lives as long as `bundle`.
+ *
+ * @param bundle Not NULL.
+ */
+pki_str pki_bundle_trust_domain(const pki_bundle *bundle);
+
+/**
+ * The intermediates of a segment in one text, newest first: the anchors for its peers. Empty
+ * for a segment that there isn't. Lives as long as `bundle`.
+ *
+ * @param bundle Not NULL.
+ */
+pki_str pki_bundle_anchors_pem(const pki_bundle *bundle, pki_segment segment);
+
+/**
+ * How many intermediates a segment has.
+ *
+ * @param bundle Not NULL.
+ */
+size_t pki_bundle_anchors_len(const pki_bundle *bundle, pki_segment segment);
+
+/**
+ * One intermediate of a segment, 0 being the newest. Empty beyond the end. Lives as long as
+ * `bundle`.
+ *
+ * @param bundle Not NULL.
+ */
+pki_str pki_bundle_anchor_pem(const pki_bundle *bundle, pki_segment segment, size_t index);
+
+/**
+ * The intermediates of a segment, newest first, then the root, in one text: for tools that want
+ * a full chain, never as anchors of peers. Lives as long as `bundle`.
+ *
+ * @param bundle Not NULL.
+ */
+pki_str pki_bundle_full_chain_pem(const pki_bundle *bundle, pki_segment segment);
+
+/**
+ * The root: what anchors are held against (`pki_policy_builder_pin_roots_pem`). Lives as long as
+ * `bundle`.
+ *
+ * @param bundle Not NULL.
+ */
+pki_str pki_bundle_root_pem(const pki_bundle *bundle);
+
+/**
+ * `v` and a digest of the certificates: the same content has the same version. Lives as long as
+ * `bundle`.
+ *
+ * @param bundle Not NULL.
+ */
+pki_str pki_bundle_version(const pki_bundle *bundle);
+
+/**
+ * Grows by one at each change of the hierarchy.
+ *
+ * @param bundle Not NULL.
+ */
+uint64_t pki_bundle_sequence(const pki_bundle *bundle);
+
+/**
+ * When the first of its certificates expires: milliseconds since 1970-01-01T00:00:00Z.
+ *
+ * @param bundle Not NULL.
+ */
+int64_t pki_bundle_expires_at(const pki_bundle *bundle);
+
+/**
+ * Frees it, and the texts borrowed from it. NULL is no error.
+ *
+ * @param bundle May be NULL. Not to be used any more.
+ */
+void pki_bundle_free(pki_bundle *bundle);
+
+/**
+ * How many there are; 0 for NULL.
+ *
+ * @param expiring Not NULL.
+ */
+size_t pki_expiring_len(const pki_expiring *expiring);
+
+/**
+ * The serial number of one: hex, lower case; empty beyond the end. Lives as long as `expiring`.
+ *
+ * @param expiring Not NULL.
+ */
+pki_str pki_expiring_serial(const pki_expiring *expiring, size_t index);
+
+/**
+ * When one expires: milliseconds since 1970-01-01T00:00:00Z; 0 beyond the end.
+ *
+ * @param expiring Not NULL.
+ */
+int64_t pki_expiring_expires_at(const pki_expiring *expiring, size_t index);
+
+/**
+ * Frees it, and the texts borrowed from it. NULL is no error.
+ *
+ * @param expiring May be NULL. Not to be used any more.
+ */
+void pki_expiring_free(pki_expiring *expiring);
+
+/**
+ * How many identities are denied; 0 for NULL.
+ *
+ * @param list Not NULL.
+ */
+size_t pki_deny_list_len(const pki_deny_list *list);
+
+/**
+ * A denied identity; empty beyond the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_deny_list_spiffe_id(const pki_deny_list *list, size_t index);
+
+/**
+ * Why it is denied; empty beyond the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_deny_list_reason(const pki_deny_list *list, size_t index);
+
+/**
+ * Since when: milliseconds since 1970-01-01T00:00:00Z; 0 beyond the end.
+ *
+ * @param list Not NULL.
+ */
+int64_t pki_deny_list_denied_at(const pki_deny_list *list, size_t index);
+
+/**
+ * Frees it, and the texts borrowed from it. NULL is no error.
+ *
+ * @param list May be NULL. Not to be used any more.
+ */
+void pki_deny_list_free(pki_deny_list *list);
+
+/**
+ * An empty list.
+ *
+ * @param out Not NULL. The new handle, to be freed by `pki_denied_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_denied_new(pki_denied **out,
+                          pki_error **error);
+
+/**
+ * Denies an identity: every certificate that bears it. `PKI_ERR_INVALID_POLICY` if it is no
+ * SPIFFE ID.
+ *
+ * @param denied Not NULL.
+ * @param spiffe_id UTF-8, `spiffe_id_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_denied_add_identity(pki_denied *denied,
+                                   const char *spiffe_id,
+                                   size_t spiffe_id_len,
+                                   pki_error **error);
+
+/**
+ * Denies one certificate, by its issuer's subject key identifier and its serial number, both in
+ * hex, in either case. `PKI_ERR_INVALID_POLICY` if one of them is no hex.
+ *
+ * @param denied Not NULL.
+ * @param issuer_key_id UTF-8, `issuer_key_id_len` bytes; not NULL.
+ * @param serial UTF-8, `serial_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_denied_add_serial(pki_denied *denied,
+                                 const char *issuer_key_id,
+                                 size_t issuer_key_id_len,
+                                 const char *serial,
+                                 size_t serial_len,
+                                 pki_error **error);
+
+/**
+ * Denies all that a CA has signed, by the serial number of the CA's own certificate in hex.
+ * `PKI_ERR_INVALID_POLICY` if it is no hex.
+ *
+ * @param denied Not NULL.
+ * @param serial UTF-8, `serial_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_denied_add_issuer(pki_denied *denied,
+                                 const char *serial,
+                                 size_t serial_len,
+                                 pki_error **error);
+
+/**
+ * Checks a peer that was verified earlier, for connections that are open when a list changes;
+ * denied CAs are not looked at. `PKI_ERR_IDENTITY_DENIED`, `PKI_ERR_SERIAL_DENIED`.
+ *
+ * @param denied Not NULL.
+ * @param svid Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_denied_check(const pki_denied *denied,
+                            const pki_svid *svid,
+                            pki_error **error);
+
+/**
+ * Frees a list; policies that were given it have copies. NULL is no error.
+ *
+ * @param denied May be NULL. Not to be used any more.
+ */
+void pki_denied_free(pki_denied *denied);
+
+/**
+ * In one word: `PKI_HEALTH_…`; 0 for NULL.
+ *
+ * @param status Not NULL.
+ */
+pki_health pki_status_health(const pki_status *status);
+
+/**
+ * The trust domain. Lives as long as `status`.
+ *
+ * @param status Not NULL.
+ */
+pki_str pki_status_trust_domain(const pki_status *status);
+
+/**
+ * Whether there is such a CA.
+ *
+ * @param status Not NULL.
+ */
+bool pki_status_has_ca(const pki_status *status, pki_ca_kind kind);
+
+/**
+ * SHA-256 of a CA certificate's DER, base64url without padding; empty where there is none.
+ * Lives as long as `status`.
+ *
+ * @param status Not NULL.
+ */
+pki_str pki_status_ca_fingerprint(const pki_status *status, pki_ca_kind kind);
+
+/**
+ * A CA's common name; empty where there is none. Lives as long as `status`.
+ *
+ * @param status Not NULL.
+ */
+pki_str pki_status_ca_common_name(const pki_status *status, pki_ca_kind kind);
+
+/**
+ * A CA's key: `ECDSA P-384`; empty where there is none. Lives as long as `status`.
+ *
+ * @param status Not NULL.
+ */
+pki_str pki_status_ca_algorithm(const pki_status *status, pki_ca_kind kind);
+
+/**
+ * When a CA expires: milliseconds since 1970-01-01T00:00:00Z; 0 where there is none.
+ *
+ * @param status Not NULL.
+ */
+int64_t pki_status_ca_expires_at(const pki_status *status, pki_ca_kind kind);
+
+/**
+ * How many active, unexpired leaves a CA has signed.
+ *
+ * @param status Not NULL.
+ */
+uint64_t pki_status_ca_issued(const pki_status *status, pki_ca_kind kind);
+
+/**
+ * How many active, unexpired leaves the whole hierarchy has.
+ *
+ * @param status Not NULL.
+ */
+uint64_t pki_status_active_certificates(const pki_status *status);
+
+/**
+ * How many identities are denied.
+ *
+ * @param status Not NULL.
+ */
+uint64_t pki_status_denied_identities(const pki_status *status);
+
+/**
+ * How many warnings there are: what somebody should do something about.
+ *
+ * @param status Not NULL.
+ */
+size_t pki_status_warnings_len(const pki_status *status);
+
+/**
+ * What is wrong and what to do; empty beyond the end. Lives as long as `status`.
+ *
+ * @param status Not NULL.
+ */
+pki_str pki_status_warning(const pki_status *status, size_t index);
+
+/**
+ * Whether a warning is urgent.
+ *
+ * @param status Not NULL.
+ */
+bool pki_status_warning_is_critical(const pki_status *status, size_t index);
+
+/**
+ * How many notices there are: what somebody should know.
+ *
+ * @param status Not NULL.
+ */
+size_t pki_status_notices_len(const pki_status *status);
+
+/**
+ * A notice; empty beyond the end. Lives as long as `status`.
+ *
+ * @param status Not NULL.
+ */
+pki_str pki_status_notice(const pki_status *status, size_t index);
+
+/**
+ * Frees it, and the texts borrowed from it. NULL is no error.
+ *
+ * @param status May be NULL. Not to be used any more.
+ */
+void pki_status_free(pki_status *status);
+
+/**
+ * An empty one.
+ *
+ * @param out Not NULL. The new handle, to be freed by `pki_chain_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_chain_new(pki_chain **out,
+                         pki_error **error);
+
+/**
+ * Adds a certificate, DER, as it is: whether it is one shows when it is verified.
+ *
+ * @param chain Not NULL.
+ * @param der `der_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_chain_add_der(pki_chain *chain,
+                             const uint8_t *der,
+                             size_t der_len,
+                             pki_error **error);
+
+/**
+ * Adds the certificates of a PEM text, one or more, in their order. Adds none of them on
+ * failure. `PKI_ERR_MALFORMED_CERTIFICATE` if there is none in it, or a block that is no
+ * certificate.
+ *
+ * @param chain Not NULL.
+ * @param pem UTF-8, `pem_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_chain_add_pem(pki_chain *chain,
+                             const char *pem,
+                             size_t pem_len,
+                             pki_error **error);
+
+/**
+ * How many there are; 0 for NULL.
+ *
+ * @param chain Not NULL.
+ */
+size_t pki_chain_len(const pki_chain *chain);
+
+/**
+ * One of them, DER; none beyond the end. Lives as long as `chain`.
+ *
+ * @param chain Not NULL.
+ */
+pki_bytes pki_chain_der(const pki_chain *chain, size_t index);
+
+/**
+ * One of them, PEM: lines of 64 characters that end in LF; empty beyond the end. Lives as long
+ * as `chain`.
+ *
+ * @param chain Not NULL.
+ */
+pki_str pki_chain_pem(const pki_chain *chain, size_t index);
+
+/**
+ * The fingerprint of one of them: SHA-256 of its DER, base64url without padding, which is the
+ * thumbprint `x5t#S256` of RFC 8705 too. Empty beyond the end. Lives as long as `chain`.
+ *
+ * @param chain Not NULL.
+ */
+pki_str pki_chain_fingerprint(const pki_chain *chain, size_t index);
+
+/**
+ * Frees it, and what was borrowed from it. NULL is no error.
+ *
+ * @param chain May be NULL. Not to be used any more.
+ */
+void pki_chain_free(pki_chain *chain);
+
+/**
+ * Begins a policy for peers of `trust_domain` in one segment of the mesh (`PKI_SEGMENT_…`) that
+ * are clients or servers (`PKI_ROLE_…`). `PKI_ERR_INVALID_ARGUMENT`,
+ * `PKI_ERR_INVALID_SPIFFE_ID`.
+ *
+ * @param trust_domain UTF-8, `trust_domain_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_policy_builder_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_new(pki_segment segment,
+                                  pki_role role,
+                                  const char *trust_domain,
+                                  size_t trust_domain_len,
+                                  pki_policy_builder **out,
+                                  pki_error **error);
+
+/**
+ * Trusts the intermediates in a PEM text, one or more. Each must have the service types
+ * extension, as those of this library do. A root is refused.
+ *
+ * @param builder Not NULL.
+ * @param pem UTF-8, `pem_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_add_anchors_pem(pki_policy_builder *builder,
+                                              const char *pem,
+                                              size_t pem_len,
+                                              pki_error **error);
+
+/**
+ * Trusts one intermediate in DER, likewise.
+ *
+ * @param builder Not NULL.
+ * @param der `der_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_add_anchor_der(pki_policy_builder *builder,
+                                             const uint8_t *der,
+                                             size_t der_len,
+                                             pki_error **error);
+
+/**
+ * Trusts the intermediates in a PEM text for these service types of the segment: ones of an
+ * earlier implementation or of another PKI, without the extension. Where there is one, it
+ * counts instead. `PKI_ERR_INVALID_ARGUMENT` for what is no service type.
+ *
+ * @param builder Not NULL.
+ * @param pem UTF-8, `pem_len` bytes; not NULL.
+ * @param types `types_len` texts, none of them NULL; may be NULL if there are none.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_add_anchors_pem_for(pki_policy_builder *builder,
+                                                  const char *pem,
+                                                  size_t pem_len,
+                                                  const pki_str *types,
+                                                  size_t types_len,
+                                                  pki_error **error);
+
+/**
+ * Demands that one of the roots in this PEM text has signed each anchor. Can be called several
+ * times.
+ *
+ * @param builder Not NULL.
+ * @param pem UTF-8, `pem_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_pin_roots_pem(pki_policy_builder *builder,
+                                            const char *pem,
+                                            size_t pem_len,
+                                            pki_error **error);
+
+/**
+ * Demands that this root, in DER, or another that is pinned has signed each anchor.
+ *
+ * @param builder Not NULL.
+ * @param der `der_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_pin_root_der(pki_policy_builder *builder,
+                                           const uint8_t *der,
+                                           size_t der_len,
+                                           pki_error **error);
+
+/**
+ * Takes peers of a foreign trust domain: whose intermediate, which they send along, one of
+ * these roots (PEM) has signed, and whose ID one of these patterns matches.
+ * `PKI_ERR_INVALID_SPIFFE_ID` for what is no trust domain.
+ *
+ * @param builder Not NULL.
+ * @param trust_domain UTF-8, `trust_domain_len` bytes; not NULL.
+ * @param roots_pem UTF-8, `roots_pem_len` bytes; not NULL.
+ * @param allow `allow_len` texts, none of them NULL; may be NULL if there are none.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_federate(pki_policy_builder *builder,
+                                       const char *trust_domain,
+                                       size_t trust_domain_len,
+                                       const char *roots_pem,
+                                       size_t roots_pem_len,
+                                       const pki_str *allow,
+                                       size_t allow_len,
+                                       pki_error **error);
+
+/**
+ * Expects an ID, or a pattern: `spiffe://td.example/node/a` (this one),
+ * `spiffe://td.example/node/` and a star (one segment more), or two stars (one or more). Called
+ * several times, one of them must match; never called, every ID of the trust domain in this
+ * segment is taken.
+ *
+ * @param builder Not NULL.
+ * @param pattern UTF-8, `pattern_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_expect(pki_policy_builder *builder,
+                                     const char *pattern,
+                                     size_t pattern_len,
+                                     pki_error **error);
+
+/**
+ * Refuses what is denied by name, in place of an earlier list. The list is copied.
+ *
+ * @param builder Not NULL.
+ * @param denied Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_set_denied(pki_policy_builder *builder,
+                                         const pki_denied *denied,
+                                         pki_error **error);
+
+/**
+ * Looks at a revocation list, DER: of an anchor for its leaves, of a pinned root for the
+ * anchors, of a federated CA likewise. Of several lists of one CA the one with the highest
+ * number counts.
+ *
+ * @param builder Not NULL.
+ * @param der `der_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_add_crl_der(pki_policy_builder *builder,
+                                          const uint8_t *der,
+                                          size_t der_len,
+                                          pki_error **error);
+
+/**
+ * Verifies for this moment, whatever the time: milliseconds since 1970-01-01T00:00:00Z.
+ *
+ * @param builder Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_set_at(pki_policy_builder *builder,
+                                     int64_t at,
+                                     pki_error **error);
+
+/**
+ * How far this machine's clock and those of the CAs may differ, in milliseconds: the beginning
+ * and the end of every validity are off by as much. None by default.
+ *
+ * @param builder Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_set_skew(pki_policy_builder *builder,
+                                       uint64_t milliseconds,
+                                       pki_error **error);
+
+/**
+ * Takes keys and signatures of another kind too: P-256, Ed25519 or ML-DSA (`PKI_ALGORITHM_…`).
+ * P-384 alone is the default. `PKI_ERR_INVALID_ARGUMENT` for a number that stands for nothing.
+ *
+ * @param builder Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_allow_algorithm(pki_policy_builder *builder,
+                                              pki_algorithm algorithm,
+                                              pki_error **error);
+
+/**
+ * Makes the policy: looks at every anchor, and verifies what can be verified once. A builder
+ * makes one policy; afterwards it can only be freed, also when this fails.
+ *
+ * `PKI_ERR_INVALID_POLICY` (no anchors, a bad pattern, and the like),
+ * `PKI_ERR_ANCHOR_REJECTED` (an anchor that is a root, no CA, of the other segment, or not
+ * signed by a pinned root), `PKI_ERR_MALFORMED_CERTIFICATE`, `PKI_ERR_ALGORITHM_NOT_ALLOWED`,
+ * `PKI_ERR_CRL_INVALID`, `PKI_ERR_INVALID_ARGUMENT` (built already).
+ *
+ * @param builder Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_policy_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_build(pki_policy_builder *builder,
+                                    pki_policy **out,
+                                    pki_error **error);
+
+/**
+ * Frees a builder; the policy that it made lives on. NULL is no error.
+ *
+ * @param builder May be NULL. Not to be used any more.
+ */
+void pki_policy_builder_free(pki_policy_builder *builder);
+
+/**
+ * The same policy with other expected IDs and patterns, none standing for every ID of the trust
+ * domain in this segment. Cheap: the anchors are not looked at again. The new policy is freed by
+ * itself. `PKI_ERR_INVALID_POLICY`.
+ *
+ * @param policy Not NULL.
+ * @param patterns `patterns_len` texts, none of them NULL; may be NULL if there are none.
+ * @param out Not NULL. The new handle, to be freed by `pki_policy_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_with_expected(const pki_policy *policy,
+                                    const pki_str *patterns,
+                                    size_t patterns_len,
+                                    pki_policy **out,
+                                    pki_error **error);
+
+/**
+ * The same policy with another deny list, which is copied. Cheap, as
+ * `pki_policy_with_expected`.
+ *
+ * @param policy Not NULL.
+ * @param denied Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_policy_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_with_denied(const pki_policy *policy,
+                                  const pki_denied *denied,
+                                  pki_policy **out,
+                                  pki_error **error);
+
+/**
+ * The same policy for one moment: milliseconds since 1970-01-01T00:00:00Z. Cheap, as
+ * `pki_policy_with_expected`.
+ *
+ * @param policy Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_policy_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_with_at(const pki_policy *policy,
+                              int64_t at,
+                              pki_policy **out,
+                              pki_error **error);
+
+/**
+ * Frees a policy. No other thread may be verifying with it. NULL is no error.
+ *
+ * @param policy May be NULL. Not to be used any more.
+ */
+void pki_policy_free(pki_policy *policy);
+
+/**
+ * Verifies the certificate chain of a peer (its own certificate first, then what it sent along)
+ * and says who it is. Never blocks: nothing but memory is looked at.
+ *
+ * `PKI_ERR_MALFORMED_CERTIFICATE`, `PKI_ERR_CA_USED_AS_LEAF`, `PKI_ERR_SPIFFE_ID_MISSING`,
+ * `PKI_ERR_SPIFFE_ID_NOT_UNIQUE`, `PKI_ERR_PEER_ID_INVALID`, `PKI_ERR_FOREIGN_TRUST_DOMAIN`,
+ * `PKI_ERR_ALGORITHM_NOT_ALLOWED`, `PKI_ERR_UNKNOWN_CRITICAL_EXTENSION`,
+ * `PKI_ERR_PATH_RULE_VIOLATED`, `PKI_ERR_USAGE_NOT_ALLOWED`, `PKI_ERR_CERTIFICATE_EXPIRED`,
+ * `PKI_ERR_CERTIFICATE_NOT_YET_VALID`, `PKI_ERR_UNTRUSTED_ISSUER`,
+ * `PKI_ERR_SIGNATURE_INVALID`, `PKI_ERR_PATH_LENGTH_EXCEEDED`, `PKI_ERR_ISSUER_EXPIRED`,
+ * `PKI_ERR_ISSUER_NOT_YET_VALID`, `PKI_ERR_ISSUER_REVOKED`,
+ * `PKI_ERR_NAME_CONSTRAINT_VIOLATED`, `PKI_ERR_SERVICE_TYPE_NOT_ALLOWED`,
+ * `PKI_ERR_IDENTITY_DENIED`, `PKI_ERR_SERIAL_DENIED`, `PKI_ERR_CERTIFICATE_REVOKED`,
+ * `PKI_ERR_CRL_INVALID`, `PKI_ERR_UNEXPECTED_PEER`.
+ *
+ * @param policy Not NULL.
+ * @param chain Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_svid_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_verify_peer(const pki_policy *policy,
+                           const pki_chain *chain,
+                           pki_svid **out,
+                           pki_error **error);
+
+/**
+ * Who it is. Lives as long as `svid`.
+ *
+ * @param svid Not NULL.
+ */
+pki_str pki_svid_spiffe_id(const pki_svid *svid);
+
+/**
+ * The trust domain that it belongs to. Lives as long as `svid`.
+ *
+ * @param svid Not NULL.
+ */
+pki_str pki_svid_trust_domain(const pki_svid *svid);
+
+/**
+ * Its service type; empty for an ID of a federated trust domain with another layout. Lives as
+ * long as `svid`.
+ *
+ * @param svid Not NULL.
+ */
+pki_str pki_svid_service_type(const pki_svid *svid);
+
+/**
+ * Its instance ID; empty where there is no service type. Lives as long as `svid`.
+ *
+ * @param svid Not NULL.
+ */
+pki_str pki_svid_instance_id(const pki_svid *svid);
+
+/**
+ * SHA-256 of its certificate's DER, base64url without padding. Lives as long as `svid`.
+ *
+ * @param svid Not NULL.
+ */
+pki_str pki_svid_fingerprint(const pki_svid *svid);
+
+/**
+ * Its certificate's serial number: hex, lower case. Lives as long as `svid`.
+ *
+ * @param svid Not NULL.
+ */
+pki_str pki_svid_serial(const pki_svid *svid);
+
+/**
+ * When its certificate begins: milliseconds since 1970-01-01T00:00:00Z.
+ *
+ * @param svid Not NULL.
+ */
+int64_t pki_svid_not_before(const pki_svid *svid);
+
+/**
+ * When its certificate ends, which a connection should not outlive: milliseconds since
+ * 1970-01-01T00:00:00Z.
+ *
+ * @param svid Not NULL.
+ */
+int64_t pki_svid_not_after(const pki_svid *svid);
+
+/**
+ * The subject of the CA that signed it: `CN=Catalyst Services CA`. Lives as long as `svid`.
+ *
+ * @param svid Not NULL.
+ */
+pki_str pki_svid_issuer(const pki_svid *svid);
+
+/**
+ * That CA's subject key identifier, hex, lower case: with the serial number it names the
+ * certificate in a deny list. Lives as long as `svid`.
+ *
+ * @param svid Not NULL.
+ */
+pki_str pki_svid_issuer_key_id(const pki_svid *svid);
+
+/**
+ * Frees it, and the texts borrowed from it. NULL is no error.
+ *
+ * @param svid May be NULL. Not to be used any more.
+ */
+void pki_svid_free(pki_svid *svid);
+
+/**
+ * A policy without anchors, by which nothing is valid yet: for any usage, P-384 only.
+ *
+ * @param out Not NULL. The new handle, to be freed by `pki_path_policy_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_new(pki_path_policy **out,
+                               pki_error **error);
+
+/**
+ * Trusts CA certificates. `PKI_ERR_MALFORMED_CERTIFICATE` for what is none; then none of them
+ * is trusted.
+ *
+ * @param policy Not NULL.
+ * @param anchors Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_add_anchors(pki_path_policy *policy,
+                                       const pki_chain *anchors,
+                                       pki_error **error);
+
+/**
+ * Verifies for this moment: milliseconds since 1970-01-01T00:00:00Z. The present by default.
+ *
+ * @param policy Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_set_at(pki_path_policy *policy,
+                                  int64_t at,
+                                  pki_error **error);
+
+/**
+ * What the certificate is for: `PKI_USAGE_…`. `PKI_ERR_INVALID_ARGUMENT` for another number.
+ *
+ * @param policy Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_set_usage(pki_path_policy *policy,
+                                     pki_usage usage,
+                                     pki_error **error);
+
+/**
+ * What the certificate is for, as the object identifier of a purpose: `1.3.6.1.5.5.7.3.8` for
+ * time stamping. `PKI_ERR_INVALID_ARGUMENT` for what is none.
+ *
+ * @param policy Not NULL.
+ * @param oid UTF-8, `oid_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_set_purpose(pki_path_policy *policy,
+                                       const char *oid,
+                                       size_t oid_len,
+                                       pki_error **error);
+
+/**
+ * Demands a DNS name. All names that are demanded must be in the certificate.
+ *
+ * @param policy Not NULL.
+ * @param name UTF-8, `name_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_add_dns_name(pki_path_policy *policy,
+                                        const char *name,
+                                        size_t name_len,
+                                        pki_error **error);
+
+/**
+ * Demands an IP address: `192.0.2.1`, `2001:db8::1`. `PKI_ERR_INVALID_ARGUMENT` for what is
+ * none.
+ *
+ * @param policy Not NULL.
+ * @param address UTF-8, `address_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_add_ip_address(pki_path_policy *policy,
+                                          const char *address,
+                                          size_t address_len,
+                                          pki_error **error);
+
+/**
+ * Demands a mail address.
+ *
+ * @param policy Not NULL.
+ * @param address UTF-8, `address_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_add_email(pki_path_policy *policy,
+                                     const char *address,
+                                     size_t address_len,
+                                     pki_error **error);
+
+/**
+ * Looks at a revocation list, DER. One whose issuer is in the path is held against what that
+ * issuer signed. `PKI_ERR_CRL_INVALID`.
+ *
+ * @param policy Not NULL.
+ * @param der `der_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_add_crl_der(pki_path_policy *policy,
+                                       const uint8_t *der,
+                                       size_t der_len,
+                                       pki_error **error);
+
+/**
+ * Takes keys and signatures of another kind too (`PKI_ALGORITHM_…`).
+ * `PKI_ERR_INVALID_ARGUMENT` for a number that stands for nothing.
+ *
+ * @param policy Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_allow_algorithm(pki_path_policy *policy,
+                                           pki_algorithm algorithm,
+                                           pki_error **error);
+
+/**
+ * The most CAs between leaf and anchor, self-issued ones not counted; over 6 there are never.
+ *
+ * @param policy Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_set_max_depth(pki_path_policy *policy,
+                                         size_t depth,
+                                         pki_error **error);
+
+/**
+ * Holds paths against rules beyond RFC 5280: `PKI_PROFILE_…`. `PKI_ERR_INVALID_ARGUMENT` for
+ * another number.
+ *
+ * @param policy Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_set_profile(pki_path_policy *policy,
+                                       pki_profile profile,
+                                       pki_error **error);
+
+/**
+ * Frees a policy. NULL is no error.
+ *
+ * @param policy May be NULL. Not to be used any more.
+ */
+void pki_path_policy_free(pki_path_policy *policy);
+
+/**
+ * Validates a certification path (RFC 5280 6) from the first certificate of `chain` by the others,
+ * in any order, to an anchor. `*out` is the path: the leaf, the CAs above it, the anchor last.
+ * Never blocks: nothing but memory is looked at.
+ *
+ * Fails with an error of the 500s, by the rule that failed, or `PKI_ERR_INVALID_ARGUMENT` (over
+ * 128 certificates).
+ *
+ * @param policy Not NULL.
+ * @param chain Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_chain_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_verify_path(const pki_path_policy *policy,
+                           const pki_chain *chain,
+                           pki_chain **out,
+                           pki_error **error);
+
+/**
+ * Gives events of this level and the more important ones to a callback; NULL for silence, which
+ * is how a program begins. When it returns, the callback that was set before is not running and
+ * won't run again: what it was given as `user_data` may go. Any thread.
+ *
+ * `PKI_ERR_INVALID_ARGUMENT`: a level that stands for nothing, or called from a callback.
+ *
+ * @param user_data Given to the callback; may be NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_log_set(pki_log_callback callback,
+                       void *user_data,
+                       pki_log_level level,
+                       pki_error **error);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+/** For `pki_sign_request.ttl_seconds`: as the manager is configured. */
+#define PKI_TTL_CONFIGURED INT64_MIN
+
+/** The beginning of every `pki_sign_request`. */
+#define PKI_SIGN_REQUEST_INIT \
+  { sizeof(pki_sign_request), {NULL, 0}, {NULL, 0}, {NULL, 0}, PKI_TTL_CONFIGURED, 0, 0 }
+
+/** A string literal as the two arguments of a text: `pki_spiffe_id_parse(PKI_LIT("…"), &id, NULL)`.
+ */
+#define PKI_LIT(literal) ("" literal), (sizeof(literal) - 1)
+
+/** A `pki_str` as the two arguments of a text. */
+#define PKI_ARG(text) (text).data, (text).len
+
+/** A C string as a `pki_str`, which lives as long as the string; NULL gives the text that is none.
+ */
+static inline pki_str pki_str_of(const char *text) {
+  pki_str str;
+  str.data = text;
+  str.len = text == NULL ? 0 : strlen(text);
+  return str;
+}
+
+#endif /* PKI_H */

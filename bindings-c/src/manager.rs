@@ -1,0 +1,236 @@
+//! The certificate authority.
+
+use std::{path::Path, sync::Arc};
+
+use catalyst_pki::{
+    Error,
+    authority::{
+        CertificateManager, Fingerprints, SignRequest,
+        signer::LocalKeys,
+        store::{MemoryStore, SqliteStore, Store},
+    },
+};
+
+use crate::{
+    bundle::pki_bundle,
+    config::pki_config,
+    deny::{pki_deny_list, pki_expiring},
+    signed::pki_signed,
+    status::pki_status,
+    text::{Text, pki_str},
+};
+
+/// A certificate authority: a root, a Services CA and a Transport CA in a store.
+///
+/// Threads may share one and call it at once, all functions but `pki_manager_free`. Several managers
+/// and several processes may work on one database file.
+///
+/// Calls block: on a database file until what they store is on the disk, and where another process
+/// holds the database's lock for up to 10 seconds, after which they fail with
+/// `PKI_ERR_STORE_UNAVAILABLE`, which is retryable. Nothing has happened then. A call that has begun
+/// can't be cancelled. A manager in memory never waits for anything but other threads.
+pub struct pki_manager {
+    manager: CertificateManager,
+    trust_domain: Text,
+}
+
+impl pki_manager {
+    fn new(
+        store: Arc<dyn Store>,
+        config: catalyst_pki::authority::ManagerConfig,
+    ) -> catalyst_pki::Result<Self> {
+        let manager = CertificateManager::new(store, Arc::new(LocalKeys), config)?;
+        let trust_domain = manager.trust_domain().as_str().into();
+        Ok(pki_manager { manager, trust_domain })
+    }
+}
+
+/// The fingerprints of a hierarchy: SHA-256 of each CA certificate's DER, base64url without padding.
+///
+/// Never changed once made: any number of threads may read one.
+pub struct pki_fingerprints {
+    root: Text,
+    services_ca: Text,
+    transport_ca: Text,
+}
+
+impl From<Fingerprints> for pki_fingerprints {
+    fn from(fingerprints: Fingerprints) -> Self {
+        pki_fingerprints {
+            root: fingerprints.root_fingerprint.into(),
+            services_ca: fingerprints.services_ca_fingerprint.into(),
+            transport_ca: fingerprints.transport_ca_fingerprint.into(),
+        }
+    }
+}
+
+/// For `pki_sign_request.flags`: takes a CSR that names no SPIFFE ID. Only for callers that have
+/// checked by other means who sent the request.
+pub const PKI_SIGN_CSR_WITHOUT_SPIFFE_ID: u32 = 1;
+
+/// `PKI_TTL_CONFIGURED`, which stands in the hand-written part of the header: no C literal has this
+/// value.
+const TTL_CONFIGURED: i64 = i64::MIN;
+
+/// What a certificate is asked for. Begin with `PKI_SIGN_REQUEST_INIT` and set what differs.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct pki_sign_request {
+    /// `sizeof(pki_sign_request)`, which `PKI_SIGN_REQUEST_INIT` sets.
+    pub struct_size: usize,
+    /// The certificate signing request, PEM. Must be given.
+    pub csr_pem: pki_str,
+    /// The service type of the workload: `orchestrator`, `auth`, `node`, `gateway`, `envoy/app`,
+    /// `envoy/transport`. Must be given.
+    pub service_type: pki_str,
+    /// Its instance ID. Must be given.
+    pub instance_id: pki_str,
+    /// How long the certificate shall live, in seconds; cut to what is configured.
+    /// `PKI_TTL_CONFIGURED`, which `PKI_SIGN_REQUEST_INIT` sets: as configured.
+    pub ttl_seconds: i64,
+    /// 0, or `PKI_SIGN_…` together.
+    pub flags: u32,
+    /// 0.
+    pub reserved: u32,
+}
+
+export! {
+    /// Opens the CA in a database file (SQLite), and makes the file if there is none, for its owner
+    /// alone (mode 0600). `config` may be NULL. Then comes `pki_manager_initialize` or
+    /// `pki_manager_load`.
+    ///
+    /// `PKI_ERR_WRONG_PASSPHRASE` (nothing is changed then), `PKI_ERR_STORE_TOO_NEW`,
+    /// `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_INVALID_ARGUMENT` (a configuration that can't be
+    /// meant), `PKI_ERR_CORRUPT_CA_STATE`.
+    fn pki_manager_open(path: &str, config: Option<&pki_config>) -> New<pki_manager> {
+        let config = pki_config::copied(config);
+        let store = SqliteStore::open(Path::new(path), &config.protection()?)?;
+        pki_manager::new(Arc::new(store), config.manager)
+    }
+
+    /// A CA in memory that is gone with its manager: for tests. `config` may be NULL.
+    /// `PKI_ERR_INVALID_ARGUMENT`.
+    fn pki_manager_new_in_memory(config: Option<&pki_config>) -> New<pki_manager> {
+        pki_manager::new(Arc::new(MemoryStore::new()?), pki_config::copied(config).manager)
+    }
+
+    /// Makes the hierarchy, in one transaction, or loads it where there is one already; calling it
+    /// again changes nothing. `PKI_ERR_INVALID_TRUST_DOMAIN`, `PKI_ERR_TRUST_DOMAIN_MISMATCH`,
+    /// `PKI_ERR_CORRUPT_CA_STATE`, `PKI_ERR_WRONG_PASSPHRASE`, `PKI_ERR_STORE_UNAVAILABLE`,
+    /// `PKI_ERR_KEY_BACKEND_FAILED`, `PKI_ERR_SHUT_DOWN`.
+    fn pki_manager_initialize(manager: &pki_manager) -> OptionalNew<pki_fingerprints> {
+        Ok(manager.manager.initialize()?.into())
+    }
+
+    /// Loads the hierarchy where there is one; `*out` is false where there is none. Fails as
+    /// `pki_manager_initialize` does.
+    fn pki_manager_load(manager: &pki_manager) -> OptionalValue<bool> {
+        manager.manager.load()
+    }
+
+    /// Whether this manager has its hierarchy at hand; asks nobody. False for NULL.
+    fn pki_manager_is_initialized(manager: &pki_manager) -> bool {
+        manager.manager.is_initialized()
+    }
+
+    /// The configured trust domain. Lives as long as `manager`.
+    fn pki_manager_trust_domain(manager: &pki_manager) -> pki_str {
+        manager.trust_domain.lend()
+    }
+
+    /// Issues a certificate for the key of a request. When it returns, the certificate is durably in
+    /// the store; where it can't be stored, none is returned.
+    ///
+    /// `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_INVALID_ARGUMENT`,
+    /// `PKI_ERR_IDENTITY_DENIED`, `PKI_ERR_INVALID_CSR`, `PKI_ERR_KEY_ALGORITHM_NOT_ALLOWED`,
+    /// `PKI_ERR_CSR_SIGNATURE_INVALID`, `PKI_ERR_CSR_NOT_ALLOWED`, `PKI_ERR_SPIFFE_ID_MISMATCH`,
+    /// `PKI_ERR_CSR_WITHOUT_SPIFFE_ID`, `PKI_ERR_DNS_NAME_NOT_ALLOWED`,
+    /// `PKI_ERR_SIGNING_CA_UNAVAILABLE`, `PKI_ERR_SIGNING_CA_EXPIRED`,
+    /// `PKI_ERR_SIGNING_CA_REVOKED`, `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_STRUCT_SIZE`.
+    fn pki_manager_sign(manager: &pki_manager, request: Struct<pki_sign_request>) -> New<pki_signed> {
+        let required = |text: &'static str, given: Option<_>| given.ok_or(Error::NullArgument(text));
+        let csr_pem = required("request.csr_pem", request.csr_pem.given("request.csr_pem")?)?;
+        let service_type =
+            required("request.service_type", request.service_type.given("request.service_type")?)?;
+        let instance_id =
+            required("request.instance_id", request.instance_id.given("request.instance_id")?)?;
+        if request.flags & !PKI_SIGN_CSR_WITHOUT_SPIFFE_ID != 0 || request.reserved != 0 {
+            return Err(crate::config::unknown("request.flags", request.flags));
+        }
+        let mut sign = SignRequest::new(csr_pem, service_type.parse()?, instance_id);
+        sign.ttl_seconds = Some(request.ttl_seconds).filter(|seconds| *seconds != TTL_CONFIGURED);
+        sign.require_csr_spiffe_id = request.flags & PKI_SIGN_CSR_WITHOUT_SPIFFE_ID == 0;
+        Ok(manager.manager.sign_csr(&sign)?.into())
+    }
+
+    /// The CA certificates, for those who verify. `PKI_ERR_NOT_INITIALIZED`,
+    /// `PKI_ERR_STORE_UNAVAILABLE`.
+    fn pki_manager_bundle(manager: &pki_manager) -> New<pki_bundle> {
+        Ok(manager.manager.ca_bundle()?.into())
+    }
+
+    /// Denies an identity: it gets no new certificate from now on. `*out` are its certificates that
+    /// have not expired yet. Denying again changes the reason, 1 to 1024 bytes.
+    /// `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_INVALID_ARGUMENT`, `PKI_ERR_NOT_INITIALIZED`,
+    /// `PKI_ERR_STORE_UNAVAILABLE`.
+    fn pki_manager_deny(manager: &pki_manager, spiffe_id: &str, reason: &str) -> OptionalNew<pki_expiring> {
+        Ok(manager.manager.deny_identity(spiffe_id, reason)?.into())
+    }
+
+    /// Takes an identity off the deny list; `*out` says whether it was on it.
+    /// `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+    fn pki_manager_allow(manager: &pki_manager, spiffe_id: &str) -> OptionalValue<bool> {
+        manager.manager.allow_identity(spiffe_id)
+    }
+
+    /// The deny list. `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+    fn pki_manager_deny_list(manager: &pki_manager) -> New<pki_deny_list> {
+        Ok(manager.manager.denied_identities()?.into())
+    }
+
+    /// How the CA is. `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_SHUT_DOWN`, and as
+    /// `pki_manager_initialize` where the hierarchy has changed.
+    fn pki_manager_status(manager: &pki_manager) -> New<pki_status> {
+        Ok(manager.manager.status()?.into())
+    }
+
+    /// Deletes the records of leaves that expired over 24 hours ago; `*out` says how many. It works
+    /// in batches and lets others issue in between, so with many records it may take minutes.
+    /// `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+    fn pki_manager_purge(manager: &pki_manager) -> OptionalValue<u64> {
+        manager.manager.purge_expired()
+    }
+
+    /// Forgets hierarchy and keys: every later call fails with `PKI_ERR_SHUT_DOWN`. Calls of other
+    /// threads that have begun end as they would have. Never waits for them.
+    fn pki_manager_shutdown(manager: &pki_manager) -> Done {
+        manager.manager.shutdown();
+        Ok(())
+    }
+
+    /// Frees a manager and closes its database. NULL is no error. No other thread may be in a call
+    /// with it, or use it afterwards; what it has returned lives on by itself.
+    fn pki_manager_free(manager: Freed<pki_manager>) {
+        drop(manager);
+    }
+
+    /// The root's: what services pin. Lives as long as `fingerprints`.
+    fn pki_fingerprints_root(fingerprints: &pki_fingerprints) -> pki_str {
+        fingerprints.root.lend()
+    }
+
+    /// The Services CA's. Lives as long as `fingerprints`.
+    fn pki_fingerprints_services_ca(fingerprints: &pki_fingerprints) -> pki_str {
+        fingerprints.services_ca.lend()
+    }
+
+    /// The Transport CA's. Lives as long as `fingerprints`.
+    fn pki_fingerprints_transport_ca(fingerprints: &pki_fingerprints) -> pki_str {
+        fingerprints.transport_ca.lend()
+    }
+
+    /// Frees fingerprints. NULL is no error.
+    fn pki_fingerprints_free(fingerprints: Freed<pki_fingerprints>) {
+        drop(fingerprints);
+    }
+}

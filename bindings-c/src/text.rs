@@ -1,0 +1,88 @@
+//! Texts and bytes on their way out.
+
+use std::ffi::c_char;
+
+use zeroize::Zeroizing;
+
+/// A text: UTF-8, `len` bytes at `data`.
+///
+/// One that the library returns is borrowed: it lives as long as the handle that it was taken from,
+/// which the function's comment names, and must not be freed or changed. A NUL byte stands behind
+/// it, so that `data` is a C string too, and `data` is never NULL, an absent text being empty.
+///
+/// One that is given to the library in a struct or a list is only read during the call and needs no
+/// NUL byte; `data` NULL with `len` 0 means that nothing is given.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct pki_str {
+    /// The bytes.
+    pub(crate) data: *const c_char,
+    /// How many.
+    pub(crate) len: usize,
+}
+
+/// The empty text.
+impl Default for pki_str {
+    fn default() -> Self {
+        pki_str { data: c"".as_ptr(), len: 0 }
+    }
+}
+
+/// Bytes: `len` of them at `data`, borrowed as `pki_str` is; NULL where there are none.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct pki_bytes {
+    /// The bytes.
+    pub(crate) data: *const u8,
+    /// How many.
+    pub(crate) len: usize,
+}
+
+impl Default for pki_bytes {
+    fn default() -> Self {
+        pki_bytes { data: std::ptr::null(), len: 0 }
+    }
+}
+
+/// A text of ours with a NUL byte behind it; wiped when dropped, for private keys are among them.
+#[derive(Default)]
+pub(crate) struct Text(Option<Zeroizing<String>>);
+
+impl Text {
+    pub(crate) fn new(text: &str) -> Self {
+        // In one piece, so that no copy of it stays behind elsewhere.
+        let mut owned = Zeroizing::new(String::with_capacity(text.len() + 1));
+        owned.push_str(text);
+        owned.push('\0');
+        Text(Some(owned))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        let text = self.0.as_ref().map_or("", |text| text.as_str());
+        text.strip_suffix('\0').unwrap_or(text)
+    }
+
+    /// For C, as long as this value lives.
+    pub(crate) fn lend(&self) -> pki_str {
+        match &self.0 {
+            Some(text) => pki_str { data: text.as_ptr().cast(), len: self.as_str().len() },
+            None => pki_str::default(),
+        }
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Text {
+    fn from(text: T) -> Self {
+        Text::new(text.as_ref())
+    }
+}
+
+/// The text at a place of a list; empty where there is none.
+pub(crate) fn at(texts: &[Text], index: usize) -> pki_str {
+    texts.get(index).map(Text::lend).unwrap_or_default()
+}
+
+/// Several as one list.
+pub(crate) fn list<T: AsRef<str>>(texts: &[T]) -> Vec<Text> {
+    texts.iter().map(|text| Text::new(text.as_ref())).collect()
+}

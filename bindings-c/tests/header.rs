@@ -1,0 +1,243 @@
+//! Makes `include/pki.h` from the source, and fails where it differs from the tracked one.
+//! `make header` writes it.
+//!
+//! cbindgen can't see into macros, so the functions in `export!` are first written out as the macro
+//! makes them; what every function has in common is added to their comments here.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::{env, fs, path::Path};
+
+use catalyst_pki::ErrorCode;
+use quote::{ToTokens, format_ident, quote};
+use syn::{
+    Attribute, Expr, FnArg, GenericArgument, Item, ItemFn, Lit, Meta, Pat, PathArguments,
+    ReturnType, Type, parse::Parse, parse::ParseStream,
+};
+
+/// In the order of the header.
+const FILES: [&str; 15] = [
+    "version", "text", "error", "spiffe", "csr", "config", "manager", "signed", "bundle", "deny",
+    "status", "chain", "policy", "svid", "path",
+];
+const LAST: &str = "log";
+
+#[test]
+fn the_header_is_what_the_source_says() {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut source = String::new();
+    for name in FILES.into_iter().chain([LAST]) {
+        let file = crate_folder.join("src").join(name).with_extension("rs");
+        source += &written_out(&fs::read_to_string(file).unwrap());
+    }
+    let expanded = Path::new(env!("CARGO_TARGET_TMPDIR")).join("expanded.rs");
+    fs::write(&expanded, source).unwrap();
+
+    let mut made = Vec::new();
+    cbindgen::Builder::new()
+        .with_config(config())
+        .with_src(&expanded)
+        .generate()
+        .unwrap()
+        .write(&mut made);
+    let made = String::from_utf8(made).unwrap();
+
+    let header = crate_folder.join("include/pki.h");
+    if env::var("CATALYST_UPDATE").is_ok_and(|update| update == "1") {
+        fs::write(&header, &made).unwrap();
+    }
+    let tracked = fs::read_to_string(&header).unwrap();
+    assert!(made == tracked, "include/pki.h is not what the source says: run `make header`");
+}
+
+/// Every file of the source is in the header, so that nothing is exported that no header declares.
+#[test]
+fn every_file_with_exports_is_in_the_header() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for file in fs::read_dir(source).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let exports = fs::read_to_string(&path).unwrap().contains("\nexport! {");
+        let known = FILES.contains(&name.as_str()) || name == LAST;
+        assert!(known || !exports, "{name} is not known to tests/header.rs");
+    }
+}
+
+fn config() -> cbindgen::Config {
+    let mut config = cbindgen::Config {
+        language: cbindgen::Language::C,
+        cpp_compat: true,
+        header: Some(include_str!("header/top.h").trim_end().into()),
+        style: cbindgen::Style::Type,
+        no_includes: true,
+        sys_includes: ["stdbool.h", "stddef.h", "stdint.h", "string.h"].map(str::to_owned).into(),
+        after_includes: Some(codes()),
+        trailer: Some(include_str!("header/bottom.h").trim_end().into()),
+        documentation_style: cbindgen::DocumentationStyle::Doxy,
+        usize_is_size_t: true,
+        ..cbindgen::Config::default()
+    };
+    config.function.sort_by = None;
+    config
+}
+
+/// The codes, from the core's own table.
+fn codes() -> String {
+    let mut codes = String::from("\n/** Success. */\n#define PKI_OK 0\n");
+    for code in ErrorCode::ALL {
+        let (text, name, number) = (code.description(), code.c_name(), code.number());
+        codes += &format!("\n/** {text} */\n#define {name} {number}\n");
+    }
+    codes
+}
+
+/// What stands in one `export!`.
+struct Exports(Vec<ItemFn>);
+
+impl Parse for Exports {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut functions = Vec::new();
+        while !input.is_empty() {
+            functions.push(input.parse()?);
+        }
+        Ok(Exports(functions))
+    }
+}
+
+/// The items of a file that C sees.
+fn written_out(source: &str) -> String {
+    let mut out = String::new();
+    for item in syn::parse_file(source).unwrap().items {
+        match item {
+            Item::Const(item) if item.ident.to_string().starts_with("PKI_") => {
+                out += &item.into_token_stream().to_string();
+            }
+            Item::Struct(item) if item.ident.to_string().starts_with("pki_") => {
+                out += &item.into_token_stream().to_string();
+            }
+            Item::Type(item) => out += &item.into_token_stream().to_string(),
+            Item::Macro(item) if item.mac.path.is_ident("export") => {
+                for function in item.mac.parse_body::<Exports>().unwrap().0 {
+                    out += &exported(&function);
+                }
+            }
+            _ => {}
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// A function as C sees it.
+fn exported(function: &ItemFn) -> String {
+    let mut docs: Vec<String> = function.attrs.iter().filter_map(doc).collect();
+    assert!(!docs.is_empty(), "{} has no comment", function.sig.ident);
+    docs.push(String::new());
+    let mut params = quote!();
+    for argument in &function.sig.inputs {
+        let FnArg::Typed(argument) = argument else { panic!("self") };
+        let Pat::Ident(pattern) = &*argument.pat else { panic!("a pattern") };
+        let name = &pattern.ident;
+        let len = format_ident!("{name}_len");
+        let (c, said) = match words(&argument.ty).as_str() {
+            "& str" => (
+                quote!(#name: *const c_char, #len: usize),
+                format!("UTF-8, `{len}` bytes; not NULL."),
+            ),
+            "Option < & str >" => (
+                quote!(#name: *const c_char, #len: usize),
+                format!("UTF-8, `{len}` bytes; may be NULL."),
+            ),
+            "& [u8]" => {
+                (quote!(#name: *const u8, #len: usize), format!("`{len}` bytes; not NULL."))
+            }
+            "& [& str]" => (
+                quote!(#name: *const pki_str, #len: usize),
+                format!("`{len}` texts, none of them NULL; may be NULL if there are none."),
+            ),
+            "UserData" => {
+                (quote!(#name: *mut c_void), "Given to the callback; may be NULL.".into())
+            }
+            text => match (&*argument.ty, inner(&argument.ty)) {
+                (Type::Reference(reference), _) => {
+                    let of = &reference.elem;
+                    match reference.mutability {
+                        Some(_) => (quote!(#name: *mut #of), "Not NULL.".into()),
+                        None => (quote!(#name: *const #of), "Not NULL.".into()),
+                    }
+                }
+                (_, Some(("Option", Type::Reference(reference)))) => {
+                    let of = &reference.elem;
+                    (quote!(#name: *const #of), "May be NULL.".into())
+                }
+                (_, Some(("Struct", of))) => (quote!(#name: *const #of), "Not NULL.".into()),
+                (_, Some(("Freed", of))) => {
+                    (quote!(#name: *mut #of), "May be NULL. Not to be used any more.".into())
+                }
+                (of, None) => (quote!(#name: #of), String::new()),
+                _ => panic!("{text}: a kind of parameter that is not known here"),
+            },
+        };
+        params.extend(quote!(#c,));
+        if !said.is_empty() {
+            docs.push(format!(" @param {name} {said}"));
+        }
+    }
+    let returned = match &function.sig.output {
+        ReturnType::Default => quote!(),
+        ReturnType::Type(_, kind) => {
+            let fallible = match inner(kind) {
+                Some(("New" | "OptionalNew", of)) => {
+                    params.extend(quote!(out: *mut *mut #of,));
+                    let free = format!("{}_free", words(of));
+                    let null =
+                        if words(kind).starts_with("New") { "Not NULL" } else { "May be NULL" };
+                    docs.push(format!(" @param out {null}. The new handle, to be freed by `{free}`; written on success only."));
+                    true
+                }
+                Some(("OptionalValue", of)) => {
+                    params.extend(quote!(out: *mut #of,));
+                    docs.push(" @param out May be NULL. Written on success only.".into());
+                    true
+                }
+                _ => words(kind) == "Done",
+            };
+            if fallible {
+                params.extend(quote!(error: *mut *mut pki_error,));
+                docs.push(" @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.".into());
+                docs.push(" @return `PKI_OK` or a `PKI_ERR_…`.".into());
+                quote!(-> pki_result)
+            } else {
+                quote!(-> #kind)
+            }
+        }
+    };
+    if docs.last().is_some_and(String::is_empty) {
+        docs.pop();
+    }
+    let name = &function.sig.ident;
+    quote!(#(#[doc = #docs])* #[unsafe(no_mangle)] pub unsafe extern "C" fn #name(#params) #returned {})
+        .to_string()
+}
+
+fn doc(attribute: &Attribute) -> Option<String> {
+    let Meta::NameValue(value) = &attribute.meta else { return None };
+    let Expr::Lit(literal) = &value.value else { return None };
+    let Lit::Str(text) = &literal.lit else { return None };
+    value.path.is_ident("doc").then(|| text.value())
+}
+
+fn words(kind: &Type) -> String {
+    kind.to_token_stream().to_string()
+}
+
+/// The outer word and the type in its angle brackets.
+fn inner(kind: &Type) -> Option<(&'static str, &Type)> {
+    let Type::Path(path) = kind else { return None };
+    let segment = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    let Some(GenericArgument::Type(of)) = arguments.args.first() else { return None };
+    ["New", "OptionalNew", "OptionalValue", "Option", "Struct", "Freed"]
+        .into_iter()
+        .find(|word| segment.ident == word)
+        .map(|word| (word, of))
+}

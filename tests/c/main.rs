@@ -1,0 +1,14 @@
+//! libpki as C and C++ programs see it: installed into a folder of its own, compiled against there
+//! by gcc and clang, run as it is, under valgrind and with sanitizers.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod abi;
+mod cases;
+mod guide;
+mod header;
+mod install;
+mod misuse;
+mod mtls;
+mod programs;
+mod staged;
+mod threads;

@@ -1,0 +1,141 @@
+//! What must not crash, made from the header: NULL for each pointer of each function in turn, texts
+//! that are not UTF-8, lengths that nothing has.
+
+use std::{fmt::Write, fs};
+
+use catalyst_pki_tests::tools::{Folder, finish};
+
+use crate::{
+    header::{Function, Param, functions},
+    staged::{Compiler, build, command, folder, source, under_valgrind},
+};
+
+/// How one argument is made wrong.
+#[derive(Clone, Copy, PartialEq)]
+enum Wrong {
+    Null,
+    NotUtf8,
+    Long,
+}
+
+/// The arguments of a call in which one is wrong.
+fn arguments(function: &Function, wrong: usize, how: Wrong) -> String {
+    let mut arguments = Vec::new();
+    let mut text_at = None;
+    for (at, param) in function.params.iter().enumerate() {
+        let is_len = param.name.ends_with("_len") && param.kind == "size_t";
+        let value = if at == wrong {
+            text_at = Some(at);
+            match how {
+                Wrong::Null => "NULL".into(),
+                Wrong::NotUtf8 => "\"\\xff\\xfe\"".into(),
+                Wrong::Long => valid(param),
+            }
+        } else if is_len && text_at == Some(wrong) && at == wrong + 1 {
+            let nullable = function.params[wrong].nullable == Some(true);
+            match how {
+                Wrong::Null if nullable => "0".into(),
+                Wrong::Null => "1".into(),
+                Wrong::NotUtf8 => "2".into(),
+                Wrong::Long => "SIZE_MAX".into(),
+            }
+        } else {
+            valid(param)
+        };
+        arguments.push(value);
+    }
+    arguments.join(", ")
+}
+
+/// Something of the fixture.
+fn valid(param: &Param) -> String {
+    let handle = || {
+        let name = param.kind.trim_start_matches("const ").trim_end_matches([' ', '*']);
+        match name.strip_prefix("pki_").unwrap_or(name) {
+            // A word of C.
+            "signed" => "all.signed_".into(),
+            name => format!("all.{name}"),
+        }
+    };
+    match (param.kind.as_str(), param.name.as_str()) {
+        ("size_t", name) if name.ends_with("_len") => "1".into(),
+        (_, "error") => "&error".into(),
+        (kind, "out") => format!("({kind})&out"),
+        ("const char *", _) => "\"x\"".into(),
+        ("const uint8_t *", _) => "(const uint8_t *)\"x\"".into(),
+        ("const pki_str *", _) => "&all.text".into(),
+        ("void *", _) => "NULL".into(),
+        ("const pki_sign_request *", _) => "&all.sign_request".into(),
+        (kind, _) if kind.contains('*') => handle(),
+        (kind, _) if kind.ends_with("_callback") => "NULL".into(),
+        _ => "1".into(),
+    }
+}
+
+/// A program with all of these calls.
+fn generated() -> String {
+    let mut body = String::new();
+    let mut calls = 0;
+    for function in functions() {
+        let fallible = function.params.last().is_some_and(|param| param.name == "error");
+        if function.name.ends_with("_free") {
+            writeln!(body, "  {}(NULL);", function.name).unwrap();
+            continue;
+        }
+        for (at, param) in function.params.iter().enumerate() {
+            let Some(nullable) = param.nullable else { continue };
+            let is_text = param.kind == "const char *";
+            let has_len =
+                function.params.get(at + 1).is_some_and(|next| next.name.ends_with("_len"));
+            let mut tries =
+                vec![(Wrong::Null, if nullable { None } else { Some("NULL_ARGUMENT") })];
+            if is_text {
+                tries.push((Wrong::NotUtf8, Some("INVALID_UTF8")));
+            }
+            if has_len {
+                tries.push((Wrong::Long, Some("INVALID_ARGUMENT")));
+            }
+            for (how, code) in tries {
+                let call = format!("{}({})", function.name, arguments(&function, at, how));
+                let shown = call.replace('\\', "\\\\").replace('"', "\\\"");
+                calls += 1;
+                match (fallible, code) {
+                    (true, Some(code)) => {
+                        writeln!(body, "  refused({call}, PKI_ERR_{code}, \"{shown}\");").unwrap();
+                    }
+                    (true, None) => {
+                        writeln!(body, "  taken({call}, \"{shown}\");").unwrap();
+                        let made = function.params.iter().find(|param| param.name == "out");
+                        if let Some(made) = made.and_then(|out| out.kind.strip_suffix(" **")) {
+                            writeln!(body, "  {made}_free(({made} *)made);").unwrap();
+                        }
+                    }
+                    (false, _) => writeln!(body, "  (void){call};").unwrap(),
+                }
+            }
+        }
+    }
+    assert!(calls > 300, "only {calls} calls");
+    format!(
+        "#include \"fixture.h\"\n\nint main(void) {{\n  begin();\n{body}  return end({calls});\n}}\n"
+    )
+}
+
+#[test]
+fn nothing_wrong_crashes() {
+    let file = folder("generated").join("misuse.c");
+    fs::write(&file, generated()).unwrap();
+    let include = format!("-I{}", source("").display());
+    // A place for a handle is one for a number too.
+    let flags = [include.as_str(), "-Wno-nonnull"];
+    // It opens a database, of the name that every text has.
+    let place = Folder::new();
+    for compiler in Compiler::C {
+        let misuse = build(compiler, "misuse", std::slice::from_ref(&file), &flags, &[]);
+        let ended = finish(command(&misuse).current_dir(place.path()));
+        assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
+    }
+    let misuse = build(Compiler::Gcc, "misuse-valgrind", &[file], &flags, &[]);
+    let ended = finish(under_valgrind(&misuse).current_dir(place.path()));
+    assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
+}

@@ -1,0 +1,20 @@
+/* What must not be done with a handle, for valgrind to see. */
+#include <pki.h>
+
+int main(int argc, char **argv) {
+  pki_spiffe_id *id = NULL;
+  size_t len;
+  if (argc != 2) return 2;
+  if (pki_spiffe_id_parse(PKI_LIT("spiffe://mesh.example.com/node/a"), &id, NULL) != PKI_OK)
+    return 1;
+  if (strcmp(argv[1], "leaked") == 0) {
+    id = NULL;
+    return 0;
+  }
+  pki_spiffe_id_free(id);
+  if (strcmp(argv[1], "used") == 0) {
+    len = pki_spiffe_id_uri(id).len;
+    return len == 0;
+  }
+  return 0;
+}

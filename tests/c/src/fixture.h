@@ -1,0 +1,124 @@
+/* One of everything, for the misuse program that is generated from the header. */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include <pki.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct {
+  pki_str text;
+  pki_sign_request sign_request;
+  pki_error *error;
+  pki_spiffe_id *spiffe_id;
+  pki_key_csr *key_csr;
+  pki_config *config;
+  pki_manager *manager;
+  pki_fingerprints *fingerprints;
+  pki_signed *signed_;
+  pki_bundle *bundle;
+  pki_expiring *expiring;
+  pki_deny_list *deny_list;
+  pki_denied *denied;
+  pki_status *status;
+  pki_chain *chain;
+  pki_svid *svid;
+  pki_policy_builder *policy_builder;
+  pki_policy *policy;
+  pki_path_policy *path_policy;
+} all;
+
+static pki_error *error;
+/* A place for whatever a function makes; written on success only. */
+static void *out, *made;
+static int failures;
+
+static void must(pki_result result, const char *what) {
+  if (result == PKI_OK) return;
+  printf("%s: %s\n", what, pki_result_name(result).data);
+  exit(1);
+}
+#define MUST(call) must(call, #call)
+
+static void fail(const char *call, pki_result result) {
+  failures++;
+  printf("%s: %s\n", call, pki_result_name(result).data);
+}
+
+/* A call that must fail with this code, and have written nothing but the error. */
+static inline void refused(pki_result result, pki_result expected, const char *call) {
+  if (result != expected || out != NULL) fail(call, result);
+  if (pki_error_code(error) != result) fail(call, pki_error_code(error));
+  pki_error_free(error);
+  error = NULL;
+  out = NULL;
+}
+
+/* A call whose NULL is not what it could fail with; what it gives is in `made`. */
+static inline void taken(pki_result result, const char *call) {
+  if (result == PKI_ERR_NULL_ARGUMENT) fail(call, result);
+  pki_error_free(error);
+  error = NULL;
+  made = out;
+  out = NULL;
+}
+
+#define ID "spiffe://catalyst.example.com/node/node-a"
+
+static void begin(void) {
+  pki_str anchors;
+  all.text = pki_str_of("x");
+  (void)pki_spiffe_id_parse(PKI_LIT(""), &all.spiffe_id, &all.error);
+  MUST(pki_spiffe_id_parse(PKI_LIT(ID), &all.spiffe_id, NULL));
+  MUST(pki_key_csr_new(PKI_LIT(ID), NULL, 0, &all.key_csr, NULL));
+  MUST(pki_config_new(&all.config, NULL));
+  MUST(pki_manager_new_in_memory(NULL, &all.manager, NULL));
+  MUST(pki_manager_initialize(all.manager, &all.fingerprints, NULL));
+  all.sign_request.struct_size = sizeof all.sign_request;
+  all.sign_request.ttl_seconds = PKI_TTL_CONFIGURED;
+  all.sign_request.csr_pem = pki_key_csr_csr_pem(all.key_csr);
+  all.sign_request.service_type = pki_str_of("node");
+  all.sign_request.instance_id = pki_str_of("node-a");
+  MUST(pki_manager_sign(all.manager, &all.sign_request, &all.signed_, NULL));
+  MUST(pki_manager_bundle(all.manager, &all.bundle, NULL));
+  MUST(pki_manager_deny(all.manager, PKI_LIT(ID), PKI_LIT("x"), &all.expiring, NULL));
+  MUST(pki_manager_deny_list(all.manager, &all.deny_list, NULL));
+  MUST(pki_manager_status(all.manager, &all.status, NULL));
+  MUST(pki_denied_new(&all.denied, NULL));
+  MUST(pki_chain_new(&all.chain, NULL));
+  MUST(pki_chain_add_pem(all.chain, PKI_ARG(pki_signed_tls_chain_pem(all.signed_)), NULL));
+  MUST(pki_policy_builder_new(PKI_SEGMENT_SERVICES, PKI_ROLE_CLIENT,
+                              PKI_LIT("catalyst.example.com"), &all.policy_builder, NULL));
+  anchors = pki_bundle_anchors_pem(all.bundle, PKI_SEGMENT_SERVICES);
+  MUST(pki_policy_builder_add_anchors_pem(all.policy_builder, PKI_ARG(anchors), NULL));
+  MUST(pki_policy_builder_build(all.policy_builder, &all.policy, NULL));
+  pki_policy_builder_free(all.policy_builder);
+  MUST(pki_policy_builder_new(PKI_SEGMENT_SERVICES, PKI_ROLE_CLIENT,
+                              PKI_LIT("catalyst.example.com"), &all.policy_builder, NULL));
+  MUST(pki_verify_peer(all.policy, all.chain, &all.svid, NULL));
+  MUST(pki_path_policy_new(&all.path_policy, NULL));
+}
+
+static int end(int calls) {
+  pki_path_policy_free(all.path_policy);
+  pki_svid_free(all.svid);
+  pki_policy_free(all.policy);
+  pki_policy_builder_free(all.policy_builder);
+  pki_chain_free(all.chain);
+  pki_denied_free(all.denied);
+  pki_status_free(all.status);
+  pki_deny_list_free(all.deny_list);
+  pki_expiring_free(all.expiring);
+  pki_bundle_free(all.bundle);
+  pki_signed_free(all.signed_);
+  pki_fingerprints_free(all.fingerprints);
+  pki_manager_free(all.manager);
+  pki_config_free(all.config);
+  pki_key_csr_free(all.key_csr);
+  pki_spiffe_id_free(all.spiffe_id);
+  pki_error_free(all.error);
+  printf("%d calls, %d failed\n", calls, failures);
+  return failures != 0;
+}
+
+#endif
