@@ -76,8 +76,10 @@ mod tests {
                     lines[at + 1..].iter().position(|l| !l.trim().starts_with("#[")).unwrap();
                 let item = lines[at + 1 + head].trim();
                 if !item.starts_with("pub fn ") {
+                    let is_field = item.starts_with("pub ") && item.ends_with(',');
+                    let types = ["pub struct ", "impl ", "pub enum "];
                     assert!(
-                        ["pub struct ", "impl ", "pub enum "].iter().any(|i| item.starts_with(i)),
+                        is_field || types.iter().any(|start| item.starts_with(start)),
                         "{}: {item}: not known to this test",
                         path.display()
                     );
