@@ -213,6 +213,16 @@ impl KeySealer {
         }
     }
 
+    /// A key of somebody else's as it is to be stored: what this sealer has encrypted as it is,
+    /// anything else as a text. What another passphrase has encrypted is a text like any other: the
+    /// store couldn't use it, and would take its own passphrase for a wrong one.
+    pub(in crate::authority) fn seal_given(&self, key: &str) -> Result<String> {
+        match matches!(self.open_text(key), Ok(None)) && self.open(key).is_ok() {
+            true => Ok(key.to_owned()),
+            false => self.seal_text(key),
+        }
+    }
+
     /// Encrypts a text that holds a private key, in whatever form, so that it comes back to the
     /// letter. What comes out is for [`open_text`](Self::open_text) alone; where the text is PKCS#8
     /// in PEM, for [`open`](Self::open) too.

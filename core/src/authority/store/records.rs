@@ -230,12 +230,7 @@ impl Records {
         let Some(key) = record.private_key_pem.take().map(Zeroizing::new) else {
             return Ok(record);
         };
-        let sealer = self.store.sealer();
-        // What another passphrase has encrypted is a text like any other: this store couldn't use
-        // it, and would take its own passphrase for a wrong one.
-        let is_sealed = matches!(sealer.open_text(&key), Ok(None)) && sealer.open(&key).is_ok();
-        record.private_key_pem =
-            Some(if is_sealed { key.to_string() } else { sealer.seal_text(&key)? });
+        record.private_key_pem = Some(self.store.sealer().seal_given(&key)?);
         Ok(record)
     }
 

@@ -158,6 +158,7 @@ fn read(row: &Row<'_>, sealer: &KeySealer) -> Outcome<CertificateRecord> {
     };
     let not_before = time(8, false)?;
     let kind: Option<String> = row.get(2)?;
+    let kind: CertificateType = kind.ok_or_else(|| incomplete("type"))?.parse()?;
     let status: Option<String> = row.get(10)?;
     let fingerprint = match row.get(1)? {
         Some(fingerprint) => fingerprint,
@@ -165,10 +166,10 @@ fn read(row: &Row<'_>, sealer: &KeySealer) -> Outcome<CertificateRecord> {
     };
     Ok(CertificateRecord {
         fingerprint,
-        certificate_type: kind.ok_or_else(|| incomplete("type"))?.parse()?,
+        certificate_type: kind,
         common_name: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
         spiffe_id: row.get(4)?,
-        private_key_pem: sealed_key(row, &serial, sealer)?,
+        private_key_pem: sealed_key(row, kind, &serial, sealer)?,
         issuer_serial: row.get(7)?,
         not_before,
         not_after: time(9, true)?,
@@ -186,9 +187,18 @@ fn read(row: &Row<'_>, sealer: &KeySealer) -> Outcome<CertificateRecord> {
 }
 
 /// The key of a row, encrypted.
-fn sealed_key(row: &Row<'_>, serial: &str, sealer: &KeySealer) -> Outcome<Option<String>> {
+fn sealed_key(
+    row: &Row<'_>,
+    kind: CertificateType,
+    serial: &str,
+    sealer: &KeySealer,
+) -> Outcome<Option<String>> {
     let text = row.get::<_, Option<String>>(6)?.map(Zeroizing::new);
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
+    // No manager has a leaf's key: this one is of a program that wants it back as it was.
+    if kind == CertificateType::EndEntity {
+        return Ok(Some(sealer.seal_given(&text)?));
+    }
     let unreadable = || {
         corrupt(&format!(
             "the private key of the certificate with serial {serial} is not PKCS#8 in PEM"

@@ -460,8 +460,15 @@ impl Legacy {
 #[test]
 fn a_legacy_database_is_adopted_and_its_keys_are_encrypted() {
     let legacy = Legacy::new(true);
+    let own_key = "-----BEGIN PRIVATE KEY-----\r\nof a program's own\r\n";
+    let connection = Connection::open(&legacy.path).unwrap();
+    let update = "UPDATE certificate SET private_key_pem = ?1 WHERE serial = 'a2'";
+    connection.execute(update, [own_key]).unwrap();
+    drop(connection);
     let store = open(&legacy.path);
     assert!(!legacy.holds_plain_keys(), "also while it is open");
+    let sealed = store.find_by_serial("a2").unwrap().unwrap().private_key_pem.unwrap();
+    assert_eq!(store.sealer().open_text(&sealed).unwrap().unwrap().as_str(), own_key);
 
     let loaded = store.hierarchy().unwrap();
     assert_eq!(loaded.trust_domain.unwrap().as_str(), "old.example");
