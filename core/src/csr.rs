@@ -48,11 +48,7 @@ pub fn generate_key_and_csr(id: &WorkloadId, dns: &[&str]) -> Result<KeyAndCsr> 
     }
     params.subject_alt_names.push(SanType::URI(ia5(id.as_str())?));
     for name in dns {
-        if !dns::is_host_name(name) {
-            // The name may be of any length, a message may not.
-            let shown: String = name.chars().take(256).collect();
-            return Err(Error::argument("dns", format!("{shown:?} is no DNS name")));
-        }
+        dns::require_host_name("dns", name)?;
         params.subject_alt_names.push(SanType::DnsName(ia5(name)?));
     }
     let key = PrivateKey::generate()?;

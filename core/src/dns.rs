@@ -1,5 +1,17 @@
 //! What counts as a DNS name here.
 
+use crate::{Error, Result};
+
+/// Requires a host name for an argument. The message shows its beginning: a name may be of any
+/// length, a message may not.
+pub(crate) fn require_host_name(argument: &'static str, name: &str) -> Result<()> {
+    if is_host_name(name) {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(256).collect();
+    Err(Error::argument(argument, format!("{shown:?} is no DNS name")))
+}
+
 /// Whether `name` is a host name (RFC 1123 2.1): labels of 1 to 63 letters, digits and inner
 /// hyphens, 253 bytes at most, the last label not all digits (that would be an address).
 ///

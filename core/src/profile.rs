@@ -279,9 +279,7 @@ fn every_address(address_len: usize) -> Result<GeneralSubtree> {
 }
 
 fn dns_subtree(domain: &str) -> Result<GeneralSubtree> {
-    if !dns::is_host_name(domain) {
-        return Err(Error::argument("nameConstraints", format!("{domain:?} is no DNS name")));
-    }
+    dns::require_host_name("nameConstraints", domain)?;
     Ok(subtree(GeneralName::DnsName(Ia5String::new(domain).map_err(Error::internal)?)))
 }
 

@@ -68,9 +68,7 @@ impl ManagerConfig {
             }
         }
         for suffix in &self.allowed_dns_suffixes {
-            if !dns::is_host_name(suffix) {
-                return Err(Error::argument("DNS suffix", format!("{suffix:?} is no DNS name")));
-            }
+            dns::require_host_name("DNS suffix", suffix)?;
         }
         self.cas.check()
     }

@@ -207,9 +207,7 @@ impl CertificateDraft {
             names.push(SanType::URI(uri.map_err(|_| Error::argument("SAN URI", "not ASCII"))?));
         }
         for name in &self.san_dns {
-            if !dns::is_host_name(name) {
-                return Err(Error::argument("SAN", format!("{name:?} is no DNS name")));
-            }
+            dns::require_host_name("SAN", name)?;
             names.push(SanType::DnsName(name.as_str().try_into().map_err(Error::internal)?));
         }
         Ok(names)
