@@ -1,6 +1,7 @@
 // Memory and handles over many calls: a few thousand here, 200,000 signs and as many verifications
 // with CATALYST_SOAK=1 (`make soak`).
 import assert from 'node:assert/strict';
+import { cpus } from 'node:os';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isBun, run } from './helpers.mjs';
@@ -27,7 +28,9 @@ test(
       const warm = samples.length / 2;
       const [before, most] = [megabytes[warm - 1], Math.max(...megabytes.slice(warm))];
       assert.ok(most <= before * 1.1, `${phase}: ${before} MB, then ${most} MB`);
-      for (const kind of ['files', 'threads', 'resources']) {
+      const threads = Math.max(...of('threads'));
+      assert.ok(threads > 0 && threads <= 32 + cpus().length, `${phase}: ${threads} threads`);
+      for (const kind of ['files', 'resources']) {
         const [first, later] = [of(kind).slice(0, warm), of(kind).slice(warm)];
         assert.ok(
           Math.max(...later) <= Math.max(...first),
