@@ -117,7 +117,7 @@ export declare class Manager {
   getStatus(call: number): void
   /** Deletes old records of expired leaves. */
   purgeExpired(call: number): void
-  /** Forgets hierarchy and keys. */
+  /** Forgets hierarchy and keys and closes the store. */
   shutdown(call: number): void
 }
 
@@ -248,11 +248,13 @@ export interface SpiffeIdParts {
  */
 export declare class StoreHandle {
   /**
-  * A database in the file `path`, or plain memory without one. `passphrase` and `passphraseFile`
-  * are what JavaScript's environment says: in Bun it holds more than the process's own, which
-  * the core asks, because of `.env` files.
+  * A database in the file `path`, or plain memory without one. `variable` and `fileVariable` are
+  * what JavaScript's environment says of the passphrase, where the caller gives none: in Bun it
+  * holds more than the process's own, which the core asks, because of `.env` files.
   */
-  constructor(path?: string | undefined | null, passphrase?: string | undefined | null, passphraseFile?: string | undefined | null)
+  constructor(path?: string | undefined | null, passphrase?: string | undefined | null, variable?: string | undefined | null, fileVariable?: string | undefined | null)
+  /** Closes the database as soon as no manager uses it any more. */
+  close(mailbox: Mailbox, call: number): void
 }
 
 /** Builds the ID of a workload. */

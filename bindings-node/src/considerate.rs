@@ -14,13 +14,13 @@ use catalyst_pki::{
     },
 };
 
-use crate::workers::{begin_to_wait, let_others_run};
+use crate::workers::{begin_to_wait, let_others_run, while_waiting};
 
 /// A store for work on our own threads.
 #[derive(Debug)]
 pub(crate) struct ConsiderateStore {
     store: Box<dyn Store>,
-    /// Whether recording a certificate waits for a disk.
+    /// Whether writing waits: for a disk, and for another program that is writing.
     durable: bool,
 }
 
@@ -34,7 +34,18 @@ impl ConsiderateStore {
     }
 }
 
+impl ConsiderateStore {
+    fn write<T>(&self, write: impl FnOnce(&dyn Store) -> T) -> T {
+        match self.durable {
+            true => while_waiting(|| write(self.store.as_ref())),
+            false => write(self.store.as_ref()),
+        }
+    }
+}
+
+// Reading waits for nobody: readers of a database don't see who writes meanwhile.
 impl Store for ConsiderateStore {
+    /// What follows is little and needs no core of its own, so the thread doesn't wait for one.
     fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded> {
         if self.durable {
             begin_to_wait();
@@ -68,7 +79,7 @@ impl Store for ConsiderateStore {
     }
 
     fn create_hierarchy(&self, new: &NewHierarchy) -> Result<bool> {
-        self.store.create_hierarchy(new)
+        self.write(|store| store.create_hierarchy(new))
     }
 
     fn is_denied(&self, spiffe_id: &str) -> Result<bool> {
@@ -76,23 +87,23 @@ impl Store for ConsiderateStore {
     }
 
     fn save_ca(&self, record: &CertificateRecord) -> Result<()> {
-        self.store.save_ca(record)
+        self.write(|store| store.save_ca(record))
     }
 
     fn save_leaf(&self, leaf: &NewLeaf) -> Result<()> {
-        self.store.save_leaf(leaf)
+        self.write(|store| store.save_leaf(leaf))
     }
 
     fn supersede(&self, serial: &str) -> Result<bool> {
-        self.store.supersede(serial)
+        self.write(|store| store.supersede(serial))
     }
 
     fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>> {
-        self.store.deny(entry)
+        self.write(|store| store.deny(entry))
     }
 
     fn allow(&self, spiffe_id: &str) -> Result<bool> {
-        self.store.allow(spiffe_id)
+        self.write(|store| store.allow(spiffe_id))
     }
 
     fn denied_identities(&self) -> Result<Vec<DenyListEntry>> {
@@ -124,6 +135,6 @@ impl Store for ConsiderateStore {
     }
 
     fn purge_expired(&self, before: Timestamp) -> Result<u64> {
-        self.store.purge_expired(before)
+        self.write(|store| store.purge_expired(before))
     }
 }

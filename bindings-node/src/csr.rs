@@ -5,7 +5,7 @@ use napi_derive::napi;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::{boundary::guard, mailbox::Mailbox};
+use crate::{boundary::guard, mailbox::Mailbox, workers::MayWait};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,7 +36,7 @@ pub fn generate_key_and_csr(
     dns: Vec<String>,
 ) -> napi::Result<()> {
     guard(|| {
-        mailbox.post().run(call, move || {
+        mailbox.post().run(call, MayWait::Never, move || {
             let trust_domain = trust_domain.as_deref().unwrap_or(DEFAULT_TRUST_DOMAIN);
             let id = WorkloadId::build(trust_domain, &service_type, &instance_id)?;
             let dns: Vec<&str> = dns.iter().map(String::as_str).collect();

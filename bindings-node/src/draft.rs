@@ -9,7 +9,7 @@ use catalyst_pki::{
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
-use crate::{boundary::guard, mailbox::Mailbox};
+use crate::{boundary::guard, mailbox::Mailbox, workers::MayWait};
 
 /// A certificate as its maker wants it.
 #[napi(object)]
@@ -95,7 +95,7 @@ impl Draft {
     ) -> napi::Result<()> {
         guard(|| {
             let (unsigned, signature) = (Arc::clone(&self.0), signature.to_vec());
-            mailbox.post().run(call, move || unsigned.complete(&signature))
+            mailbox.post().run(call, MayWait::Never, move || unsigned.complete(&signature))
         })
     }
 }
@@ -105,6 +105,6 @@ impl Draft {
 pub fn fingerprint(mailbox: &Mailbox, call: u32, der: Uint8Array) -> napi::Result<()> {
     guard(|| {
         let der = der.to_vec();
-        mailbox.post().run(call, move || Ok(catalyst_pki::fingerprint(&der)))
+        mailbox.post().run(call, MayWait::Never, move || Ok(catalyst_pki::fingerprint(&der)))
     })
 }

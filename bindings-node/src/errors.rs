@@ -3,7 +3,7 @@
 use catalyst_pki::{Error, ErrorCode};
 use napi_derive::napi;
 
-use crate::{boundary::guard, mailbox::Mailbox};
+use crate::{boundary::guard, mailbox::Mailbox, workers::MayWait};
 
 /// An error code.
 #[napi(object)]
@@ -53,5 +53,5 @@ pub fn panic_for_test() -> napi::Result<()> {
 /// Panics on a worker, for the tests of the boundary.
 #[napi(catch_unwind)]
 pub fn panic_on_worker_for_test(mailbox: &Mailbox, call: u32) -> napi::Result<()> {
-    guard(|| mailbox.post().run::<()>(call, || panic!("on purpose")))
+    guard(|| mailbox.post().run::<()>(call, MayWait::Never, || panic!("on purpose")))
 }

@@ -18,6 +18,7 @@ mod considerate;
 mod csr;
 mod draft;
 mod errors;
+mod lazy;
 mod mailbox;
 mod manager;
 mod records;

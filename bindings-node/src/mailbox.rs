@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     boundary::{Failure, catch, guard},
-    workers,
+    workers::{self, MayWait},
 };
 
 /// The answers of one JavaScript context (the main thread, a Worker).
@@ -87,10 +87,11 @@ impl Post {
     pub(crate) fn run<T: Serialize>(
         &self,
         call: u32,
+        may_wait: MayWait,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<()> {
         let post = self.clone();
-        workers::run(move || {
+        workers::run(may_wait, move || {
             let answer = catch(|| {
                 let result = work()?;
                 json(&(call, true, result))

@@ -1,6 +1,10 @@
 //! `CertificateManager`.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use catalyst_pki::{
     Error, Result, Timestamp,
@@ -16,7 +20,7 @@ use crate::{
     boundary::guard,
     mailbox::{Mailbox, Post},
     records,
-    store::{KeyBackendHandle, Lazy, LazyStore, StoreHandle},
+    store::{KeyBackendHandle, LazyStore, StoreHandle},
 };
 
 /// How a manager works; what is left out is as the core has it.
@@ -54,15 +58,56 @@ struct Shared {
     store: Arc<LazyStore>,
     backend: Arc<dyn KeyBackend>,
     config: ManagerConfig,
-    manager: Lazy<CertificateManager>,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Nobody has needed it yet.
+    New,
+    Open(Arc<CertificateManager>),
+    ShutDown,
 }
 
 impl Shared {
-    fn manager(&self) -> Result<&CertificateManager> {
-        self.manager.get_or_try(|| {
-            let store = self.store.get()?;
-            CertificateManager::new(store, Arc::clone(&self.backend), self.config.clone())
-        })
+    fn manager(&self) -> Result<Arc<CertificateManager>> {
+        if let Some(manager) = self.state().manager()? {
+            return Ok(manager);
+        }
+        let store = self.store.get()?;
+        let mut state = self.state();
+        // Another thread may have been faster.
+        if let Some(manager) = state.manager()? {
+            return Ok(manager);
+        }
+        let manager =
+            CertificateManager::new(store, Arc::clone(&self.backend), self.config.clone())?;
+        let manager = Arc::new(manager);
+        *state = State::Open(Arc::clone(&manager));
+        Ok(manager)
+    }
+
+    /// Forgets hierarchy and keys, and closes the store unless somebody else uses it. What was never
+    /// opened isn't now. Calls under way keep what they need until they end.
+    fn shut_down(&self) {
+        if let State::Open(manager) = mem::replace(&mut *self.state(), State::ShutDown) {
+            manager.shutdown();
+        }
+        self.store.close();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Poisoned or not, it holds a whole value: it is only ever replaced.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn manager(&self) -> Result<Option<Arc<CertificateManager>>> {
+        match self {
+            State::New => Ok(None),
+            State::Open(manager) => Ok(Some(Arc::clone(manager))),
+            State::ShutDown => Err(Error::ShutDown),
+        }
     }
 }
 
@@ -81,7 +126,7 @@ impl Manager {
                 store: store.lazy(),
                 backend: backend.backend(),
                 config: config.into_core()?,
-                manager: Lazy::default(),
+                state: Mutex::new(State::New),
             };
             Ok(Manager { post: mailbox.post(), shared: Arc::new(shared) })
         })
@@ -96,7 +141,10 @@ impl Manager {
     /// Whether the hierarchy is at hand; asks nobody.
     #[napi(catch_unwind)]
     pub fn is_initialized(&self) -> napi::Result<bool> {
-        guard(|| Ok(self.shared.manager.get().is_some_and(CertificateManager::is_initialized)))
+        guard(|| {
+            let manager = self.shared.state().manager();
+            Ok(manager.is_ok_and(|open| open.is_some_and(|manager| manager.is_initialized())))
+        })
     }
 
     /// Makes the hierarchy, or loads it.
@@ -168,12 +216,13 @@ impl Manager {
         guard(|| self.run(call, CertificateManager::purge_expired))
     }
 
-    /// Forgets hierarchy and keys.
+    /// Forgets hierarchy and keys and closes the store.
     #[napi(catch_unwind)]
     pub fn shutdown(&self, call: u32) -> napi::Result<()> {
         guard(|| {
-            self.run(call, |manager| {
-                manager.shutdown();
+            let shared = Arc::clone(&self.shared);
+            self.post.run(call, self.shared.store.may_wait(), move || {
+                shared.shut_down();
                 Ok(())
             })
         })
@@ -187,7 +236,8 @@ impl Manager {
         work: impl FnOnce(&CertificateManager) -> Result<T> + Send + 'static,
     ) -> Result<()> {
         let shared = Arc::clone(&self.shared);
-        self.post.run(call, move || work(shared.manager()?))
+        let may_wait = shared.store.may_wait();
+        self.post.run(call, may_wait, move || work(&*shared.manager()?))
     }
 }
 

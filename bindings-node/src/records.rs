@@ -177,8 +177,9 @@ impl RecordsHandle {
         call: u32,
         work: impl FnOnce(&Records) -> Result<T> + Send + 'static,
     ) -> Result<()> {
-        let store = Arc::clone(&self.store);
-        self.post.run(call, move || work(&Records::new(store.get()?, Arc::new(SystemClock))))
+        let (store, may_wait) = (Arc::clone(&self.store), self.store.may_wait());
+        self.post
+            .run(call, may_wait, move || work(&Records::new(store.get()?, Arc::new(SystemClock))))
     }
 }
 

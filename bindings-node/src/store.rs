@@ -2,19 +2,24 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use catalyst_pki::{
     Result,
     authority::{
-        signer::{KeyBackend, KeyProtection, LocalKeys},
+        signer::{KeyBackend, KeyProtection, LocalKeys, Passphrase},
         store::{MemoryStore, SqliteStore, Store},
     },
 };
 use napi_derive::napi;
 
-use crate::{boundary::guard, considerate::ConsiderateStore};
+use crate::{
+    boundary::guard,
+    considerate::ConsiderateStore,
+    mailbox::Mailbox,
+    workers::{MayWait, while_waiting},
+};
 
 /// An SQLite database or plain memory, opened when it is first needed, on a worker: JavaScript
 /// constructs its stores synchronously, and opening one may take a while.
@@ -24,7 +29,7 @@ pub struct StoreHandle(Arc<LazyStore>);
 /// A store that is opened when it is first needed.
 pub(crate) struct LazyStore {
     location: Location,
-    store: Lazy<Arc<dyn Store>>,
+    open: Mutex<Option<Arc<dyn Store>>>,
 }
 
 enum Location {
@@ -34,24 +39,38 @@ enum Location {
 
 #[napi]
 impl StoreHandle {
-    /// A database in the file `path`, or plain memory without one. `passphrase` and `passphraseFile`
-    /// are what JavaScript's environment says: in Bun it holds more than the process's own, which
-    /// the core asks, because of `.env` files.
+    /// A database in the file `path`, or plain memory without one. `variable` and `fileVariable` are
+    /// what JavaScript's environment says of the passphrase, where the caller gives none: in Bun it
+    /// holds more than the process's own, which the core asks, because of `.env` files.
     #[napi(constructor, catch_unwind)]
     pub fn new(
         path: Option<String>,
         passphrase: Option<String>,
-        passphrase_file: Option<String>,
+        variable: Option<String>,
+        file_variable: Option<String>,
     ) -> napi::Result<Self> {
         guard(|| {
+            let protection = || match passphrase {
+                Some(given) => Ok(KeyProtection::Passphrase(Passphrase::new(given)?)),
+                None => KeyProtection::from_variables(variable, file_variable),
+            };
             let location = match path {
                 None => Location::Memory,
-                Some(path) => Location::File {
-                    path: path.into(),
-                    protection: KeyProtection::from_variables(passphrase, passphrase_file)?,
-                },
+                Some(path) => Location::File { path: path.into(), protection: protection()? },
             };
-            Ok(StoreHandle(Arc::new(LazyStore { location, store: Lazy::default() })))
+            Ok(StoreHandle(Arc::new(LazyStore { location, open: Mutex::default() })))
+        })
+    }
+
+    /// Closes the database as soon as no manager uses it any more.
+    #[napi(catch_unwind)]
+    pub fn close(&self, mailbox: &Mailbox, call: u32) -> napi::Result<()> {
+        guard(|| {
+            let store = self.lazy();
+            mailbox.post().run(call, store.may_wait(), move || {
+                store.close();
+                Ok(())
+            })
         })
     }
 }
@@ -63,17 +82,46 @@ impl StoreHandle {
 }
 
 impl LazyStore {
+    /// What work with the store may have to wait for.
+    pub(crate) fn may_wait(&self) -> MayWait {
+        match self.location {
+            Location::Memory => MayWait::Never,
+            Location::File { .. } => MayWait::ForDisk,
+        }
+    }
+
     /// The store. Where it can't be opened the next call tries again.
     pub(crate) fn get(&self) -> Result<Arc<dyn Store>> {
-        let store = self.store.get_or_try(|| {
-            Ok(Arc::new(match &self.location {
+        if let Ok(open) = self.open.try_lock()
+            && let Some(store) = &*open
+        {
+            return Ok(Arc::clone(store));
+        }
+        // It is opened by one; others wait for that one.
+        while_waiting(|| {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(store) = &*open {
+                return Ok(Arc::clone(store));
+            }
+            let store: Arc<dyn Store> = Arc::new(match &self.location {
                 Location::Memory => ConsiderateStore::in_memory(MemoryStore::new()?),
                 Location::File { path, protection } => {
                     ConsiderateStore::in_file(SqliteStore::open(path, protection)?)
                 }
-            }))
-        })?;
-        Ok(Arc::clone(store))
+            });
+            *open = Some(Arc::clone(&store));
+            Ok(store)
+        })
+    }
+
+    /// Closes the database as soon as nobody uses it any more. Who needs it later opens it again. A
+    /// store in memory stays: it would be lost.
+    pub(crate) fn close(&self) {
+        if self.may_wait() == MayWait::ForDisk {
+            while_waiting(|| {
+                drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
+            });
+        }
     }
 }
 
@@ -93,37 +141,5 @@ impl KeyBackendHandle {
 impl KeyBackendHandle {
     pub(crate) fn backend(&self) -> Arc<dyn KeyBackend> {
         Arc::clone(&self.0)
-    }
-}
-
-/// A value that is made when it is first needed.
-pub(crate) struct Lazy<T> {
-    value: OnceLock<T>,
-    making: Mutex<()>,
-}
-
-impl<T> Default for Lazy<T> {
-    fn default() -> Self {
-        Lazy { value: OnceLock::new(), making: Mutex::new(()) }
-    }
-}
-
-impl<T> Lazy<T> {
-    /// The value, if it has been made.
-    pub(crate) fn get(&self) -> Option<&T> {
-        self.value.get()
-    }
-
-    /// The value, made by `make` if there is none yet; several at once wait for the first.
-    pub(crate) fn get_or_try(&self, make: impl FnOnce() -> Result<T>) -> Result<&T> {
-        if let Some(value) = self.value.get() {
-            return Ok(value);
-        }
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(value) = self.value.get() {
-            return Ok(value);
-        }
-        let value = make()?;
-        Ok(self.value.get_or_init(|| value))
     }
 }

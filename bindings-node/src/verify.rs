@@ -8,7 +8,7 @@ use catalyst_pki::{
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 
-use crate::{boundary::guard, mailbox::Mailbox, store::Lazy};
+use crate::{boundary::guard, lazy::Lazy, mailbox::Mailbox, workers::MayWait};
 
 /// Whom a verifier trusts.
 #[napi(object)]
@@ -87,7 +87,7 @@ impl Policy {
     ) -> napi::Result<()> {
         guard(|| {
             let (policy, chain) = (Arc::clone(&self.0), copied(chain));
-            mailbox.post().run(call, move || policy.verify(chain, at))
+            mailbox.post().run(call, MayWait::Never, move || policy.verify(chain, at))
         })
     }
 

@@ -1,12 +1,29 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { CertificateManager } from '@catalyst/pki';
+import {
+  CertificateManager,
+  generateKeyAndCsr,
+  NativeSigningBackend,
+  SqliteCertificateStore,
+  verifyPeer,
+} from '@catalyst/pki';
 import {
   failsWith,
   folder,
   isBun,
+  newManager,
   newSvid,
   repository,
   run,
@@ -58,6 +75,122 @@ test('a database outlives its process, for its owner alone', async () => {
   assert.deepEqual([code, stderr], [0, '']);
   assert.deepEqual(JSON.parse(stdout), { fingerprints, activeCertCount: 1, denied: 1 });
 });
+
+test('a passphrase may be given to the store, whatever the environment says', async () => {
+  const path = join(folder(), 'certs.db');
+  const managerWith = (options) =>
+    new CertificateManager(new SqliteCertificateStore(path, options), new NativeSigningBackend());
+  await withPassphrase('battery staple', () =>
+    managerWith({ passphrase: 'correct horse' }).initialize(),
+  );
+  assert.equal(existsSync(`${path}.key`), false);
+  await managerWith({ passphrase: 'correct horse' }).initialize();
+  await withPassphrase('correct horse', () => managerWith({}).initialize());
+  await withPassphrase('battery staple', () =>
+    failsWith('PKI_WRONG_PASSPHRASE', managerWith().initialize()),
+  );
+  for (const options of [{ passphrase: '' }, { passphrase: 7 }, 'correct horse', null]) {
+    const error = await failsWith('PKI_INVALID_ARGUMENT', () => managerWith(options));
+    assert.doesNotMatch(error.message, /horse/);
+  }
+});
+
+/** Locks a database for writing, in a process of its own, until `unlock` is called. */
+async function locked(path) {
+  const program = `
+    const database = new (await import('bun:sqlite')).Database(process.argv[1]);
+    database.run('BEGIN IMMEDIATE');
+    console.log('locked');
+    for await (const _ of console) break;
+    database.run('COMMIT');
+  `;
+  const bun = join(repository, 'node_modules/.bin/bun');
+  const child = spawn(bun, ['-e', program, path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  assert.match(String(await once(child.stdout, 'data')), /locked/);
+  return {
+    async unlock() {
+      child.stdin.end('\n');
+      assert.deepEqual(await ended, [0, null]);
+    },
+  };
+}
+
+test('who waits for a database that another program has locked stops nobody else', async () => {
+  const certsDb = join(folder(), 'certs.db');
+  const manager = managerOf(certsDb);
+  await manager.initialize();
+  const { certificatePem } = await newSvid(manager, 'node', 'a');
+  const { servicesAnchors: anchors } = await manager.getCaBundle();
+  const { csrPem } = await generateKeyAndCsr('node', 'b', { trustDomain: TRUST_DOMAIN });
+
+  const lock = await locked(certsDb);
+  let answered = 0;
+  const waiting = [
+    managerOf(certsDb).initialize(),
+    ...Array.from({ length: 8 }, (_, i) => manager.denyIdentity(idOf(`denied-${i}`), 'x')),
+    ...Array.from({ length: 60 }, () =>
+      manager.signCSR({ csrPem, serviceType: 'node', nodeId: 'b' }),
+    ),
+  ].map((call) => call.finally(() => answered++));
+  // Reading waits for nobody: a manager that finds a hierarchy writes nothing.
+  await waiting.shift();
+  answered = 0;
+  for (let at = 0; at < 8; at++) {
+    const policy = { anchors, trustDomain: TRUST_DOMAIN, segment: 'services', role: 'client' };
+    assert.equal((await verifyPeer(certificatePem, policy)).instanceId, 'a');
+    await newSvid(await newManager(), 'node', 'c');
+  }
+  assert.equal(answered, 0, 'the database is still locked');
+  await lock.unlock();
+  await Promise.all(waiting);
+  assert.equal((await manager.getStatus()).deniedIdentityCount, 8);
+});
+
+const idOf = (instance) => `spiffe://${TRUST_DOMAIN}/node/${instance}`;
+
+test('shutdown closes the database, and opens none', async () => {
+  const certsDb = join(folder(), 'certs.db');
+  const unused = managerOf(certsDb);
+  await unused.shutdown();
+  await unused.shutdown();
+  assert.equal(existsSync(certsDb), false);
+  await failsWith('PKI_SHUT_DOWN', unused.initialize());
+  await managerOf(join(certsDb, 'no', 'folder')).shutdown();
+
+  const [one, other] = [managerOf(certsDb), managerOf(certsDb)];
+  await one.initialize();
+  await other.initialize();
+  await newSvid(one, 'node', 'a');
+  const signing = newSvid(one, 'node', 'b');
+  await other.shutdown();
+  const [signed, shut] = await Promise.allSettled([signing, one.shutdown()]);
+  if (signed.status === 'rejected') assert.equal(signed.reason.code, 'PKI_SHUT_DOWN');
+  assert.equal(shut.status, 'fulfilled');
+  assert.deepEqual(openFilesOf(certsDb), []);
+  // The store itself goes on, and is closed on request.
+  const store = one.getStore();
+  assert.notEqual((await store.listActiveCertificates()).length, 0);
+  if (process.platform === 'linux') assert.notDeepEqual(openFilesOf(certsDb), []);
+  await store.close();
+  assert.deepEqual(openFilesOf(certsDb), []);
+  const inMemory = await newManager();
+  await inMemory.getStore().close();
+  await newSvid(inMemory, 'node', 'a');
+});
+
+/** The files of a database that this process has open; where /proc says so. */
+function openFilesOf(certsDb) {
+  if (process.platform !== 'linux') return [];
+  const files = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return ''; // the one that lists the folder
+    }
+  });
+  return files.filter((file) => file.startsWith(certsDb));
+}
 
 test('many at once share commits and all are stored', async () => {
   const manager = managerOf(join(folder(), 'certs.db'));

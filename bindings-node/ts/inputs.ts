@@ -40,6 +40,8 @@ export const ManagerConfigSchema = z.object({
   autoRenew: z.boolean().optional(),
 });
 
+export const StoreOptionsSchema = z.object({ passphrase: z.string().min(1).max(4096).optional() });
+
 export const DenialSchema = z.object({ spiffeId: z.string(), reason: z.string() });
 
 export const KeyAndCsrOptionsSchema = z.object({

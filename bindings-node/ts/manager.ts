@@ -185,7 +185,11 @@ export class CertificateManager {
     return call((number) => this.#native.purgeExpired(number));
   }
 
-  /** Forgets hierarchy and keys; every later call fails with `PKI_SHUT_DOWN`. */
+  /**
+   * Forgets hierarchy and keys and closes the database, once calls under way have ended and unless
+   * another manager uses it; every later call fails with `PKI_SHUT_DOWN`. What was never opened isn't
+   * opened for this, and it may be called again.
+   */
   async shutdown(): Promise<void> {
     await call((number) => this.#native.shutdown(number));
   }

@@ -9,6 +9,7 @@ import type {
   CertificateRecord,
   DenyListEntry,
   ICertificateStore,
+  StoreOptions,
 } from './types.js';
 import { parse } from './validate.js';
 
@@ -22,9 +23,9 @@ let storeOf: (store: object) => NativeStore | undefined;
  * Certificates in an SQLite database. The file is opened, or made with mode 0600, at the first call
  * that needs it, be it a manager's; so a path that can't be opened shows there.
  *
- * Private keys in a file are encrypted with the passphrase of `CATALYST_PKI_KEY_PASSPHRASE` or
- * `CATALYST_PKI_KEY_PASSPHRASE_FILE`, else with one that is made beside it as `<path>.key`, for
- * development.
+ * Private keys in a file are encrypted with the passphrase that is given here, else with that of
+ * `CATALYST_PKI_KEY_PASSPHRASE` or `CATALYST_PKI_KEY_PASSPHRASE_FILE`, else with one that is made
+ * beside it as `<path>.key`, for development.
  *
  * A {@link CertificateManager} keeps its records here by itself. The methods are for programs that
  * look at them, and for those that keep records of their own: what is written reads back equal. All
@@ -47,17 +48,30 @@ export class SqliteCertificateStore implements ICertificateStore {
     storeOf = (store) => (#native in store ? store.#native : undefined);
   }
 
-  /** @param path the database file; `:memory:` for one that is gone with the process */
-  constructor(path: string = ':memory:') {
+  /**
+   * @param path the database file; `:memory:` for one that is gone with the process
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, also for a passphrase or a variable that is
+   * empty
+   *
+   * @example
+   * ```ts
+   * const store = new SqliteCertificateStore('certs.db', { passphrase: await secrets.get('pki') });
+   * ```
+   */
+  constructor(path: string = ':memory:', options?: StoreOptions) {
     if (typeof path !== 'string' || path === '' || path.includes('\0')) {
       throw invalidArgument('path: it must be the path of a file, or :memory:');
     }
-    const { CATALYST_PKI_KEY_PASSPHRASE: passphrase, CATALYST_PKI_KEY_PASSPHRASE_FILE: file } =
+    // What has no options needs no schema.
+    const { passphrase } =
+      options !== undefined ? parse((schemas) => schemas.StoreOptionsSchema, options) : {};
+    const { CATALYST_PKI_KEY_PASSPHRASE: variable, CATALYST_PKI_KEY_PASSPHRASE_FILE: file } =
       process.env;
     this.#native = calling(() =>
       path === ':memory:'
         ? new native.StoreHandle()
-        : new native.StoreHandle(path, passphrase, file),
+        : new native.StoreHandle(path, passphrase, variable, file),
     );
   }
 
@@ -184,6 +198,14 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async countCertificates(): Promise<CertificateCount[]> {
     return this.#call((records, number) => records.census(number));
+  }
+
+  /**
+   * Closes the file as soon as no manager uses it any more, one that has been shut down not
+   * counting. A later call opens it again. A store in memory stays as it is.
+   */
+  async close(): Promise<void> {
+    await call((number) => this.#native.close(theMailbox(), number));
   }
 
   #call<T>(start: (records: NativeRecords, number: number) => void): Promise<T> {

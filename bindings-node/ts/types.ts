@@ -219,6 +219,15 @@ export interface CertificateCount {
   count: number;
 }
 
+/** How a {@link SqliteCertificateStore} keeps private keys. */
+export interface StoreOptions {
+  /**
+   * What the private keys in the file are encrypted with, 1 to 4096 characters, in place of what the
+   * environment says: for a passphrase that comes from a secret manager, or several databases.
+   */
+  passphrase?: string;
+}
+
 /** What a store of certificates does: {@link SqliteCertificateStore}. */
 export interface ICertificateStore {
   /** Stores a CA certificate; an active one supersedes the active one of its type. */
