@@ -6,9 +6,10 @@ use aws_lc_rs::{
     rand::SystemRandom,
     signature::{ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
 };
+use der::pem::{self, LineEnding};
 use zeroize::Zeroizing;
 
-use crate::{Error, Result, cert};
+use crate::{Error, Result};
 
 /// The length of an uncompressed point on P-384 (SEC 1 2.3.3).
 #[cfg(feature = "authority")]
@@ -38,7 +39,10 @@ impl PrivateKey {
 
     /// PKCS#8 as PEM, not encrypted.
     pub(crate) fn to_plain_pem(&self) -> Result<Zeroizing<String>> {
-        Ok(Zeroizing::new(cert::to_pem("PRIVATE KEY", self.to_pkcs8()?.as_ref())))
+        // Written in one piece: whatever grows, or goes through another buffer, leaves parts of the
+        // key behind in memory.
+        let pem = pem::encode_string("PRIVATE KEY", LineEnding::LF, self.to_pkcs8()?.as_ref());
+        pem.map(Zeroizing::new).map_err(Error::internal)
     }
 
     /// The public key as an uncompressed point.
