@@ -52,6 +52,7 @@ pub struct pki_config(Mutex<Config>);
 pub(crate) struct Config {
     pub(crate) manager: ManagerConfig,
     protection: Option<KeyProtection>,
+    pub(crate) busy_timeout: Option<Duration>,
 }
 
 impl Config {
@@ -176,6 +177,14 @@ export! {
     /// both has the CA. For development.
     fn pki_config_use_development_key_file(config: &mut pki_config) -> Done {
         config.lock().protection = Some(KeyProtection::DevelopmentKeyFile);
+        Ok(())
+    }
+
+    /// How long a call waits for others that write into the database, be it other programs or other
+    /// threads of this one; 10 seconds without this. Then it fails with `PKI_ERR_STORE_UNAVAILABLE`,
+    /// which is retryable. 0: not at all.
+    fn pki_config_set_busy_timeout(config: &mut pki_config, milliseconds: u64) -> Done {
+        config.lock().busy_timeout = Some(Duration::from_millis(milliseconds));
         Ok(())
     }
 

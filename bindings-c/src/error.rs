@@ -17,11 +17,16 @@ pub type pki_result = u32;
 pub struct pki_error {
     code: ErrorCode,
     message: Text,
+    is_retryable: bool,
 }
 
 impl pki_error {
     pub(crate) fn new(error: &Error) -> Self {
-        pki_error { code: error.code(), message: error.to_string().into() }
+        pki_error {
+            code: error.code(),
+            message: error.to_string().into(),
+            is_retryable: error.is_retryable(),
+        }
     }
 
     #[cfg(test)]
@@ -43,9 +48,10 @@ export! {
     }
 
     /// Whether the same call may succeed later without anybody changing it: a store that is locked
-    /// or full, a key backend that doesn't answer. False for NULL.
+    /// or full, a key backend that doesn't answer. A store that is set up wrongly, or damaged, waits
+    /// for somebody to mend it. False for NULL.
     fn pki_error_is_retryable(handle: &pki_error) -> bool {
-        handle.code.is_retryable()
+        handle.is_retryable
     }
 
     /// Frees an error. NULL is no error; an error that was freed must not be used again.

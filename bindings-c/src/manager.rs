@@ -25,10 +25,11 @@ use crate::{
 /// Threads may share one and call it at once, all functions but `pki_manager_free`. Several managers
 /// and several processes may work on one database file.
 ///
-/// Calls block: on a database file until what they store is on the disk, and where another process
-/// holds the database's lock for up to 10 seconds, after which they fail with
-/// `PKI_ERR_STORE_UNAVAILABLE`, which is retryable. Nothing has happened then. A call that has begun
-/// can't be cancelled. A manager in memory never waits for anything but other threads.
+/// Calls block: on a database file until what they store is on the disk, and where others write into
+/// it, another process or other threads, for 10 seconds in all or as `pki_config_set_busy_timeout`
+/// says; then they fail with `PKI_ERR_STORE_UNAVAILABLE`, which is retryable, and nothing has
+/// happened. A purge waits so long for each of its steps. A manager in memory never waits for
+/// anything but other threads.
 pub struct pki_manager {
     manager: CertificateManager,
     trust_domain: Text,
@@ -104,7 +105,11 @@ export! {
     /// meant), `PKI_ERR_CORRUPT_CA_STATE`.
     fn pki_manager_open(path: &str, config: Option<&pki_config>) -> New<pki_manager> {
         let config = pki_config::copied(config);
-        let store = SqliteStore::open(Path::new(path), &config.protection()?)?;
+        let (path, protection) = (Path::new(path), config.protection()?);
+        let store = match config.busy_timeout {
+            None => SqliteStore::open(path, &protection)?,
+            Some(timeout) => SqliteStore::open_with_busy_timeout(path, &protection, timeout)?,
+        };
         pki_manager::new(Arc::new(store), config.manager)
     }
 
@@ -195,8 +200,9 @@ export! {
     }
 
     /// Deletes the records of leaves that expired over 24 hours ago; `*out` says how many. It works
-    /// in batches and lets others issue in between, so with many records it may take minutes.
-    /// `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+    /// in batches and lets others issue in between, so with many records it may take minutes; a
+    /// `pki_manager_shutdown` of another thread ends it early. If it fails, what has been deleted by
+    /// then stays deleted. `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
     fn pki_manager_purge(manager: &pki_manager) -> OptionalValue<u64> {
         manager.manager.purge_expired()
     }

@@ -134,7 +134,7 @@ impl Store for ConsiderateStore {
         self.store.census()
     }
 
-    fn purge_expired(&self, before: Timestamp) -> Result<u64> {
-        self.write(|store| store.purge_expired(before))
+    fn purge_while(&self, before: Timestamp, go_on: &dyn Fn() -> bool) -> Result<u64> {
+        self.write(|store| store.purge_while(before, go_on))
     }
 }

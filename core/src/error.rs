@@ -189,12 +189,6 @@ impl ErrorCode {
     pub const fn number(self) -> u32 {
         self as u32
     }
-
-    /// Whether the same call may succeed later without anybody changing it.
-    #[must_use]
-    pub const fn is_retryable(self) -> bool {
-        matches!(self, ErrorCode::StoreUnavailable | ErrorCode::KeyBackendFailed)
-    }
 }
 
 impl fmt::Display for ErrorCode {
@@ -272,8 +266,8 @@ pub enum Error {
     #[error("CSR not allowed: it asks for {0}, which no certificate is granted")]
     CsrNotAllowed(String),
 
-    #[error("Store unavailable: {0}")]
-    StoreUnavailable(String),
+    #[error("Store unavailable: {message}")]
+    StoreUnavailable { message: String, is_retryable: bool },
     #[error(
         "The database has schema version {found}, this program knows up to {supported}: \
          use the newer program"
@@ -383,7 +377,7 @@ impl Error {
             Error::CsrWithoutSpiffeId => ErrorCode::CsrWithoutSpiffeId,
             Error::DnsNameNotAllowed(_) => ErrorCode::DnsNameNotAllowed,
             Error::CsrNotAllowed(_) => ErrorCode::CsrNotAllowed,
-            Error::StoreUnavailable(_) => ErrorCode::StoreUnavailable,
+            Error::StoreUnavailable { .. } => ErrorCode::StoreUnavailable,
             Error::StoreTooNew { .. } => ErrorCode::StoreTooNew,
             Error::DuplicateRecord(_) => ErrorCode::DuplicateRecord,
             Error::MalformedCertificate(_) => ErrorCode::MalformedCertificate,
@@ -414,6 +408,18 @@ impl Error {
             Error::AnchorRejected(_) => ErrorCode::AnchorRejected,
             Error::InvalidPolicy(_) => ErrorCode::InvalidPolicy,
             Error::Internal(_) => ErrorCode::Internal,
+        }
+    }
+
+    /// Whether the same call may succeed later without anybody changing it: a store that is locked,
+    /// full or failing, a key backend that doesn't answer. A store that is set up wrongly, or
+    /// damaged, waits for somebody to mend it.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Error::StoreUnavailable { is_retryable, .. } => *is_retryable,
+            Error::KeyBackendFailed(_) => true,
+            _ => false,
         }
     }
 
@@ -464,11 +470,5 @@ mod tests {
             assert!(code.description().ends_with('.'), "{code:?}: {}", code.description());
         }
         assert!(ErrorCode::ALL.is_sorted_by_key(|code| code.number()));
-    }
-
-    #[test]
-    fn what_time_alone_may_heal_is_retryable() {
-        let retryable: Vec<_> = ErrorCode::ALL.iter().filter(|code| code.is_retryable()).collect();
-        assert_eq!(retryable, [&ErrorCode::KeyBackendFailed, &ErrorCode::StoreUnavailable]);
     }
 }

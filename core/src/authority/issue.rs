@@ -173,9 +173,10 @@ impl CertificateManager {
                 Recorded::HierarchyChanged => self.reload()?,
             }
         }
-        Err(Error::StoreUnavailable(
-            "the CA kept changing while the certificate was signed: try again".into(),
-        ))
+        Err(Error::StoreUnavailable {
+            message: "the CA kept changing while the certificate was signed: try again".into(),
+            is_retryable: true,
+        })
     }
 
     fn sign(

@@ -161,14 +161,15 @@ impl CertificateManager {
     }
 
     /// Deletes the records of leaves that expired over 24 hours ago; answers how many. Records of
-    /// CAs stay for ever.
+    /// CAs stay for ever. A [`shutdown`](Self::shutdown) in another thread ends it early.
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`]; what has been deleted by then stays deleted.
     pub fn purge_expired(&self) -> Result<u64> {
         self.hierarchy()?;
-        let purged = self.store.purge_expired(self.now().minus(KEEP_EXPIRED))?;
+        let go_on = || !matches!(&*self.read_state(), State::ShutDown);
+        let purged = self.store.purge_while(self.now().minus(KEEP_EXPIRED), &go_on)?;
         if purged > 0 {
             tracing::info!(target: EVENTS, purged, "Expired certificates purged");
         }

@@ -349,7 +349,7 @@ static void manager(const char *folder) {
   error = NULL;
   CHECK(pki_manager_open(PKI_LIT("/nowhere/at/all.db"), NULL, &second, &error) ==
         PKI_ERR_STORE_UNAVAILABLE);
-  CHECK(pki_error_is_retryable(error));
+  CHECK(!pki_error_is_retryable(error));
   pki_error_free(error);
 
   CHECK(pki_manager_shutdown(manager, NULL) == PKI_OK);

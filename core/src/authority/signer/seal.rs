@@ -293,12 +293,12 @@ fn development_passphrase(database: &Path, has_keys: bool) -> Result<Passphrase>
     let mut path = database.as_os_str().to_owned();
     path.push(".key");
     let path = PathBuf::from(path);
-    let unavailable =
-        |error: io::Error| Error::StoreUnavailable(format!("key file {}: {error}", path.display()));
+    let unusable = |message| Error::StoreUnavailable { message, is_retryable: false };
+    let unavailable = |error: io::Error| unusable(format!("key file {}: {error}", path.display()));
     match path.try_exists().map_err(unavailable)? {
         true => return Passphrase::from_file(&path),
         false if has_keys => {
-            return Err(Error::StoreUnavailable(format!(
+            return Err(unusable(format!(
                 "the key file {} is missing, and no passphrase is configured: restore it or set \
                  {PASSPHRASE_VARIABLE}",
                 path.display()

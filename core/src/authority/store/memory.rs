@@ -422,10 +422,10 @@ impl Store for MemoryStore {
         Ok(census.into_iter().map(|((kind, status), count)| (kind, status, count)).collect())
     }
 
-    fn purge_expired(&self, before: Timestamp) -> Result<u64> {
+    fn purge_while(&self, before: Timestamp, go_on: &dyn Fn() -> bool) -> Result<u64> {
         const BATCH: usize = 1_000;
         let mut purged = 0;
-        loop {
+        while go_on() {
             let mut state = self.state();
             let due: Vec<_> = state
                 .by_not_after
@@ -439,13 +439,14 @@ impl Store for MemoryStore {
                     owners.retain(|(_, not_after)| *not_after >= before);
                     !owners.is_empty()
                 });
-                return Ok(purged);
+                break;
             }
             for number in &due {
                 state.remove(*number);
             }
             purged += u64::try_from(due.len()).unwrap_or(u64::MAX);
         }
+        Ok(purged)
     }
 }
 

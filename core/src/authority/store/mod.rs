@@ -113,9 +113,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// every one: for people, not for each request.
     fn census(&self) -> Result<Vec<(CertificateType, CertificateStatus, u64)>>;
 
-    /// Deletes end-entity records that expired before `before`, in batches that let issuing go on
-    /// in between; answers how many.
-    fn purge_expired(&self, before: Timestamp) -> Result<u64>;
+    /// Deletes end-entity records that expired before `before`; answers how many. Where it fails,
+    /// what has been deleted by then stays deleted.
+    fn purge_expired(&self, before: Timestamp) -> Result<u64> {
+        self.purge_while(before, &|| true)
+    }
+
+    /// [`purge_expired`](Self::purge_expired) as long as `go_on` says so. It deletes in batches that
+    /// let issuing go on in between, and asks before each.
+    fn purge_while(&self, before: Timestamp, go_on: &dyn Fn() -> bool) -> Result<u64>;
 }
 
 /// The CAs that a store holds.

@@ -10,6 +10,7 @@ mod hierarchy;
 mod leaf;
 mod legacy;
 mod list;
+mod patience;
 mod purge;
 mod row;
 mod schema;
@@ -21,14 +22,16 @@ use std::{
     fs::{File, OpenOptions},
     io,
     path::{self, Path},
+    time::Duration,
 };
 
 use rusqlite::{Connection, config::DbConfig, params, types::Value};
 
 use self::{
-    connection::{Database, pragma, retry_when_busy},
+    connection::{Database, pragma},
     failure::{Failure, Outcome, Place, file_error},
     group_commit::{Abandoned, GroupCommit},
+    patience::retry_when_busy,
     row::columns,
     schema::Found,
 };
@@ -54,7 +57,7 @@ use crate::{
 /// };
 ///
 /// # let folder = std::env::temp_dir().join(format!("catalyst-pki-doc-{}", std::process::id()));
-/// # std::fs::create_dir_all(&folder).map_err(|e| catalyst_pki::Error::StoreUnavailable(e.to_string()))?;
+/// # std::fs::create_dir_all(&folder).map_err(|e| catalyst_pki::Error::Internal(e.to_string()))?;
 /// let protection = KeyProtection::Passphrase(Passphrase::new("correct horse battery staple")?);
 /// let store = SqliteStore::open(&folder.join("certs.db"), &protection)?;
 /// assert!(store.hierarchy()?.cas.is_empty());
@@ -84,9 +87,28 @@ impl SqliteStore {
     /// [`KeySealer::for_database`]; [`Error::CorruptCaState`] if a private key of an earlier
     /// database can't be read.
     pub fn open(path: &Path, protection: &KeyProtection) -> Result<Self> {
+        Self::open_with_busy_timeout(path, protection, patience::DEFAULT)
+    }
+
+    /// [`open`](Self::open) for a store whose calls wait no longer than `busy_timeout` for others that
+    /// write: other programs, and other threads of this one. `open` itself waits for so long too;
+    /// without this it is 10 seconds. A purge waits so long for each of its batches.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with_busy_timeout(
+        path: &Path,
+        protection: &KeyProtection,
+        busy_timeout: Duration,
+    ) -> Result<Self> {
         if path == Path::new(":memory:") {
             return Self::in_memory();
         }
+        patience::within(busy_timeout, || Self::open_file(path, protection, busy_timeout))
+    }
+
+    fn open_file(path: &Path, protection: &KeyProtection, busy_timeout: Duration) -> Result<Self> {
         let path = path::absolute(path).map_err(|error| file_error(path, &error))?;
         let place = Place::File(path.clone().into_boxed_path());
         create_file(&path)?;
@@ -110,7 +132,7 @@ impl SqliteStore {
                 "development key file in use"
             );
         }
-        let database = Database::in_file(path.into_boxed_path(), writer)
+        let database = Database::in_file(path.into_boxed_path(), writer, busy_timeout)
             .map_err(|failure| failure.explain(&place))?;
         Ok(SqliteStore { database, leaves: GroupCommit::default(), sealer })
     }
@@ -163,17 +185,21 @@ impl Store for SqliteStore {
 
     fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded> {
         let mut has_led = false;
-        let recorded = self.leaves.submit(
-            leaf,
-            || {
-                has_led = true;
-                self.database.writer()
-            },
-            |writer, leaves| leaf::record_all(&writer, &self.database.place, &leaves),
-        );
-        if has_led {
-            self.database.checkpoint();
-        }
+        // A batch has the patience of the call that leads it: those that came later end with it.
+        let recorded = self.database.patiently(|| {
+            let recorded = self.leaves.submit(
+                leaf,
+                || {
+                    has_led = true;
+                    self.database.writer()
+                },
+                |writer, leaves| leaf::record_all(writer, &self.database.place, &leaves),
+            );
+            if has_led {
+                self.database.checkpoint();
+            }
+            recorded
+        });
         recorded
             .unwrap_or_else(|Abandoned| Err(Error::internal("storing a batch of leaves failed")))
     }
@@ -239,8 +265,8 @@ impl Store for SqliteStore {
         self.database.read(status::census)
     }
 
-    fn purge_expired(&self, before: Timestamp) -> Result<u64> {
-        purge::purge(&self.database, before)
+    fn purge_while(&self, before: Timestamp, go_on: &dyn Fn() -> bool) -> Result<u64> {
+        purge::purge(&self.database, before, go_on)
     }
 }
 

@@ -33,7 +33,7 @@ impl Checkpointer {
 
     /// Brings the log back if `due` pages are in it and nobody else is at it; `writer` stops the
     /// writers.
-    pub(super) fn run<'a>(&self, due: i64, writer: impl FnOnce() -> Turn<'a, Connection>) {
+    pub(super) fn run<'a>(&self, due: i64, writer: impl FnOnce() -> Outcome<Turn<'a, Connection>>) {
         let connection = match self.0.try_lock() {
             Ok(connection) => connection,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -48,13 +48,13 @@ impl Checkpointer {
 fn bring_back<'a>(
     connection: &Connection,
     due: i64,
-    writer: impl FnOnce() -> Turn<'a, Connection>,
+    writer: impl FnOnce() -> Outcome<Turn<'a, Connection>>,
 ) -> Outcome<()> {
     if checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")?.pending() < due {
         return Ok(());
     }
     if checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")?.pages >= OVERDUE {
-        let _turn = writer();
+        let _turn = writer()?;
         checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")?;
     }
     Ok(())

@@ -1,24 +1,23 @@
 //! Connections: one that writes, in turns, and a few that read meanwhile.
 
 use std::{
+    collections::VecDeque,
     fmt,
     ops::Deref,
     path::Path,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rusqlite::{Connection, FileControl, OpenFlags, types::Value};
 
 use super::{
     checkpoint::{self, Checkpointer},
-    failure::{Outcome, Place},
+    failure::{Failure, Outcome, Place},
+    patience::{self, wait_when_busy},
 };
 use crate::Result;
 
-/// How long a call waits for another process that holds the database.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// More at once make nothing faster: reads are short and don't wait for the disk.
 const MAX_READERS: usize = 8;
 const STATEMENTS: usize = 64;
@@ -30,6 +29,8 @@ pub(super) struct Database {
     readers: Option<Readers>,
     checkpointer: Option<Checkpointer>,
     writer: FairMutex<Connection>,
+    /// What a call waits at most for others.
+    busy_timeout: Duration,
 }
 
 impl fmt::Debug for Database {
@@ -46,25 +47,31 @@ impl Database {
             readers: None,
             checkpointer: None,
             writer: FairMutex::new(writer),
+            busy_timeout: patience::DEFAULT,
         }
     }
 
     /// A database in a file, which `writer` has open.
-    pub(super) fn in_file(path: Box<Path>, writer: Connection) -> Outcome<Self> {
+    pub(super) fn in_file(
+        path: Box<Path>,
+        writer: Connection,
+        busy_timeout: Duration,
+    ) -> Outcome<Self> {
         Ok(Database {
             readers: Some(Readers::default()),
             checkpointer: Some(Checkpointer::new(&path)?),
             place: Place::File(path),
             writer: FairMutex::new(writer),
+            busy_timeout,
         })
     }
 
     /// Reads. Never waits for a writer, unless the database is in memory.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T> {
-        let outcome = match (&self.readers, &self.place) {
+        let outcome = self.patiently(|| match (&self.readers, &self.place) {
             (Some(readers), Place::File(path)) => readers.with(path, read),
-            _ => read(&self.writer()),
-        };
+            _ => read(&*self.writer()?),
+        });
         outcome.map_err(|failure| failure.explain(&self.place))
     }
 
@@ -81,8 +88,11 @@ impl Database {
 
     /// Writes, in one transaction that is durable afterwards, or has not happened.
     pub(super) fn write<T>(&self, write: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T> {
-        let written = transaction(&self.writer(), write);
-        self.checkpoint();
+        let written = self.patiently(|| {
+            let written = self.writer().and_then(|writer| transaction(&writer, write));
+            self.checkpoint();
+            written
+        });
         written.map_err(|failure| failure.explain(&self.place))
     }
 
@@ -98,13 +108,18 @@ impl Database {
 
     fn checkpoint_when(&self, due: i64) {
         if let Some(checkpointer) = &self.checkpointer {
-            checkpointer.run(due, || self.writer());
+            self.patiently(|| checkpointer.run(due, || self.writer()));
         }
     }
 
+    /// Makes a call that waits for others no longer than this database allows.
+    pub(super) fn patiently<T>(&self, call: impl FnOnce() -> T) -> T {
+        patience::within(self.busy_timeout, call)
+    }
+
     /// The connection that writes, first come, first served.
-    pub(super) fn writer(&self) -> Turn<'_, Connection> {
-        self.writer.lock()
+    pub(super) fn writer(&self) -> Outcome<Turn<'_, Connection>> {
+        self.writer.lock().ok_or(Failure::Locked)
     }
 }
 
@@ -193,35 +208,6 @@ fn configure(connection: &Connection) -> Outcome<()> {
     Ok(())
 }
 
-/// SQLite's own timeout sleeps longer and longer, up to 100 ms at a time: a process that writes
-/// much would leave the others waiting for long.
-fn wait_when_busy(connection: &mut Connection) -> Outcome<()> {
-    let mut since = Instant::now();
-    connection.busy_handler(Some(move |tries: i32| {
-        if tries == 0 {
-            since = Instant::now();
-        }
-        let waited = since.elapsed();
-        thread::sleep(Duration::from_millis(if waited.as_millis() < 500 { 1 } else { 5 }));
-        waited < BUSY_TIMEOUT
-    }))?;
-    Ok(())
-}
-
-/// Tries again while another connection is in the way. For what SQLite doesn't call its busy
-/// handler for: the change to WAL mode.
-pub(super) fn retry_when_busy<T>(mut attempt: impl FnMut() -> Outcome<T>) -> Outcome<T> {
-    let since = Instant::now();
-    loop {
-        match attempt() {
-            Err(failure) if failure.is_busy() && since.elapsed() < BUSY_TIMEOUT => {
-                thread::sleep(Duration::from_millis(5));
-            }
-            outcome => return outcome,
-        }
-    }
-}
-
 /// A pragma that answers a row.
 pub(super) fn pragma(connection: &Connection, sql: &str) -> Outcome<Value> {
     Ok(connection.query_row(sql, [], |row| row.get(0))?)
@@ -273,8 +259,8 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// A mutex that serves in the order of arrival. With the standard one a purge, which locks again
-/// right after it has unlocked, would keep the others out.
+/// A mutex that serves in the order of arrival, and whom it takes too long goes away. With the
+/// standard one a purge, which locks again right after it has unlocked, would keep the others out.
 struct FairMutex<T> {
     turns: Mutex<Turns>,
     next: Condvar,
@@ -283,8 +269,9 @@ struct FairMutex<T> {
 
 #[derive(Default)]
 struct Turns {
-    drawn: u64,
-    served: u64,
+    last_ticket: u64,
+    /// The tickets of those who wait; the one with the value has the first.
+    line: VecDeque<u64>,
 }
 
 impl<T> FairMutex<T> {
@@ -292,15 +279,29 @@ impl<T> FairMutex<T> {
         FairMutex { turns: Mutex::default(), next: Condvar::new(), value: Mutex::new(value) }
     }
 
-    fn lock(&self) -> Turn<'_, T> {
+    /// `None` if the caller's patience ends first.
+    fn lock(&self) -> Option<Turn<'_, T>> {
         let mut turns = lock(&self.turns);
-        let mine = turns.drawn;
-        turns.drawn += 1;
-        while turns.served != mine {
-            turns = self.next.wait(turns).unwrap_or_else(PoisonError::into_inner);
+        turns.last_ticket += 1;
+        let number = turns.last_ticket;
+        turns.line.push_back(number);
+        let ticket = Ticket { number, turns: &self.turns, next: &self.next };
+        while turns.line.front() != Some(&number) {
+            let left = patience::left();
+            if left.is_some_and(|left| left.is_zero()) {
+                drop(turns);
+                return None;
+            }
+            turns = match left {
+                Some(left) => {
+                    let woken = self.next.wait_timeout(turns, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.next.wait(turns).unwrap_or_else(PoisonError::into_inner),
+            };
         }
         drop(turns);
-        Turn { value: lock(&self.value), _ticket: Ticket { turns: &self.turns, next: &self.next } }
+        Some(Turn { value: lock(&self.value), _ticket: ticket })
     }
 }
 
@@ -319,7 +320,9 @@ impl<T> Deref for Turn<'_, T> {
     }
 }
 
+/// A place in the line, until dropped.
 struct Ticket<'a> {
+    number: u64,
     turns: &'a Mutex<Turns>,
     next: &'a Condvar,
 }
@@ -327,8 +330,8 @@ struct Ticket<'a> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let mut turns = lock(self.turns);
-        turns.served += 1;
-        if turns.served < turns.drawn {
+        turns.line.retain(|number| *number != self.number);
+        if !turns.line.is_empty() {
             self.next.notify_all();
         }
     }
@@ -341,9 +344,12 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+        thread,
     };
 
     use super::*;
@@ -360,7 +366,7 @@ mod tests {
                 served.store(true, Ordering::SeqCst);
             })
         };
-        while lock(&mutex.turns).drawn < 2 {
+        while lock(&mutex.turns).line.len() < 2 {
             thread::yield_now();
         }
         drop(held);
@@ -368,6 +374,24 @@ mod tests {
         let _again = mutex.lock();
         assert!(served.load(Ordering::SeqCst));
         waiting.join().unwrap();
+    }
+
+    #[test]
+    fn whose_patience_ends_leaves_the_line_to_the_others() {
+        let mutex = Arc::new(FairMutex::new(0));
+        let held = mutex.lock();
+        assert!(patience::within(Duration::ZERO, || mutex.lock().is_none()));
+        let waiting = {
+            let mutex = mutex.clone();
+            thread::spawn(move || mutex.lock().is_some())
+        };
+        while lock(&mutex.turns).line.len() < 2 {
+            thread::yield_now();
+        }
+        assert!(patience::within(Duration::from_millis(1), || mutex.lock().is_none()));
+        drop(held);
+        assert!(waiting.join().unwrap());
+        assert!(patience::within(Duration::ZERO, || mutex.lock().is_some()), "nobody is before");
     }
 
     #[test]
@@ -379,7 +403,7 @@ mod tests {
             panic!("on purpose");
         });
         assert!(panicked.join().is_err());
-        assert_eq!(*mutex.lock(), 7);
+        assert_eq!(*mutex.lock().unwrap(), 7);
     }
 
     #[test]

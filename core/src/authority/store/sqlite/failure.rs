@@ -4,7 +4,6 @@ use std::{fmt, io, path::Path};
 
 use rusqlite::{Error as SqlError, ErrorCode as SqlCode};
 
-use super::connection::BUSY_TIMEOUT;
 use crate::Error;
 
 pub(super) type Outcome<T> = Result<T, Failure>;
@@ -16,6 +15,8 @@ pub(super) enum Failure {
     Pki(Error),
     /// What is wrong with the database, as the end of a sentence that begins with its path.
     Database(&'static str),
+    /// Others in this process wrote for too long.
+    Locked,
 }
 
 impl From<SqlError> for Failure {
@@ -35,14 +36,21 @@ impl Failure {
         match self {
             Failure::Pki(error) => error,
             Failure::Sql(error) => explain(&error, database),
-            Failure::Database(what) => Error::StoreUnavailable(format!("{database} {what}")),
+            Failure::Database(what) => unusable(format!("{database} {what}")),
+            Failure::Locked => locked(database),
         }
     }
 
     /// Whether another connection was in the way.
     pub(super) fn is_busy(&self) -> bool {
-        let Failure::Sql(error) = self else { return false };
-        matches!(error.sqlite_error_code(), Some(SqlCode::DatabaseBusy | SqlCode::DatabaseLocked))
+        match self {
+            Failure::Sql(error) => matches!(
+                error.sqlite_error_code(),
+                Some(SqlCode::DatabaseBusy | SqlCode::DatabaseLocked)
+            ),
+            Failure::Locked => true,
+            Failure::Pki(_) | Failure::Database(_) => false,
+        }
     }
 }
 
@@ -86,24 +94,39 @@ fn explain(error: &SqlError, database: &Place) -> Error {
         }
         _ => return Error::internal(format!("unexpected answer from SQLite about {database}")),
     };
-    Error::StoreUnavailable(text)
+    unusable(text)
+}
+
+/// The store is not there for now.
+fn unavailable(message: String) -> Error {
+    Error::StoreUnavailable { message, is_retryable: true }
+}
+
+/// The store is of no use until somebody does something about it.
+fn unusable(message: String) -> Error {
+    Error::StoreUnavailable { message, is_retryable: false }
+}
+
+fn locked(database: &Place) -> Error {
+    unavailable(format!(
+        "{database} has been locked by another process for too long: find and stop what holds it, \
+         such as a backup or a shell with an open transaction"
+    ))
 }
 
 fn explain_code(failure: rusqlite::ffi::Error, database: &Place) -> Error {
     let text = match failure.code {
         SqlCode::DiskFull => {
-            format!("no space left for {database}: free some disk space; nothing was stored")
+            return unavailable(format!(
+                "no space left for {database}: free some disk space; nothing was stored"
+            ));
         }
         SqlCode::ReadOnly => format!(
             "{database} is read-only: give this user write permission on the file and its folder, \
              and check that the disk is mounted for writing"
         ),
         SqlCode::DatabaseBusy | SqlCode::DatabaseLocked | SqlCode::FileLockingProtocolFailed => {
-            format!(
-                "{database} has been locked by another process for over {} seconds: find and stop \
-                 what holds it, such as a backup or a shell with an open transaction",
-                BUSY_TIMEOUT.as_secs()
-            )
+            return locked(database);
         }
         SqlCode::NotADatabase => format!(
             "{database} is not a SQLite database: check the path, or restore a backup if the file \
@@ -114,23 +137,27 @@ fn explain_code(failure: rusqlite::ffi::Error, database: &Place) -> Error {
         SqlCode::PermissionDenied | SqlCode::AuthorizationForStatementDenied => {
             format!("{database} can't be opened: give this user read and write permission on it")
         }
-        SqlCode::SystemIoFailure => format!(
-            "reading or writing {database} failed (SQLite code {}): check the disk",
-            failure.extended_code
-        ),
-        SqlCode::OutOfMemory => format!("not enough memory for {database}"),
+        SqlCode::SystemIoFailure => {
+            return unavailable(format!(
+                "reading or writing {database} failed (SQLite code {}): check the disk",
+                failure.extended_code
+            ));
+        }
+        SqlCode::OutOfMemory => {
+            return unavailable(format!("not enough memory for {database}"));
+        }
         SqlCode::NoLargeFileSupport | SqlCode::TooBig => {
             format!("{database} can't hold anything this large")
         }
         _ => format!("{database} failed with SQLite code {}", failure.extended_code),
     };
-    Error::StoreUnavailable(text)
+    unusable(text)
 }
 
 /// SQLite says only that it can't open; the file system knows more.
 fn cannot_open(database: &Place) -> Error {
     let Place::File(path) = database else {
-        return Error::StoreUnavailable(format!("{database} can't be opened"));
+        return unusable(format!("{database} can't be opened"));
     };
     let why = match path.metadata() {
         Ok(file) if file.is_dir() => "it is a folder: name a file in it".to_owned(),
@@ -141,7 +168,7 @@ fn cannot_open(database: &Place) -> Error {
         },
         Err(error) => return file_error(path, &error),
     };
-    Error::StoreUnavailable(format!("{database} can't be opened: {why}"))
+    unusable(format!("{database} can't be opened: {why}"))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -171,5 +198,9 @@ pub(super) fn file_error(path: &Path, error: &io::Error) -> Error {
         }
         _ => error.to_string(),
     };
-    Error::StoreUnavailable(format!("the database {} can't be opened: {why}", path.display()))
+    let message = format!("the database {} can't be opened: {why}", path.display());
+    match error.kind() {
+        io::ErrorKind::StorageFull => unavailable(message),
+        _ => unusable(message),
+    }
 }

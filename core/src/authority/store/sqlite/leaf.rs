@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::{
+    connection::{Turn, transaction},
     counts::Tally,
     failure::{Failure, Outcome, Place},
     row, setting,
@@ -15,11 +16,11 @@ use crate::{
 /// Records leaves in one transaction: each one is stored or refused by itself; if the transaction
 /// fails, all of them.
 pub(super) fn record_all(
-    connection: &Connection,
+    writer: Outcome<Turn<'_, Connection>>,
     place: &Place,
     leaves: &[NewLeaf],
 ) -> Vec<Result<Recorded>> {
-    let recorded = super::connection::transaction(connection, |connection| {
+    let record_them = |connection: &Connection| {
         let sequence = setting::hierarchy_sequence(connection)?;
         let mut tally = Tally::default();
         let recorded = leaves
@@ -28,7 +29,8 @@ pub(super) fn record_all(
             .collect::<Outcome<Vec<_>>>()?;
         tally.write(connection)?;
         Ok(recorded)
-    });
+    };
+    let recorded = writer.and_then(|writer| transaction(&writer, record_them));
     recorded.unwrap_or_else(|failure: Failure| {
         let error = failure.explain(place);
         leaves.iter().map(|_| Err(error.clone())).collect()

@@ -10,10 +10,11 @@ use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificat
 use zeroize::Zeroizing;
 
 use super::{
-    connection::{pragma, retry_when_busy},
+    connection::pragma,
     counts::Tally,
     failure::{Failure, Outcome},
     leaf::hold_name,
+    patience::retry_when_busy,
     row::{self, columns},
     schema, setting,
 };

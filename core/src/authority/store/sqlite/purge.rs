@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 use super::{
     connection::{Database, transaction},
     counts::Tally,
-    failure::Outcome,
+    failure::{Failure, Outcome},
 };
 use crate::{Result, Timestamp};
 
@@ -23,17 +23,23 @@ const BATCH_TIME: Duration = Duration::from_millis(15);
 /// Between batches, so that another process gets its turn: it looks once in a millisecond.
 const PAUSE: Duration = Duration::from_millis(2);
 
-pub(super) fn purge(database: &Database, before: Timestamp) -> Result<u64> {
+pub(super) fn purge(
+    database: &Database,
+    before: Timestamp,
+    go_on: &dyn Fn() -> bool,
+) -> Result<u64> {
     let mut purged = 0_usize;
     let mut limit = FIRST_BATCH;
-    while database.read(|connection| is_due(connection, before))? {
-        let writer = database.writer();
-        let started = Instant::now();
-        let (certificates, names) =
-            transaction(&writer, |connection| batch(connection, before, limit))
-                .map_err(|failure| failure.explain(&database.place))?;
-        let took = started.elapsed();
-        drop(writer);
+    while go_on() && database.read(|connection| is_due(connection, before))? {
+        let (certificates, names, took) = database
+            .patiently(|| {
+                let writer = database.writer()?;
+                let started = Instant::now();
+                let (certificates, names) =
+                    transaction(&writer, |connection| batch(connection, before, limit))?;
+                Ok((certificates, names, started.elapsed()))
+            })
+            .map_err(|failure: Failure| failure.explain(&database.place))?;
         database.checkpoint_early();
         purged += certificates;
         if certificates + names == 0 {

@@ -1,6 +1,6 @@
 //! What is of SQLite alone; the rest is in `store/suite.rs`.
 
-use std::{cell::Cell, path::PathBuf, sync::Barrier, thread};
+use std::{cell::Cell, path::PathBuf, sync::Barrier, thread, time::Instant};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, IsCa, KeyPair,
@@ -213,7 +213,7 @@ fn a_full_disk_fails_what_it_fails_whole() {
         store.record_leaf(leaf(0)).unwrap();
         let limit = |pages: &str| {
             let sql = format!("PRAGMA max_page_count = {pages}");
-            pragma(&store.database.writer(), &sql).unwrap();
+            pragma(&store.database.writer().unwrap(), &sql).unwrap();
         };
         limit("1");
         let mut kept = 1;
@@ -228,6 +228,7 @@ fn a_full_disk_fails_what_it_fails_whole() {
         };
         assert_eq!(error.code(), ErrorCode::StoreUnavailable);
         assert!(error.to_string().contains("free some disk space"), "{error}");
+        assert!(error.is_retryable());
         assert_eq!(store.find_by_serial(&leaf(kept).record.serial).unwrap(), None);
         let names = leaf(kept).exclusive_names;
         assert!(store.names_held_by_others(&names, "x", NOW).unwrap().is_empty());
@@ -259,6 +260,7 @@ fn what_is_no_database_of_ours_is_refused_and_left_alone() {
         let before = fs::read(&path).ok();
         let error = SqliteStore::open(&path, &protection("x")).unwrap_err();
         assert_eq!(error.code(), ErrorCode::StoreUnavailable, "{error}");
+        assert!(!error.is_retryable(), "{error}");
         let text = error.to_string();
         assert!(text.contains(what), "{text}");
         assert!(text.contains(&*path.to_string_lossy()), "{text}");
@@ -316,6 +318,40 @@ fn a_database_that_another_holds_is_waited_for() {
         other.execute_batch("COMMIT").unwrap();
         assert_eq!(waiting.join().unwrap(), Recorded::Stored);
     });
+}
+
+#[test]
+fn who_waits_together_waits_no_longer_than_one_alone() {
+    const THREADS: usize = 8;
+    let busy_timeout = Duration::from_millis(500);
+    let (_folder, path) = folder();
+    let store = SqliteStore::open_with_busy_timeout(&path, &protection("x"), busy_timeout).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let started = Instant::now();
+    let start = Barrier::new(THREADS);
+    let wait = |number| {
+        start.wait();
+        let error = match number % 2 {
+            0 => store.record_leaf(leaf(number)).map(|_| ()).unwrap_err(),
+            _ => store.allow("spiffe://mesh.example.com/node/a").map(|_| ()).unwrap_err(),
+        };
+        assert_eq!(error.code(), ErrorCode::StoreUnavailable);
+        assert!(error.is_retryable(), "{error}");
+        assert!(error.to_string().contains("locked by another process"), "{error}");
+        started.elapsed()
+    };
+    let waits: Vec<Duration> = thread::scope(|scope| {
+        let wait = &wait;
+        let threads: Vec<_> =
+            (0..THREADS).map(|number| scope.spawn(move || wait(number))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    // One after another they would take eight times as long.
+    let longest = waits.into_iter().max().unwrap();
+    assert!(longest >= busy_timeout && longest < 4 * busy_timeout, "{longest:?}");
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(store.record_leaf(leaf(0)).unwrap(), Recorded::Stored);
 }
 
 /// A database as the earlier TypeScript implementation leaves it behind.

@@ -1,0 +1,79 @@
+//! For how long a call waits for those who are in its way: other programs with the database open,
+//! and other threads of this one.
+//!
+//! Both wait together: whoever has waited for its turn among the threads has so much less left to
+//! wait for another program.
+
+use std::{
+    cell::Cell,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+
+use super::failure::Outcome;
+
+/// What a store waits at most where nobody says otherwise.
+pub(super) const DEFAULT: Duration = Duration::from_secs(10);
+/// SQLite's own timeout sleeps longer and longer, up to 100 ms at a time: a process that writes much
+/// would leave the others waiting for long.
+const OFTEN: Duration = Duration::from_millis(1);
+/// For whoever has tried [`OFTEN`] so many times.
+const MANY: i32 = 500;
+const RARELY: Duration = Duration::from_millis(5);
+
+thread_local! {
+    /// Until when the call that this thread is in waits.
+    static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Makes a call that waits for others no longer than `timeout`, in all. One inside of another has
+/// what is left of the other's time.
+pub(super) fn within<T>(timeout: Duration, call: impl FnOnce() -> T) -> T {
+    // Covers every way out, a panic too.
+    struct Restore(Option<Instant>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            UNTIL.set(self.0);
+        }
+    }
+
+    let _before = Restore(UNTIL.get());
+    if UNTIL.get().is_none() {
+        // What is too far away for the clock is never.
+        UNTIL.set(Instant::now().checked_add(timeout));
+    }
+    call()
+}
+
+/// For how much longer this thread's call may wait; `None` for ever.
+pub(super) fn left() -> Option<Duration> {
+    UNTIL.get().map(|until| until.saturating_duration_since(Instant::now()))
+}
+
+fn is_over() -> bool {
+    left().is_some_and(|left| left.is_zero())
+}
+
+/// Has a connection try again while another one is in the way.
+pub(super) fn wait_when_busy(connection: &mut Connection) -> Outcome<()> {
+    connection.busy_handler(Some(|tries: i32| {
+        if is_over() {
+            return false;
+        }
+        thread::sleep(if tries < MANY { OFTEN } else { RARELY });
+        true
+    }))?;
+    Ok(())
+}
+
+/// The same for what SQLite doesn't call its busy handler for: the change to WAL mode.
+pub(super) fn retry_when_busy<T>(mut attempt: impl FnMut() -> Outcome<T>) -> Outcome<T> {
+    loop {
+        match attempt() {
+            Err(failure) if failure.is_busy() && !is_over() => thread::sleep(RARELY),
+            outcome => return outcome,
+        }
+    }
+}
