@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import http2 from 'node:http2';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import tls from 'node:tls';
 import { printed } from './cookbook.mjs';
@@ -108,6 +110,42 @@ test('a kept connection is not answered after the end of its caller', { skip }, 
   const closed = once(socket, 'close');
   Date.now = () => Date.parse(auth.expiresAt) + 60_000;
   assert.match(await ask(), /^HTTP\/1\.1 403 /);
+  await closed;
+  await server.stop();
+});
+
+test('nor is an HTTP/2 session', { skip }, async (t) => {
+  const { serveHttp2, clientTls } = await import('../../examples/bun/first-service/mtls.ts');
+  const { obtainIdentity } = await import('../../examples/bun/first-service/identity.ts');
+  const ca = await newManager();
+  const [auth, node] = [
+    await obtainIdentity(ca, 'auth', 'auth-a'),
+    await obtainIdentity(ca, 'node', 'node-a'),
+  ];
+  const server = await serveHttp2(auth, node.spiffeId, (peer) => peer.instanceId, assert.fail);
+  const client = http2.connect(server.url, clientTls(node, auth.spiffeId));
+  const ask = async () => {
+    const request = client.request({ ':path': '/' });
+    request.end();
+    const [[headers], text] = await Promise.all([
+      once(request, 'response'),
+      new Response(Readable.toWeb(request)).text(),
+    ]);
+    return [headers[':status'], text];
+  };
+  assert.deepEqual(
+    [await ask(), await ask()],
+    [
+      [200, 'node-a'],
+      [200, 'node-a'],
+    ],
+  );
+
+  const { now } = Date;
+  t.after(() => (Date.now = now));
+  const closed = once(client, 'close');
+  Date.now = () => Date.parse(auth.expiresAt) + 60_000;
+  assert.deepEqual(await ask(), [403, '']);
   await closed;
   await server.stop();
 });

@@ -1,6 +1,7 @@
 // Mutual TLS on the control plane. Both sides hold the peer's certificate against the Services CA,
 // and then against the SPIFFE ID that they expect, with the package's own verifier.
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { createSecureServer, type Http2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { PkiError, verifyPeer, verifyPeerSync, type PeerPolicy, type Svid } from '@catalyst/pki';
@@ -96,7 +97,7 @@ export async function serve(
   const http = createHttpServer((request, response) => {
     const peer = peers.get(request.socket);
     // A connection may be kept alive for longer than its caller's certificate.
-    if (peer === undefined || Date.parse(peer.notAfter) < Date.now()) {
+    if (peer === undefined || hasEnded(peer)) {
       response.writeHead(403, { connection: 'close' }).end();
     } else {
       response.end(handle(peer, request));
@@ -123,6 +124,53 @@ export async function serve(
       policy = policyFor(next, 'client', expect);
     },
     stop: () => new Promise((resolve) => (tls.close(() => resolve()), http.close())),
+  };
+}
+
+/** Whether the certificate of a peer, which was good when its connection began, has ended meanwhile. */
+function hasEnded({ notAfter }: Svid): boolean {
+  return Date.parse(notAfter) < Date.now();
+}
+// #endregion
+
+// #region serve-http2
+/** The same on HTTP/2: `node:http2` shows the client's certificate, so nothing needs to be handed on. */
+export async function serveHttp2(
+  identity: Identity,
+  expect: string,
+  handle: (peer: Svid) => string,
+  refused: (reason: string) => void,
+): Promise<Pick<Server, 'url' | 'stop'>> {
+  const peers = new WeakMap<Http2Session, Svid>();
+  const policy = policyFor(identity, 'client', expect);
+  const http2 = createSecureServer(serverTls(identity));
+  // A session is a connection: who calls is verified when it begins, before any request in it.
+  http2.on('session', (session) => {
+    try {
+      const { raw } = (session.socket as TLSSocket).getPeerCertificate(true);
+      peers.set(session, verifyPeerSync(raw, policy));
+    } catch (error) {
+      refused(explain(error));
+      session.destroy();
+    }
+  });
+  http2.on('stream', (stream) => {
+    // The caller may break it off, and nobody else listens.
+    stream.on('error', () => stream.destroy());
+    const peer = stream.session && peers.get(stream.session);
+    // A session may last for longer than its caller's certificate.
+    if (peer === undefined || hasEnded(peer)) {
+      stream.respond({ ':status': 403 }, { endStream: true });
+      stream.session?.close();
+    } else {
+      stream.respond({ ':status': 200 });
+      stream.end(handle(peer));
+    }
+  });
+  await new Promise<void>((resolve) => http2.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `https://127.0.0.1:${(http2.address() as AddressInfo).port}`,
+    stop: () => new Promise((resolve) => http2.close(() => resolve())),
   };
 }
 // #endregion
