@@ -1088,7 +1088,10 @@ export declare type TlsErrorKind =
   | 'name-constraint'
   | 'wrong-usage'
   | 'bad-signature'
+  | 'issuer-not-allowed'
+  | 'chain-rejected'
   | 'revoked'
+  | 'crl-unusable'
   | 'unexpected-peer'
   | 'peer-refused'
   | 'policy-rejected'
@@ -1101,7 +1104,9 @@ export declare type TlsErrorKind =
   | 'options-rejected'
   | 'unreachable'
   | 'closed'
+  | 'handshake-timeout'
   | 'handshake-failed'
+  | 'out-of-memory'
   | 'unknown';
 
 /** A certificate signing request that has been found good. */

@@ -1,14 +1,25 @@
 // The error table of docs/cookbook.md, in real Bun, and in Node where it is alike: each mistake is made, explainTlsError names it,
 // its advice is followed, and then it works.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import tls from 'node:tls';
 import { explainTlsError, verifyPeer, verifyPeerSync } from '@catalyst/pki';
 import { failsWith, folder, isBun, run, TRUST_DOMAIN } from './helpers.mjs';
-import { bunServer, clients, failure, handMade, listening, newMesh, tlsServer } from './tls.mjs';
+import {
+  bunServer,
+  clients,
+  failure,
+  handMade,
+  handMadeCrl,
+  listening,
+  newMesh,
+  tlsServer,
+} from './tls.mjs';
 
 const LONG_AGO = { from: new Date('2020-01-01'), until: new Date('2020-02-01') };
 const FAR_AHEAD = { from: new Date('2090-01-01'), until: new Date('2090-02-01') };
@@ -204,6 +215,52 @@ mistake(
   }),
 );
 
+mistake(
+  'issuer-not-allowed',
+  'PATH_LENGTH_EXCEEDED',
+  'a CA below one that may have none below it; issued by that one itself',
+  async (serve) => {
+    const upper = await handMade({ name: 'CN=upper', ca: true, pathLength: 0 });
+    const lower = await handMade({ name: 'CN=lower', ca: true, issuer: upper });
+    const [wrong, right] = [await handMade({ issuer: lower }), await handMade({ issuer: upper })];
+    return {
+      server: serve({ key: wrong.key, cert: wrong.cert + lower.cert }),
+      wrong: { ca: upper.cert },
+      right: { ca: upper.cert },
+      repair: () => serve({ key: right.key, cert: right.cert }),
+    };
+  },
+);
+
+for (const [code, what, given] of [
+  ['UNABLE_TO_GET_CRL', 'a revocation list of another CA', (_, other) => handMadeCrl(other)],
+  ['CRL_HAS_EXPIRED', 'an old revocation list', (ca) => handMadeCrl(ca, LONG_AGO.until)],
+]) {
+  mistake('crl-unusable', code, what, async (serve) => {
+    const [ca, other] = [
+      await handMade({ name: 'CN=a CA', ca: true }),
+      await handMade({ name: 'CN=another CA', ca: true }),
+    ];
+    const { key, cert } = await handMade({ issuer: ca });
+    return {
+      server: serve({ key, cert }),
+      wrong: { ca: ca.cert, crl: await given(ca, other) },
+      right: { ca: ca.cert, crl: await handMadeCrl(ca) },
+    };
+  });
+}
+
+test('ERR_TLS_HANDSHAKE_TIMEOUT: a client that connects and sends nothing', async (t) => {
+  const { key, cert } = mesh.auth;
+  const server = await tlsServer(t, { key, cert, handshakeTimeout: 500 });
+  const client = net.connect(server.port, '127.0.0.1').on('error', () => {});
+  const [error] = await once(server.listener, 'tlsClientError');
+  client.destroy();
+  named(error, 'handshake-timeout', 'ERR_TLS_HANDSHAKE_TIMEOUT');
+  // Let it speak TLS.
+  assert.equal(await clients['node:tls'](server.url, mesh.trusting), 'in');
+});
+
 for (const [what, constraint, code] of [
   [
     'an intermediate of the earlier package',
@@ -304,6 +361,13 @@ test('ERR_OSSL_PEM_NO_START_LINE: a path in place of PEM', { skip }, async (t) =
   named(await failure(() => clients.fetch('https://127.0.0.1:1', wrong)), 'options-rejected');
   const { url } = bunServer(t, { key: mesh.auth.key, cert: Bun.file(file) });
   assert.equal(await clients.fetch(url, mesh.trusting), 'in');
+});
+
+test('ERR_BORINGSSL: a ca that is no PEM', { skip }, async (t) => {
+  const ca = 'no PEM';
+  named(await failure(async () => tls.createSecureContext({ ca })), 'unreadable-pem');
+  const { key, cert } = mesh.auth;
+  named(await failure(async () => bunServer(t, { key, cert, ca })), 'options-rejected', null);
 });
 
 test('ERR_SSL_KEY_USAGE_BIT_INCORRECT: leaf and intermediate in an array', { skip }, async (t) => {

@@ -22,8 +22,21 @@ const KINDS = [
   ['name-mismatch', 'ERR_TLS_CERT_ALTNAME_INVALID', 'HOSTNAME_MISMATCH', 'PKI_NAME_MISMATCH'],
   ['name-constraint', 'PERMITTED_VIOLATION', 'EXCLUDED_VIOLATION'],
   ['name-constraint', 'UNSUPPORTED_CONSTRAINT_SYNTAX', 'PKI_NAME_CONSTRAINT_VIOLATED'],
+  ['name-constraint', 'NAME_CONSTRAINTS_WITHOUT_SANS'],
+  ['name-mismatch', 'IP_ADDRESS_MISMATCH'],
   ['wrong-usage', 'INVALID_PURPOSE', 'PKI_USAGE_NOT_ALLOWED'],
   ['bad-signature', 'CERT_SIGNATURE_FAILURE', 'PKI_SIGNATURE_INVALID'],
+  ['bad-signature', 'UNABLE_TO_DECRYPT_CERT_SIGNATURE', 'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY'],
+  ['issuer-not-allowed', 'INVALID_CA', 'PATH_LENGTH_EXCEEDED', 'PKI_PATH_LENGTH_EXCEEDED'],
+  ['issuer-not-allowed', 'KEYUSAGE_NO_CERTSIGN'],
+  ['chain-rejected', 'CERT_CHAIN_TOO_LONG', 'CERT_UNTRUSTED', 'CERT_REJECTED'],
+  ['chain-rejected', 'ERROR_IN_CERT_NOT_BEFORE_FIELD', 'ERROR_IN_CERT_NOT_AFTER_FIELD'],
+  ['crl-unusable', 'UNABLE_TO_GET_CRL', 'CRL_NOT_YET_VALID', 'CRL_HAS_EXPIRED'],
+  ['crl-unusable', 'UNABLE_TO_DECRYPT_CRL_SIGNATURE', 'CRL_SIGNATURE_FAILURE', 'PKI_CRL_INVALID'],
+  ['crl-unusable', 'ERROR_IN_CRL_LAST_UPDATE_FIELD', 'ERROR_IN_CRL_NEXT_UPDATE_FIELD'],
+  ['crl-unusable', 'InvalidCRL'],
+  ['out-of-memory', 'OUT_OF_MEM'],
+  ['handshake-timeout', 'ERR_TLS_HANDSHAKE_TIMEOUT'],
   ['revoked', 'CERT_REVOKED', 'PKI_IDENTITY_DENIED', 'PKI_SERIAL_DENIED'],
   ['unexpected-peer', 'PKI_UNEXPECTED_PEER', 'PKI_FOREIGN_TRUST_DOMAIN'],
   ['peer-refused', 'PKI_SPIFFE_ID_MISSING', 'PKI_MALFORMED_CERTIFICATE', 'PKI_PEER_ID_INVALID'],
@@ -42,6 +55,83 @@ const KINDS = [
   ['handshake-failed', 'EPROTO', 'ERR_SSL_SOMETHING_NEW'],
   ['unknown', 'ENOENT', 'ERR_INVALID_ARG_TYPE', 'PKI_NOT_INITIALIZED'],
 ];
+
+/** Node's documentation of tls, "X509 certificate error codes", with OpenSSL's words for each. */
+const NODE_CODES = {
+  UNABLE_TO_GET_ISSUER_CERT: 'unable to get issuer certificate',
+  UNABLE_TO_GET_CRL: 'unable to get certificate CRL',
+  UNABLE_TO_DECRYPT_CERT_SIGNATURE: "unable to decrypt certificate's signature",
+  UNABLE_TO_DECRYPT_CRL_SIGNATURE: "unable to decrypt CRL's signature",
+  UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: 'unable to decode issuer public key',
+  CERT_SIGNATURE_FAILURE: 'certificate signature failure',
+  CRL_SIGNATURE_FAILURE: 'CRL signature failure',
+  CERT_NOT_YET_VALID: 'certificate is not yet valid',
+  CERT_HAS_EXPIRED: 'certificate has expired',
+  CRL_NOT_YET_VALID: 'CRL is not yet valid',
+  CRL_HAS_EXPIRED: 'CRL has expired',
+  ERROR_IN_CERT_NOT_BEFORE_FIELD: "format error in certificate's notBefore field",
+  ERROR_IN_CERT_NOT_AFTER_FIELD: "format error in certificate's notAfter field",
+  ERROR_IN_CRL_LAST_UPDATE_FIELD: "format error in CRL's lastUpdate field",
+  ERROR_IN_CRL_NEXT_UPDATE_FIELD: "format error in CRL's nextUpdate field",
+  OUT_OF_MEM: null, // 'out of memory' is what everybody says.
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'self-signed certificate',
+  SELF_SIGNED_CERT_IN_CHAIN: 'self-signed certificate in certificate chain',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'unable to get local issuer certificate',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'unable to verify the first certificate',
+  CERT_CHAIN_TOO_LONG: 'certificate chain too long',
+  CERT_REVOKED: 'certificate revoked',
+  INVALID_CA: 'invalid CA certificate',
+  PATH_LENGTH_EXCEEDED: 'path length constraint exceeded',
+  INVALID_PURPOSE: 'unsuitable certificate purpose',
+  CERT_UNTRUSTED: 'certificate not trusted',
+  CERT_REJECTED: 'certificate rejected',
+  HOSTNAME_MISMATCH: 'hostname mismatch',
+};
+
+test('every code that Node documents is explained, and its words alone are too', () => {
+  const tested = KINDS.flatMap(([, ...codes]) => codes);
+  for (const [code, words] of Object.entries(NODE_CODES)) {
+    assert.ok(tested.includes(code), `${code} has its kind above`);
+    const { kind: expected } = explainTlsError(withCode(code, words ?? ''));
+    assert.notEqual(expected, 'unknown', code);
+    if (words === null) continue;
+    for (const message of [
+      words,
+      `WebSocket connection to 'wss://a:1/' failed: TLS handshake failed: ${words}`,
+      `${words}; if the root CA is installed locally, try running Node.js with --use-system-ca`,
+    ]) {
+      assert.equal(kind(message), expected, message);
+      assert.equal(kind(withCode('UNSPECIFIED', message)), expected, message);
+    }
+  }
+});
+
+test('the words of others are not taken for those of TLS', () => {
+  for (const message of [
+    'Redis: failed to connect',
+    'failed to connect',
+    'Failed to create HTTP server for the tests',
+    'the invalid CA was removed',
+    'California: invalid CA',
+    'the path length constraint exceeded what was planned',
+    'no such http request',
+    'the alert unknown CA was sent',
+    'bad base64 decode',
+    'there is no start line in the file',
+    'the gift certificate has expired',
+    'the previous certificate revoked by us',
+    'the user disconnected before secure TLS was there',
+    'the wizard was closed unexpectedly',
+    'out of memory',
+  ]) {
+    assert.equal(kind(new Error(message)), 'unknown', message);
+  }
+  // What they say is of the CA that is verified by, not of the one that is read.
+  assert.equal(
+    kind({ code: 'INVALID_CA', message: 'invalid CA certificate' }),
+    'issuer-not-allowed',
+  );
+});
 
 test('each code has its kind', () => {
   const ours = native.errorCodes().map(({ code }) => code);
@@ -83,6 +173,25 @@ test('where the code says little the message counts', () => {
       'no-client-certificate',
       'EPROTO',
       failed('error:1000045c:SSL routines:OPENSSL_internal:TLSV1_ALERT_CERTIFICATE_REQUIRED'),
+    ],
+    [
+      'certificate-refused',
+      'EPROTO',
+      'write EPROTO 80:error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:x.c:1:SSL alert number 48',
+    ],
+    ['key-mismatch', undefined, 'error:05800074:x509 certificate routines::key values mismatch'],
+    ['unreadable-pem', undefined, 'error:0480006C:PEM routines::no start line'],
+    ['unreadable-pem', 'ERR_BORINGSSL', 'Invalid CA'],
+    ['crl-unusable', 'ERR_CRYPTO_OPERATION_FAILED', 'Failed to parse CRL'],
+    ['chain-rejected', 'UNSPECIFIED', 'EE certificate key too weak'],
+    ['chain-rejected', 'UNSPECIFIED', 'unhandled critical extension'],
+    ['options-rejected', undefined, 'Failed to create HTTP server'],
+    ['unreachable', undefined, 'Unable to connect. Is the computer able to access the url?'],
+    ['closed', undefined, "WebSocket connection to 'wss://a:1/' failed: Connection ended"],
+    [
+      'closed',
+      undefined,
+      'Client network socket disconnected before secure TLS connection was established',
     ],
     [
       'not-tls',

@@ -13,12 +13,13 @@ const HOUR = 3_600_000;
 
 /**
  * A certificate made by hand: `{ key, cert }`, PEM. With `issuer` signed by that one, else by itself.
- * `from` and `until` are its validity, now ± 1 hour if left out; `extensions` are `{ oid, critical,
+ * `from` and `until` are its validity, now ± 1 hour if left out; `pathLength` is how many CAs may follow below it; `extensions` are `{ oid, critical,
  * value }`, the value being DER.
  */
 export async function handMade({
   issuer,
   ca = false,
+  pathLength,
   names = ca ? [] : LOCALHOST,
   from = new Date(Date.now() - HOUR),
   until = new Date(Date.now() + HOUR),
@@ -40,7 +41,7 @@ export async function handMade({
     publicKey,
     signingKey: issuer?.privateKey ?? privateKey,
     extensions: [
-      new x509.BasicConstraintsExtension(ca, undefined, true),
+      new x509.BasicConstraintsExtension(ca, pathLength, true),
       ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
       ...extensions.map(({ oid, critical, value }) => new x509.Extension(oid, critical, value)),
     ],
@@ -48,6 +49,19 @@ export async function handMade({
   const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', privateKey);
   const key = `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n`;
   return { name, privateKey, key, cert: `${certificate.toString('pem')}\n` };
+}
+
+/** A revocation list without entries, PEM. Its end may be as that of a certificate. */
+export async function handMadeCrl(issuer, until = new Date(Date.now() + HOUR)) {
+  const { rawData } = await x509.X509CrlGenerator.create({
+    issuer: issuer.name,
+    thisUpdate: new Date(Date.now() - 2 * HOUR),
+    nextUpdate: until,
+    signingAlgorithm: ALGORITHM,
+    signingKey: issuer.privateKey,
+    entries: [],
+  });
+  return `${x509.PemConverter.encode(rawData, 'X509 CRL')}\n`;
 }
 
 /** A CA of ours with its anchors, and an identity for each kind of peer. */

@@ -1,3 +1,5 @@
+import { PRECISE, VAGUE, type Rule } from './tls-error-rules.js';
+
 /** What kind of thing went wrong: stable, for programs. `unknown` is everything else. */
 export type TlsErrorKind =
   | 'issuer-unknown'
@@ -11,7 +13,10 @@ export type TlsErrorKind =
   | 'name-constraint'
   | 'wrong-usage'
   | 'bad-signature'
+  | 'issuer-not-allowed'
+  | 'chain-rejected'
   | 'revoked'
+  | 'crl-unusable'
   | 'unexpected-peer'
   | 'peer-refused'
   | 'policy-rejected'
@@ -24,7 +29,9 @@ export type TlsErrorKind =
   | 'options-rejected'
   | 'unreachable'
   | 'closed'
+  | 'handshake-timeout'
   | 'handshake-failed'
+  | 'out-of-memory'
   | 'unknown';
 
 /** What {@link explainTlsError} answers. Its texts are fixed: nothing of the error is repeated in them. */
@@ -157,6 +164,7 @@ const TEXTS: Record<TlsErrorKind, Text> = {
     causes: [
       "a gateway's certificate, which is for servers only, was presented by a client",
       "a CA certificate is used as a server's or client's own",
+      "a service's own certificate was used to sign another",
     ],
     fix: 'Present a certificate whose service type fits: all but `gateway` may be clients.',
   },
@@ -168,10 +176,36 @@ const TEXTS: Record<TlsErrorKind, Text> = {
     ],
     fix: 'Fetch the bundle again on both sides, and have a new certificate issued.',
   },
+  'issuer-not-allowed': {
+    meaning: 'A certificate in the chain was signed by one that may not sign it.',
+    causes: [
+      'a CA was put below an intermediate that may have none below it, as those of this package may not',
+      'a CA certificate made by hand lacks `CA:TRUE` or the key usage for signing certificates',
+    ],
+    fix: 'Have the certificate issued by an intermediate of the CA itself, and send that one along.',
+  },
+  'chain-rejected': {
+    meaning: 'A certificate in the chain breaks a rule that the code names.',
+    causes: [
+      'the chain is longer than this side follows, or goes round in a circle',
+      "this machine's trust store marks the CA as one that is not trusted for TLS",
+      'a certificate made by hand has an extension or a date that is no good, or too short a key',
+    ],
+    fix: 'Look at each certificate of the chain with `openssl x509 -text`. Have the wrong one issued by the CA, or take the mark off the trust store.',
+  },
   revoked: {
     meaning: 'The peer, its certificate or its CA has been denied or revoked.',
     causes: ['an operator denied the identity or the serial number, or revoked the CA'],
     fix: 'If that was meant, nothing. Else allow the identity again at the CA (`allowIdentity`), or issue a new certificate.',
+  },
+  'crl-unusable': {
+    meaning: 'A revocation list that this side was given, or should have been, is of no use.',
+    causes: [
+      'the `crl` option is set, and holds no list of one of the CAs in the chain: every CA needs one',
+      'the list has expired, because nobody fetched the next one, or a clock is wrong',
+      'the list is of another CA, or no revocation list at all',
+    ],
+    fix: 'Fetch the list of each CA in the chain again. Where the peers are held against a deny list by other means, leave the `crl` option out.',
   },
   'unexpected-peer': {
     meaning: 'The peer has a good certificate, but it is not one of those that are expected here.',
@@ -269,6 +303,15 @@ const TEXTS: Record<TlsErrorKind, Text> = {
     ],
     fix: "Verify the client's certificate with `verifyPeer` and the server's anchors, role `client`: the error names the rule that fails. A server on `node:tls` gets the reason in `tlsClientError`.",
   },
+  'handshake-timeout': {
+    meaning: 'The other side connected, and did not finish the TLS handshake in time.',
+    causes: [
+      'a health check, a load balancer or a port scan that opens a connection and sends nothing',
+      'a client that speaks another protocol and waits for the server to begin',
+      'one of the two is overloaded, or its event loop was held for long',
+    ],
+    fix: "Look at the address that called: if it is a health check, let it speak TLS or ask another port. Else look for what holds the event loop, before raising the server's `handshakeTimeout`.",
+  },
   'handshake-failed': {
     meaning: 'The TLS handshake failed.',
     causes: [
@@ -278,152 +321,17 @@ const TEXTS: Record<TlsErrorKind, Text> = {
     ],
     fix: 'Give `key` and `cert` in `tls` if the server asks for them. Call the same address by `tls.connect` of `node:tls`, whose error names the alert.',
   },
+  'out-of-memory': {
+    meaning: 'There was not enough memory to verify the chain: nothing is wrong with it.',
+    causes: ['the process or its container is at the limit of its memory'],
+    fix: 'Give the process more memory, or find what takes it.',
+  },
   unknown: {
     meaning: 'This is no TLS error that is known here.',
     causes: ['an error of the program itself, or one that a newer runtime has'],
     fix: 'Look at the error itself, its `cause` and its stack.',
   },
 };
-
-interface Rule {
-  kind: TlsErrorKind;
-  code?: RegExp;
-  message?: RegExp;
-}
-
-/** The first that fits counts. A message is looked at only where no code says it. */
-const PRECISE: Rule[] = [
-  { kind: 'expired', code: /^PKI_(?:CERTIFICATE|ISSUER)_EXPIRED$/ },
-  { kind: 'not-yet-valid', code: /^PKI_(?:CERTIFICATE|ISSUER)_NOT_YET_VALID$/ },
-  { kind: 'issuer-unknown', code: /^PKI_UNTRUSTED_ISSUER$/ },
-  { kind: 'bad-signature', code: /^PKI_SIGNATURE_INVALID$/ },
-  { kind: 'name-mismatch', code: /^PKI_NAME_MISMATCH$/ },
-  { kind: 'name-constraint', code: /^PKI_NAME_CONSTRAINT_VIOLATED$/ },
-  { kind: 'wrong-usage', code: /^PKI_(?:USAGE_NOT_ALLOWED|CA_USED_AS_LEAF)$/ },
-  {
-    kind: 'revoked',
-    code: /^PKI_(?:IDENTITY_DENIED|SERIAL_DENIED|CERTIFICATE_REVOKED|ISSUER_REVOKED)$/,
-  },
-  {
-    kind: 'unexpected-peer',
-    code: /^PKI_(?:UNEXPECTED_PEER|FOREIGN_TRUST_DOMAIN|SERVICE_TYPE_NOT_ALLOWED)$/,
-  },
-  {
-    kind: 'policy-rejected',
-    code: /^PKI_(?:INVALID_POLICY|ANCHOR_REJECTED|INVALID_ARGUMENT|CRL_INVALID)$/,
-  },
-  {
-    kind: 'peer-refused',
-    code: /^PKI_(?:MALFORMED_CERTIFICATE|UNKNOWN_CRITICAL_EXTENSION|ALGORITHM_NOT_ALLOWED|PATH_LENGTH_EXCEEDED|PATH_RULE_VIOLATED|SPIFFE_ID_MISSING|SPIFFE_ID_NOT_UNIQUE|PEER_ID_INVALID)$/,
-  },
-  {
-    kind: 'issuer-unknown',
-    code: /^UNABLE_TO_GET_ISSUER_CERT_LOCALLY$/,
-    message: /unable to get local issuer certificate/i,
-  },
-  {
-    kind: 'issuer-incomplete',
-    code: /^UNABLE_TO_GET_ISSUER_CERT$/,
-    message: /unable to get issuer certificate/i,
-  },
-  {
-    kind: 'issuer-not-sent',
-    code: /^UNABLE_TO_VERIFY_LEAF_SIGNATURE$/,
-    message: /unable to verify the first certificate/i,
-  },
-  {
-    kind: 'root-unknown',
-    code: /^SELF_SIGNED_CERT_IN_CHAIN$/,
-    message: /self[- ]signed certificate in certificate chain/i,
-  },
-  {
-    kind: 'self-signed',
-    code: /^DEPTH_ZERO_SELF_SIGNED_CERT$/,
-    message: /self[- ]signed certificate/i,
-  },
-  { kind: 'expired', code: /^CERT_HAS_EXPIRED$/, message: /certificate has expired/i },
-  {
-    kind: 'not-yet-valid',
-    code: /^CERT_NOT_YET_VALID$/,
-    message: /certificate is not yet valid/i,
-  },
-  {
-    kind: 'name-mismatch',
-    code: /^(?:ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/,
-    message: /does not match certificate's altnames/i,
-  },
-  {
-    kind: 'name-constraint',
-    code: /^(?:PERMITTED_VIOLATION|EXCLUDED_VIOLATION|SUBTREE_MINMAX|UNSUPPORTED_(?:CONSTRAINT_TYPE|CONSTRAINT_SYNTAX|NAME_SYNTAX))$/,
-    message: /(?:permitted|excluded) subtree violation|name constraint/i,
-  },
-  {
-    kind: 'wrong-usage',
-    code: /^INVALID_PURPOSE$/,
-    message: /(?:unsupported|unsuitable) certificate purpose/i,
-  },
-  {
-    kind: 'bad-signature',
-    code: /^CERT_SIGNATURE_FAILURE$/,
-    message: /certificate signature failure/i,
-  },
-  { kind: 'revoked', code: /^CERT_REVOKED$/, message: /certificate revoked$/i },
-  {
-    kind: 'key-mismatch',
-    code: /^ERR_OSSL_X509_KEY_(?:VALUES|TYPE)_MISMATCH$/,
-    message: /key[ _](?:values|type)[ _]mismatch/i,
-  },
-  {
-    kind: 'unreadable-pem',
-    code: /^ERR_OSSL_(?:PEM_[A-Z0-9_]{1,40}|UNSUPPORTED|BAD_DECRYPT)$/,
-    message: /\bno[ _]start[ _]line\b|bad base64 decode|\binvalid CA\b/i,
-  },
-  {
-    kind: 'chain-as-list',
-    code: /^ERR_SSL_KEY_USAGE_BIT_INCORRECT$/,
-    message: /KEY_USAGE_BIT_INCORRECT/,
-  },
-  {
-    kind: 'no-client-certificate',
-    code: /^ERR_SSL_(?:TLSV1[0-9]?_ALERT_CERTIFICATE_REQUIRED|PEER_DID_NOT_RETURN_A_CERTIFICATE)$/,
-    message: /certificate[ _]required|did[ _]not[ _]return[ _]a[ _]certificate/i,
-  },
-  {
-    kind: 'certificate-refused',
-    code: /^ERR_SSL_(?:SSLV3|TLSV1[0-9]?)_ALERT_(?:BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_REVOKED|CERTIFICATE_EXPIRED|CERTIFICATE_UNKNOWN|UNKNOWN_CA|ACCESS_DENIED)$/,
-    message:
-      /alert[ _](?:bad[ _]certificate|unsupported[ _]certificate|certificate[ _](?:revoked|expired|unknown)|unknown[ _]ca|access[ _]denied)/i,
-  },
-  {
-    kind: 'not-tls',
-    code: /^ERR_SSL_(?:WRONG_VERSION_NUMBER|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG)$/,
-    message: /wrong[ _]version[ _]number|\bhttp[ _]request\b|packet[ _]length[ _]too[ _]long/i,
-  },
-  {
-    kind: 'unreachable',
-    code: /^(?:ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/,
-    message: /is the computer able to access the url/i,
-  },
-];
-
-/** What says little; it counts where nothing precise is found, in the causes neither. */
-const VAGUE: Rule[] = [
-  {
-    kind: 'options-rejected',
-    code: /^(?:FailedToOpenSocket|ERR_BORINGSSL)$/,
-    message: /failed to connect$|failed to create HTTP server|was there a typo in the url or port/i,
-  },
-  {
-    kind: 'handshake-failed',
-    code: /^(?:EPROTO|ERR_SSL_[A-Z0-9_]{1,60})$/,
-    message: /TLS handshake failed/i,
-  },
-  {
-    kind: 'closed',
-    code: /^(?:ECONNRESET|ECONNABORTED|EPIPE|ConnectionClosed|UND_ERR_SOCKET|1006|1015)$/,
-    message: /socket hang up|connection ended|closed unexpectedly|disconnected before secure TLS/i,
-  },
-];
 
 interface Sign {
   code: string | undefined;
