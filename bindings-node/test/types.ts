@@ -1,9 +1,15 @@
 // Checked by tsc, never run: what callers write must compile, and what they must not write must not.
 import type { webcrypto } from 'node:crypto';
+import type { z } from 'zod';
 import {
+  AwsKmsPkiConfigSchema,
   BunSqliteCertificateStore,
   CertificateManager,
+  GCloudKmsPkiConfigSchema,
+  LocalPkiConfigSchema,
+  PkiConfigSchema,
   PkiError,
+  PkiProviderConfigSchema,
   SignCSRRequestSchema,
   SqliteCertificateStore,
   WebCryptoSigningBackend,
@@ -12,17 +18,27 @@ import {
   parseSpiffeId,
   verifyPeer,
   verifyPeerSync,
+  type AwsKmsPkiConfig,
+  type AwsKmsPkiConfigInput,
   type CaBundleResponse,
+  type CertificateManagerConfig,
   type CertificateRecord,
   type CertificateStatus,
   type CertificateType,
   type DenyListEntry,
   type ExtKeyUsage,
+  type GCloudKmsPkiConfig,
+  type GCloudKmsPkiConfigInput,
   type ICertificateStore,
   type ISigningBackend,
   type KeyUsageFlags,
+  type LocalPkiConfig,
+  type LocalPkiConfigInput,
   type PkiConfig,
+  type PkiConfigInput,
   type PkiErrorCode,
+  type PkiProviderConfig,
+  type PkiProviderConfigInput,
   type PkiServiceType,
   type PkiStatusResponse,
   type SignCSRRequest,
@@ -45,6 +61,46 @@ const anyBackend: ISigningBackend = new WebCryptoSigningBackend();
 new CertificateManager(anyStore, anyBackend).getStore().findBySerial('00');
 const config: PkiConfig | undefined = undefined;
 CertificateManager.fromConfig(config);
+
+/** `true` where two types have the same fields, each optional or not in both, of the same types. */
+type Same<A, B> =
+  (<T>() => T extends Plain<A> ? 1 : 2) extends <T>() => T extends Plain<B> ? 1 : 2 ? true : false;
+/** A type as its fields, whether it was declared as an interface or made by Zod. */
+type Plain<A> = A extends object ? { [K in keyof A]: Plain<A[K]> } : A;
+
+// What is written down in config.ts is what the schemas take and give.
+type In<S extends z.ZodType> = z.input<S>;
+type Out<S extends z.ZodType> = z.output<S>;
+export const configurations: true[] = [
+  true satisfies Same<PkiConfigInput, In<typeof PkiConfigSchema>>,
+  true satisfies Same<PkiConfig, Out<typeof PkiConfigSchema>>,
+  true satisfies Same<PkiProviderConfigInput, In<typeof PkiProviderConfigSchema>>,
+  true satisfies Same<PkiProviderConfig, Out<typeof PkiProviderConfigSchema>>,
+  true satisfies Same<LocalPkiConfigInput, In<typeof LocalPkiConfigSchema>>,
+  true satisfies Same<LocalPkiConfig, Out<typeof LocalPkiConfigSchema>>,
+  true satisfies Same<GCloudKmsPkiConfigInput, In<typeof GCloudKmsPkiConfigSchema>>,
+  true satisfies Same<GCloudKmsPkiConfig, Out<typeof GCloudKmsPkiConfigSchema>>,
+  true satisfies Same<AwsKmsPkiConfigInput, In<typeof AwsKmsPkiConfigSchema>>,
+  true satisfies Same<AwsKmsPkiConfig, Out<typeof AwsKmsPkiConfigSchema>>,
+  true satisfies Same<SignCSRRequest, In<typeof SignCSRRequestSchema>>,
+  true satisfies Same<CertificateManagerConfig, Omit<PkiConfigInput, 'provider'>>,
+];
+// @ts-expect-error a default that is not optional
+true satisfies Same<LocalPkiConfig, LocalPkiConfigInput>;
+// @ts-expect-error another range of values
+true satisfies Same<{ a: 'x' }, { a: 'x' | 'y' }>;
+/** And can be given in place of each other. */
+export const exchange = (
+  given: PkiConfig,
+  made: Out<typeof PkiConfigSchema>,
+  wanted: PkiConfigInput,
+  taken: In<typeof PkiConfigSchema>,
+): [Out<typeof PkiConfigSchema>, PkiConfig, In<typeof PkiConfigSchema>, PkiConfigInput] => [
+  given,
+  made,
+  wanted,
+  taken,
+];
 
 export async function callers(): Promise<unknown[]> {
   const { csrPem } = await generateKeyAndCsr('envoy/app', 'a', { dns: ['a.example.com'] });

@@ -3,6 +3,7 @@ import { calling } from './errors.js';
 import { native } from './native.js';
 
 export type { PkiErrorCode } from './codes.js';
+export type * from './config.js';
 export { generateKeyAndCsr } from './csr.js';
 export { PkiError } from './errors.js';
 export { CertificateManager } from './manager.js';
@@ -15,9 +16,6 @@ export {
   PkiConfigSchema,
   PkiProviderConfigSchema,
   SignCSRRequestSchema,
-  type PkiConfig,
-  type PkiConfigInput,
-  type PkiProviderConfig,
 } from './public-schemas.js';
 export {
   NativeSigningBackend,

@@ -1,9 +1,9 @@
 import { call, theMailbox } from './calls.js';
+import type { PkiConfigInput } from './config.js';
 import { calling, providerNotImplemented } from './errors.js';
 import { clip } from './limits.js';
 import { native } from './native.js';
 import { bare } from './own.js';
-import type { PkiConfigInput } from './public-schemas.js';
 import { NativeSigningBackend, nativeBackend } from './signing.js';
 import { SqliteCertificateStore, nativeStore } from './store.js';
 import type {
@@ -23,10 +23,13 @@ import { parse } from './validate.js';
 /**
  * A certificate authority: a root, a Services CA and a Transport CA in a store.
  *
- * Its methods work off the event loop and fail with a {@link PkiError}. `PKI_NOT_INITIALIZED` comes
- * from all of them but `initialize`, `getStatus` and `shutdown` before the first `initialize`, and
- * `PKI_STORE_UNAVAILABLE` from all that need the database. Several managers, also in several
- * processes, may work on one database.
+ * Its methods work off the event loop and fail with a {@link PkiError}. Beside what each says:
+ * before the first `initialize` all but `getStatus` and `shutdown` fail with `PKI_NOT_INITIALIZED`,
+ * after `shutdown` all with `PKI_SHUT_DOWN`; those that need the database with
+ * `PKI_STORE_UNAVAILABLE` (worth another try) or `PKI_STORE_TOO_NEW`; those that find the hierarchy
+ * changed by another process, and read it again, with `PKI_CORRUPT_CA_STATE`, `PKI_WRONG_PASSPHRASE`
+ * or `PKI_TRUST_DOMAIN_MISMATCH`; any with `PKI_INTERNAL` for a fault of this package. Several
+ * managers, also in several processes, may work on one database.
  *
  * @example
  * ```ts
@@ -46,11 +49,22 @@ export class CertificateManager {
   /**
    * A manager of the CA in `store`. Nothing is opened before the first call.
    *
-   * @param store a {@link SqliteCertificateStore}
-   * @param backend a {@link NativeSigningBackend}
+   * @param store a {@link SqliteCertificateStore}; an object of another class is refused, though it
+   * has all methods of {@link ICertificateStore}
+   * @param backend a {@link NativeSigningBackend}; an object of another class is refused too
+   * @param config what differs from the defaults
    *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for another store or backend than those of this
    * package, or a value out of range; `PKI_INVALID_SPIFFE_ID` for a trust domain that is none.
+   *
+   * @example
+   * ```ts
+   * const manager = new CertificateManager(
+   *   new SqliteCertificateStore('certs.db'),
+   *   new NativeSigningBackend(),
+   *   { trustDomain: 'mesh.example.com' },
+   * );
+   * ```
    */
   constructor(
     store: ICertificateStore,
@@ -79,16 +93,35 @@ export class CertificateManager {
     this.#backend = backend as NativeSigningBackend;
   }
 
-  /** A manager of a CA in memory, which is gone with it: for tests. */
+  /**
+   * A manager of a CA in memory, which is gone with it: for tests.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, `PKI_INVALID_SPIFFE_ID`, as the constructor
+   *
+   * @example
+   * ```ts
+   * const manager = CertificateManager.ephemeral({ trustDomain: 'test.example.com' });
+   * await manager.initialize();
+   * ```
+   */
   static ephemeral(config: CertificateManagerConfig = {}): CertificateManager {
     return new CertificateManager(new SqliteCertificateStore(), new NativeSigningBackend(), config);
   }
 
   /**
-   * A manager with the store and the keys that a configuration names.
+   * A manager with the store and the keys that a configuration names. Nothing is opened before the
+   * first call.
    *
-   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`; `PKI_PROVIDER_NOT_IMPLEMENTED` for any provider
-   * but `local`.
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`; `PKI_INVALID_SPIFFE_ID` for a trust domain that
+   * is none; `PKI_PROVIDER_NOT_IMPLEMENTED` for any provider but `local`.
+   *
+   * @example
+   * ```ts
+   * const manager = CertificateManager.fromConfig({
+   *   trustDomain: 'mesh.example.com',
+   *   provider: { type: 'local', certsDb: '/var/lib/pki/certs.db' },
+   * });
+   * ```
    */
   static fromConfig(config: PkiConfigInput = {}): CertificateManager {
     const { provider, ...rest } = parse((schemas) => schemas.PkiConfigSchema, config);
@@ -100,8 +133,16 @@ export class CertificateManager {
   /**
    * Makes the hierarchy, or loads it where the store has one; may be called again.
    *
-   * @throws {@link PkiError} `PKI_INVALID_TRUST_DOMAIN`, `PKI_TRUST_DOMAIN_MISMATCH`,
-   * `PKI_CORRUPT_CA_STATE`, `PKI_WRONG_PASSPHRASE`
+   * @throws {@link PkiError} `PKI_INVALID_TRUST_DOMAIN` for one of a single label;
+   * `PKI_TRUST_DOMAIN_MISMATCH` where the store's CA has another; `PKI_CORRUPT_CA_STATE`;
+   * `PKI_WRONG_PASSPHRASE`; `PKI_KEY_BACKEND_FAILED` where no key could be made;
+   * `PKI_ISSUED_CERTIFICATE_REJECTED` where a CA certificate is not what it should be
+   *
+   * @example
+   * ```ts
+   * const { rootFingerprint } = await manager.initialize();
+   * console.log(`services pin the root ${rootFingerprint}`);
+   * ```
    */
   async initialize(): Promise<CaFingerprints> {
     return call((number) => this.#native.initialize(number));
@@ -114,13 +155,33 @@ export class CertificateManager {
 
   /**
    * Issues a certificate for the key of a certificate signing request. When it answers, the
-   * certificate is durably in the store.
+   * certificate is durably in the store; where it fails, none was issued.
    *
-   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, `PKI_INVALID_SPIFFE_ID`,
-   * `PKI_IDENTITY_DENIED`, `PKI_INVALID_CSR`, `PKI_CSR_SIGNATURE_INVALID`,
-   * `PKI_KEY_ALGORITHM_NOT_ALLOWED`, `PKI_SPIFFE_ID_MISMATCH`, `PKI_CSR_WITHOUT_SPIFFE_ID`,
-   * `PKI_CSR_NOT_ALLOWED`, `PKI_DNS_NAME_NOT_ALLOWED`, `PKI_SIGNING_CA_UNAVAILABLE`,
-   * `PKI_SIGNING_CA_EXPIRED`, `PKI_SIGNING_CA_REVOKED`
+   * @throws {@link PkiError}
+   *
+   * - for the request: `PKI_INVALID_ARGUMENT`, `PKI_INVALID_SPIFFE_ID`, `PKI_IDENTITY_DENIED`,
+   *   `PKI_INVALID_CSR`, `PKI_CSR_SIGNATURE_INVALID`, `PKI_KEY_ALGORITHM_NOT_ALLOWED`,
+   *   `PKI_SPIFFE_ID_MISMATCH`, `PKI_CSR_WITHOUT_SPIFFE_ID`, `PKI_CSR_NOT_ALLOWED`,
+   *   `PKI_DNS_NAME_NOT_ALLOWED`
+   *
+   * - for the state of the CA: `PKI_NOT_INITIALIZED`, `PKI_SHUT_DOWN`, `PKI_SIGNING_CA_UNAVAILABLE`,
+   *   `PKI_SIGNING_CA_EXPIRED`, `PKI_SIGNING_CA_NOT_YET_VALID`, `PKI_SIGNING_CA_REVOKED`,
+   *   `PKI_CORRUPT_CA_STATE`, `PKI_WRONG_PASSPHRASE`, `PKI_TRUST_DOMAIN_MISMATCH`
+   *
+   * - for what failed meanwhile: `PKI_STORE_UNAVAILABLE`, `PKI_STORE_TOO_NEW`,
+   *   `PKI_KEY_BACKEND_FAILED`, `PKI_ISSUED_CERTIFICATE_REJECTED`, `PKI_DUPLICATE_RECORD`,
+   *   `PKI_INTERNAL`
+   *
+   * @example
+   * ```ts
+   * const svid = await manager.signCSR({
+   *   csrPem,
+   *   serviceType: 'node',
+   *   nodeId: 'node-a.example.com',
+   *   ttlSeconds: 600,
+   * });
+   * const cert = svid.certificatePem + svid.chain[0]; // what a TLS server sends
+   * ```
    */
   async signCSR(request: SignCSRRequest): Promise<SignCSRResult> {
     const given = parse((schemas) => schemas.SignCSRRequestSchema, request);
@@ -136,17 +197,37 @@ export class CertificateManager {
     );
   }
 
-  /** The CA certificates, for those who verify. */
+  /**
+   * The CA certificates, for those who verify.
+   *
+   * @example
+   * ```ts
+   * const { servicesAnchors, version } = await manager.getCaBundle();
+   * const tls = { ca: servicesAnchors.join(''), allowPartialTrustChain: true };
+   * ```
+   */
   async getCaBundle(): Promise<CaBundleResponse> {
     return call((number) => this.#native.getCaBundle(number));
   }
 
   /**
    * Denies an identity: it gets no new certificate from now on. Denying again changes the reason.
+   * The certificates that it has are good until they expire: tell those who verify, by `denied` in a
+   * {@link PeerPolicy}.
    *
+   * @param spiffeId the identity; one of this trust domain must be one that could be issued
    * @param reason why, 1 to 1024 bytes
    * @returns its certificates that have not expired yet
-   * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`, `PKI_INVALID_ARGUMENT`
+   * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`, `PKI_INVALID_ARGUMENT` for the reason
+   *
+   * @example
+   * ```ts
+   * const { expiringCerts } = await manager.denyIdentity(
+   *   'spiffe://mesh.example.com/node/node-b.example.com',
+   *   'its disk was stolen',
+   * );
+   * for (const { serial, expiresAt } of expiringCerts) console.log(`${serial} is good until ${expiresAt}`);
+   * ```
    */
   async denyIdentity(spiffeId: string, reason: string): Promise<DenyIdentityResult> {
     const denial = parse((schemas) => schemas.DenialSchema, { spiffeId, reason });
@@ -160,26 +241,55 @@ export class CertificateManager {
    *
    * @returns whether it was on it
    * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`
+   *
+   * @example
+   * ```ts
+   * const wasDenied = await manager.allowIdentity('spiffe://mesh.example.com/node/node-b.example.com');
+   * ```
    */
   async allowIdentity(spiffeId: string): Promise<boolean> {
     const id = parse((schemas) => schemas.TextSchema, spiffeId);
     return call((number) => this.#native.allowIdentity(number, clip(id)));
   }
 
-  /** The deny list, newest first. */
+  /**
+   * The deny list, newest first.
+   *
+   * @example
+   * ```ts
+   * for (const { spiffeId, reason, deniedAt } of await manager.listDeniedIdentities()) {
+   *   console.log(`${spiffeId} since ${new Date(deniedAt).toISOString()}: ${reason}`);
+   * }
+   * ```
+   */
   async listDeniedIdentities(): Promise<DenyListEntry[]> {
     return call((number) => this.#native.listDeniedIdentities(number));
   }
 
-  /** How the CA is: counts, expiry dates, warnings. */
+  /**
+   * How the CA is: counts, expiry dates, warnings. Works before `initialize` too, and takes the same
+   * time for a thousand certificates and for a million: fit for a health check.
+   *
+   * @example
+   * ```ts
+   * const { status, warnings } = await manager.getStatus();
+   * if (status !== 'healthy') console.error(status, warnings);
+   * ```
+   */
   async getStatus(): Promise<PkiStatusResponse> {
     return call((number) => this.#native.getStatus(number));
   }
 
   /**
-   * Deletes the records of end-entity certificates that expired over 24 hours ago.
+   * Deletes the records of end-entity certificates that expired over 24 hours ago. Nobody else does
+   * it: call it once a day.
    *
    * @returns how many
+   *
+   * @example
+   * ```ts
+   * setInterval(() => void manager.purgeExpired().catch(console.error), 86_400_000).unref();
+   * ```
    */
   async purgeExpired(): Promise<number> {
     return call((number) => this.#native.purgeExpired(number));
@@ -187,8 +297,14 @@ export class CertificateManager {
 
   /**
    * Forgets hierarchy and keys and closes the database, once calls under way have ended and unless
-   * another manager uses it; every later call fails with `PKI_SHUT_DOWN`. What was never opened isn't
-   * opened for this, and it may be called again.
+   * another manager uses it; every later call fails with `PKI_SHUT_DOWN`, but another `shutdown`.
+   * What was never opened isn't opened for this. The store can still be used, and opens the database
+   * again.
+   *
+   * @example
+   * ```ts
+   * process.once('SIGTERM', () => void manager.shutdown());
+   * ```
    */
   async shutdown(): Promise<void> {
     await call((number) => this.#native.shutdown(number));

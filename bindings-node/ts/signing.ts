@@ -46,7 +46,14 @@ export class NativeSigningBackend implements ISigningBackend {
     backendOf = (backend) => (#native in backend ? backend.#native : undefined);
   }
 
-  /** Makes an extractable P-384 key pair for signing. */
+  /**
+   * Makes an extractable P-384 key pair for signing.
+   *
+   * @example
+   * ```ts
+   * const { publicKey, privateKey } = await backend.generateKeyPair();
+   * ```
+   */
   async generateKeyPair(): Promise<CryptoKeyPair> {
     return crypto.subtle.generateKey(P384, true, ['sign', 'verify']);
   }
@@ -60,6 +67,22 @@ export class NativeSigningBackend implements ISigningBackend {
    * `PKI_INVALID_KEY` for a signing key that can't sign or is not the issuer's;
    * `PKI_KEY_ALGORITHM_NOT_ALLOWED` for another curve than P-384; `PKI_MALFORMED_CERTIFICATE` for a
    * `signingCert` that can't be read
+   *
+   * @example
+   * ```ts
+   * const pem = await backend.signCertificate({
+   *   subjectCN: 'build-7',
+   *   sanDns: ['build-7.example.com'],
+   *   subjectPublicKey: publicKey,
+   *   signingKey: caKey,
+   *   signingCert: caPem,
+   *   notBefore: new Date(),
+   *   notAfter: new Date(Date.now() + 3_600_000),
+   *   isCa: false,
+   *   keyUsage: { digitalSignature: true },
+   *   extKeyUsage: ['serverAuth'],
+   * });
+   * ```
    */
   async signCertificate(params: SignCertificateParams): Promise<string> {
     const given = parse((schemas) => schemas.SignCertificateParamsSchema, params);
@@ -78,6 +101,11 @@ export class NativeSigningBackend implements ISigningBackend {
    * An extractable private key as PEM: PKCS#8, not encrypted.
    *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, `PKI_INVALID_KEY` for one that is not extractable
+   *
+   * @example
+   * ```ts
+   * await writeFile('key.pem', await backend.exportPrivateKeyPem(privateKey), { mode: 0o600 });
+   * ```
    */
   async exportPrivateKeyPem(key: CryptoKey): Promise<string> {
     return pem(
@@ -95,6 +123,11 @@ export class NativeSigningBackend implements ISigningBackend {
    * @throws {@link PkiError} `PKI_INVALID_KEY` for anything but a P-384 key; also for an encrypted
    * one, like those in a {@link SqliteCertificateStore}: decrypt it first, for example with
    * `openssl pkcs8`
+   *
+   * @example
+   * ```ts
+   * const caKey = await backend.importPrivateKeyPem(await readFile('key.pem', 'utf8'));
+   * ```
    */
   async importPrivateKeyPem(pem: string): Promise<CryptoKey> {
     const text = clip(parse((schemas) => schemas.TextSchema, pem));
@@ -115,7 +148,12 @@ export class NativeSigningBackend implements ISigningBackend {
   /**
    * A public key as PEM: `SubjectPublicKeyInfo`.
    *
-   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for what is no public key
+   *
+   * @example
+   * ```ts
+   * console.log(await backend.exportPublicKeyPem(publicKey)); // -----BEGIN PUBLIC KEY-----…
+   * ```
    */
   async exportPublicKeyPem(key: CryptoKey): Promise<string> {
     return pem(
@@ -131,7 +169,14 @@ export class NativeSigningBackend implements ISigningBackend {
    * The fingerprint of a certificate: SHA-256 of its DER, base64url without padding. It is the
    * `x5t#S256` of RFC 8705 too.
    *
-   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`
+   * @param certDer the certificate, DER; whether it is one is not looked at
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for what are no bytes
+   *
+   * @example
+   * ```ts
+   * const { raw } = new X509Certificate(svid.certificatePem);
+   * console.log((await backend.computeFingerprint(raw)) === svid.fingerprint); // true
+   * ```
    */
   async computeFingerprint(certDer: ArrayBuffer | Uint8Array): Promise<string> {
     const der = parse((schemas) => schemas.CertificateBytesSchema, certDer);

@@ -82,19 +82,40 @@ export class SqliteCertificateStore implements ICertificateStore {
    *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for the record of a leaf;
    * `PKI_DUPLICATE_RECORD` when another certificate has its serial or fingerprint
+   *
+   * @example
+   * ```ts
+   * await store.saveCaCertificate({ ...record, type: 'services-ca', spiffeId: null });
+   * ```
    */
   async saveCaCertificate(record: CertificateRecord): Promise<void> {
     const given = recordOf(record);
     await this.#call((records, number) => records.saveCa(number, given));
   }
 
-  /** The active CA certificate of a type. */
+  /**
+   * The active CA certificate of a type; `null` where there is none.
+   *
+   * @example
+   * ```ts
+   * const ca = await store.loadCaCertificate('services-ca');
+   * console.log(ca === null ? 'there is no CA yet' : ca.certificatePem);
+   * ```
+   */
   async loadCaCertificate(type: CaCertificateType): Promise<CertificateRecord | null> {
     const kind = parse((schemas) => schemas.CaTypeSchema, type);
     return this.#call((records, number) => records.activeCa(number, kind));
   }
 
-  /** The active and the superseded CA certificates of a type, newest first. */
+  /**
+   * The active and the superseded CA certificates of a type, newest first.
+   *
+   * @example
+   * ```ts
+   * const cas = await store.loadAllCaCertificates('services-ca');
+   * const ca = cas.map(({ certificatePem }) => certificatePem).join('');
+   * ```
+   */
   async loadAllCaCertificates(type: CaCertificateType): Promise<CertificateRecord[]> {
     const kind = parse((schemas) => schemas.CaTypeSchema, type);
     return this.#call((records, number) => records.publishedCas(number, kind));
@@ -105,25 +126,66 @@ export class SqliteCertificateStore implements ICertificateStore {
    *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for the record of a CA; `PKI_DUPLICATE_RECORD`
    * when its serial or fingerprint is there already
+   *
+   * @example
+   * ```ts
+   * await store.saveEndEntityCertificate({
+   *   serial: '4f2a',
+   *   fingerprint,
+   *   type: 'end-entity',
+   *   commonName: 'node-b.example.com',
+   *   spiffeId: 'spiffe://mesh.example.com/node/node-b.example.com',
+   *   certificatePem,
+   *   privateKeyPem: null,
+   *   issuerSerial: null,
+   *   notBefore: Date.now(),
+   *   notAfter: Date.now() + 3_600_000,
+   *   status: 'active',
+   *   createdAt: Date.now(),
+   * });
+   * ```
    */
   async saveEndEntityCertificate(record: CertificateRecord): Promise<void> {
     const given = recordOf(record);
     await this.#call((records, number) => records.saveLeaf(number, given));
   }
 
-  /** The certificate of a serial number, spelt as in its record: hex in lower case. */
+  /**
+   * The certificate of a serial number, spelt as in its record: hex in lower case. `null` where there is none.
+   *
+   * @example
+   * ```ts
+   * const record = await store.findBySerial(svid.serial);
+   * ```
+   */
   async findBySerial(serial: string): Promise<CertificateRecord | null> {
     const text = textOf(serial);
     return this.#call((records, number) => records.findBySerial(number, text));
   }
 
-  /** The certificate of a fingerprint: SHA-256 of the DER, base64url without padding. */
+  /**
+   * The certificate of a fingerprint: SHA-256 of the DER, base64url without padding. `null` where there is none.
+   *
+   * @example
+   * ```ts
+   * const record = await store.findByFingerprint(svid.fingerprint);
+   * ```
+   */
   async findByFingerprint(fingerprint: string): Promise<CertificateRecord | null> {
     const text = textOf(fingerprint);
     return this.#call((records, number) => records.findByFingerprint(number, text));
   }
 
-  /** The active, unexpired certificates of an identity, newest first. */
+  /**
+   * The active, unexpired certificates of an identity, newest first.
+   *
+   * @example
+   * ```ts
+   * const [newest] = await store.findBySpiffeId(
+   *   'spiffe://mesh.example.com/node/node-b.example.com',
+   * );
+   * ```
+   */
   async findBySpiffeId(spiffeId: string): Promise<CertificateRecord[]> {
     const text = textOf(spiffeId);
     return this.#call((records, number) => records.findBySpiffeId(number, text));
@@ -132,6 +194,13 @@ export class SqliteCertificateStore implements ICertificateStore {
   /**
    * The active, unexpired certificates of workloads, newest first. It reads them a hundred at a
    * time: one that is stored meanwhile is not among them.
+   *
+   * @example
+   * ```ts
+   * for (const { spiffeId, notAfter } of await store.listActiveCertificates()) {
+   *   console.log(`${spiffeId} until ${new Date(notAfter).toISOString()}`);
+   * }
+   * ```
    */
   async listActiveCertificates(): Promise<CertificateRecord[]> {
     const active: CertificateRecord[] = [];
@@ -146,7 +215,14 @@ export class SqliteCertificateStore implements ICertificateStore {
     return active;
   }
 
-  /** Marks an active certificate superseded, that of a CA too; nothing where there is none. */
+  /**
+   * Marks an active certificate superseded, that of a CA too; nothing where there is none.
+   *
+   * @example
+   * ```ts
+   * await store.markSuperseded(svid.serial);
+   * ```
+   */
   async markSuperseded(serial: string): Promise<void> {
     const text = textOf(serial);
     await this.#call((records, number) => records.supersede(number, text));
@@ -154,29 +230,56 @@ export class SqliteCertificateStore implements ICertificateStore {
 
   /**
    * Denies an identity: managers of this store issue nothing for it from now on. Denying again
-   * changes the reason.
+   * changes the reason. {@link CertificateManager.denyIdentity} also answers which certificates are
+   * left, and refuses an ID that could not be issued.
    *
    * @param reason why, 1 to 1024 bytes
    * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`, `PKI_INVALID_ARGUMENT`
+   *
+   * @example
+   * ```ts
+   * await store.denyIdentity('spiffe://mesh.example.com/node/node-b.example.com', 'lost');
+   * ```
    */
   async denyIdentity(spiffeId: string, reason: string): Promise<void> {
     const [id, why] = [textOf(spiffeId), textOf(reason)];
     await this.#call((records, number) => records.deny(number, id, why));
   }
 
-  /** Takes an identity off the deny list; nothing where it isn't on it. */
+  /**
+   * Takes an identity off the deny list; nothing where it isn't on it.
+   *
+   * @example
+   * ```ts
+   * await store.allowIdentity('spiffe://mesh.example.com/node/node-b.example.com');
+   * ```
+   */
   async allowIdentity(spiffeId: string): Promise<void> {
     const text = textOf(spiffeId);
     await this.#call((records, number) => records.allow(number, text));
   }
 
-  /** Whether an identity is on the deny list. */
+  /**
+   * Whether an identity is on the deny list.
+   *
+   * @example
+   * ```ts
+   * const denied = await store.isDenied('spiffe://mesh.example.com/node/node-b.example.com');
+   * ```
+   */
   async isDenied(spiffeId: string): Promise<boolean> {
     const text = textOf(spiffeId);
     return this.#call((records, number) => records.isDenied(number, text));
   }
 
-  /** The deny list, newest first. */
+  /**
+   * The deny list, newest first.
+   *
+   * @example
+   * ```ts
+   * const denied = (await store.listDeniedIdentities()).map(({ spiffeId }) => spiffeId);
+   * ```
+   */
   async listDeniedIdentities(): Promise<DenyListEntry[]> {
     return this.#call((records, number) => records.deniedIdentities(number));
   }
@@ -186,6 +289,11 @@ export class SqliteCertificateStore implements ICertificateStore {
    *
    * @param cutoffMs that moment, in milliseconds since the epoch
    * @returns how many
+   *
+   * @example
+   * ```ts
+   * const purged = await store.purgeExpired(Date.now() - 7 * 86_400_000);
+   * ```
    */
   async purgeExpired(cutoffMs: number): Promise<number> {
     const before = parse((schemas) => schemas.MillisecondsSchema, cutoffMs);
@@ -195,6 +303,13 @@ export class SqliteCertificateStore implements ICertificateStore {
   /**
    * How many certificates there are of each type and status, whether expired or not. It looks at
    * all of them: for people, not for each request.
+   *
+   * @example
+   * ```ts
+   * for (const { type, status, count } of await store.countCertificates()) {
+   *   console.log(`${count} ${status} of type ${type}`);
+   * }
+   * ```
    */
   async countCertificates(): Promise<CertificateCount[]> {
     return this.#call((records, number) => records.census(number));

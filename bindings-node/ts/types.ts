@@ -23,15 +23,21 @@ export interface SpiffeId {
   instanceId: string;
 }
 
-/** How a {@link CertificateManager} works. What is left out has the default of {@link PkiConfig}. */
+/**
+ * How a {@link CertificateManager} works: a {@link PkiConfigInput} without the provider. Another type
+ * or a value out of range is `PKI_INVALID_ARGUMENT`.
+ */
 export interface CertificateManagerConfig {
-  /** The trust domain of every certificate: a DNS name of two labels or more. */
+  /**
+   * The trust domain of every certificate: a DNS name of two labels or more, lower case (default
+   * `catalyst.example.com`, for development alone).
+   */
   trustDomain?: string | undefined;
-  /** How long an SVID lives where the request doesn't say, in seconds: 60 to 86400. */
+  /** How long an SVID lives where the request doesn't say, in whole seconds: 60 to 86400 (default 3600). */
   svidTtlSeconds?: number | undefined;
-  /** How long an SVID lives at most, in seconds; longer requests are cut to it. 60 to 86400. */
+  /** How long an SVID lives at most, in whole seconds; longer requests are cut to it. 60 to 86400 (default 86400). */
   maxSvidTtlSeconds?: number | undefined;
-  /** Whether agents renew by themselves. */
+  /** Whether agents of this configuration renew by themselves (default true); a manager doesn't look at it. */
   autoRenew?: boolean | undefined;
 }
 
@@ -47,20 +53,25 @@ export interface CaFingerprints {
 
 /**
  * What {@link CertificateManager.signCSR} is asked. Two names for the CSR and two for the instance
- * are in use: give one of each.
+ * are in use. `serviceType`, one of `csr` and `csrPem`, and one of `nodeId` and `instanceId` must be
+ * given; a request without, or with two that differ, is `PKI_INVALID_ARGUMENT`. The type can't say so
+ * and stay that of the earlier package.
  */
 export interface SignCSRRequest {
-  /** The certificate signing request, PEM. */
+  /** The certificate signing request, PEM; this or `csrPem` must be given. */
   csr?: string | undefined;
-  /** The same under its other name. */
+  /** The certificate signing request under its other name. */
   csrPem?: string | undefined;
   /** What kind of service the certificate is for; it decides which CA signs. */
   serviceType: PkiServiceType;
-  /** The node or instance ID. */
+  /** The node or instance ID, as in the SPIFFE ID; this or `instanceId` must be given. */
   nodeId?: string | undefined;
-  /** The same under its other name. */
+  /** The node or instance ID under its other name. */
   instanceId?: string | undefined;
-  /** How long the certificate shall live, in seconds, 1 or more; cut to what is configured. */
+  /**
+   * How long the certificate shall live, in whole seconds, 1 or more (default: `svidTtlSeconds`); cut
+   * to `maxSvidTtlSeconds`.
+   */
   ttlSeconds?: number | undefined;
   /**
    * Whether the CSR must name the SPIFFE ID itself (default true). Switch it off only where other
@@ -228,7 +239,13 @@ export interface StoreOptions {
   passphrase?: string;
 }
 
-/** What a store of certificates does: {@link SqliteCertificateStore}. */
+/**
+ * What a store of certificates does: {@link SqliteCertificateStore}.
+ *
+ * To be named in signatures, not to be implemented: a {@link CertificateManager} refuses any other
+ * object, whatever its methods, with `PKI_INVALID_ARGUMENT`. Certificates are signed and recorded in
+ * one step off the event loop, where no JavaScript can be called.
+ */
 export interface ICertificateStore {
   /** Stores a CA certificate; an active one supersedes the active one of its type. */
   saveCaCertificate(record: CertificateRecord): Promise<void>;
@@ -313,7 +330,12 @@ export interface SignCertificateParams {
   serialNumber?: string | undefined;
 }
 
-/** What a signing backend does: {@link NativeSigningBackend}. */
+/**
+ * What a signing backend does: {@link NativeSigningBackend}.
+ *
+ * To be named in signatures, not to be implemented: a {@link CertificateManager} refuses any other
+ * object, whatever its methods, with `PKI_INVALID_ARGUMENT`.
+ */
 export interface ISigningBackend {
   /** Makes an extractable P-384 key pair for signing. */
   generateKeyPair(): Promise<CryptoKeyPair>;
