@@ -47,17 +47,32 @@ test('the error table says what explainTlsError says', () => {
   }
 });
 
-test('links lead somewhere', () => {
-  const headings = [...cookbook.matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+for (const [page, least] of [
+  ['docs/cookbook.md', 15],
+  ['bindings-node/README.md', 3],
+]) {
+  test(`links in ${page} lead somewhere`, () => {
+    const links = [...read(page).matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link);
+    assert.ok(links.length >= least);
+    for (const link of links) {
+      const [path, heading] = link.split('#');
+      const target = path === '' ? page : join(dirname(page), path);
+      assert.ok(existsSync(join(repository, target)), link);
+      if (heading !== undefined) assert.ok(headings(target).includes(heading), link);
+    }
+  });
+}
+
+/** What the headings of a page are called in links. */
+function headings(page) {
+  return [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
     title
       .toLowerCase()
       .replaceAll(/[^a-z0-9 -]/g, '')
       .replaceAll(' ', '-'),
   );
-  const links = [...cookbook.matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link);
-  assert.ok(links.length >= 15);
-  for (const link of links) {
-    if (link.startsWith('#')) assert.ok(headings.includes(link.slice(1)), link);
-    else assert.ok(existsSync(join(dirname(join(repository, 'docs/cookbook.md')), link)), link);
-  }
-});
+}
+
+function read(page) {
+  return readFileSync(join(repository, page), 'utf8');
+}

@@ -1,5 +1,6 @@
 // The programs of examples/bun/recipes, as a newcomer runs them.
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import http2 from 'node:http2';
@@ -148,6 +149,31 @@ test('nor is an HTTP/2 session', { skip }, async (t) => {
   assert.deepEqual(await ask(), [403, '']);
   await closed;
   await server.stop();
+});
+
+test('an HTTP/2 server rotates too', { skip }, async (t) => {
+  const { serveHttp2, clientTls } = await import('../../examples/bun/first-service/mtls.ts');
+  const { obtainIdentity } = await import('../../examples/bun/first-service/identity.ts');
+  const ca = await newManager();
+  const [first, second, node] = [
+    await obtainIdentity(ca, 'auth', 'auth-a'),
+    await obtainIdentity(ca, 'auth', 'auth-a'),
+    await obtainIdentity(ca, 'node', 'node-a'),
+  ];
+  const server = await serveHttp2(first, node.spiffeId, (peer) => peer.instanceId, assert.fail);
+  t.after(() => void server.stop());
+  const shown = async () => {
+    let serial;
+    const options = clientTls(node, first.spiffeId, (peer) => (serial = peer.serial));
+    const client = http2.connect(server.url, options);
+    await once(client, 'connect');
+    t.after(() => client.destroy());
+    return serial;
+  };
+  const serialOf = ({ cert }) => new X509Certificate(cert).serialNumber.toLowerCase();
+  assert.equal(await shown(), serialOf(first));
+  server.rotate(second);
+  assert.equal(await shown(), serialOf(second));
 });
 
 test('every recipe is run', () => {

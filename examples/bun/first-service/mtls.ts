@@ -134,15 +134,15 @@ function hasEnded({ notAfter }: Svid): boolean {
 // #endregion
 
 // #region serve-http2
-/** The same on HTTP/2: `node:http2` shows the client's certificate, so nothing needs to be handed on. */
+/** The same on HTTP/2, of which `node:http2` shows the client's certificate. */
 export async function serveHttp2(
   identity: Identity,
   expect: string,
   handle: (peer: Svid) => string,
   refused: (reason: string) => void,
-): Promise<Pick<Server, 'url' | 'stop'>> {
+): Promise<Server> {
   const peers = new WeakMap<Http2Session, Svid>();
-  const policy = policyFor(identity, 'client', expect);
+  let policy = policyFor(identity, 'client', expect);
   const http2 = createSecureServer(serverTls(identity));
   // A session is a connection: who calls is verified when it begins, before any request in it.
   http2.on('session', (session) => {
@@ -170,6 +170,10 @@ export async function serveHttp2(
   await new Promise<void>((resolve) => http2.listen(0, '127.0.0.1', resolve));
   return {
     url: `https://127.0.0.1:${(http2.address() as AddressInfo).port}`,
+    rotate: (next) => {
+      http2.setSecureContext(serverTls(next));
+      policy = policyFor(next, 'client', expect);
+    },
     stop: () => new Promise((resolve) => http2.close(() => resolve())),
   };
 }
