@@ -26,7 +26,8 @@ const byNode = (tests) => ({
   count: (output, what) => output.match(new RegExp(`^\\S+ ${what}(?:ped)? (\\d+)$`, 'm')),
 });
 // What is about Bun, packages and many calls is the same in every Node.
-const elsewhere = /^test\/(bun-|cookbook|recipes|example|readme|package|publish|documented|soak|pollution)/;
+const elsewhere =
+  /^test\/(bun-|cookbook|recipes|example|readme|package|publish|documented|soak|pollution)/;
 const runners = {
   bun: {
     command: join(here, '../node_modules/.bin/bun'),
