@@ -326,8 +326,10 @@ export declare class CertificateManager {
    */
   purgeExpired(): Promise<number>;
   /**
-   * Forgets hierarchy and keys; every later call fails with `PKI_SHUT_DOWN`, but another `shutdown`.
-   * The store can still be used.
+   * Forgets hierarchy and keys and closes the database, once calls under way have ended and unless
+   * another manager uses it; every later call fails with `PKI_SHUT_DOWN`, but another `shutdown`.
+   * What was never opened isn't opened for this. The store can still be used, and opens the database
+   * again.
    *
    * @example
    * ```ts
@@ -1277,9 +1279,9 @@ export declare interface SpiffeId {
  * Certificates in an SQLite database. The file is opened, or made with mode 0600, at the first call
  * that needs it, be it a manager's; so a path that can't be opened shows there.
  *
- * Private keys in a file are encrypted with the passphrase of `CATALYST_PKI_KEY_PASSPHRASE` or
- * `CATALYST_PKI_KEY_PASSPHRASE_FILE`, else with one that is made beside it as `<path>.key`, for
- * development.
+ * Private keys in a file are encrypted with the passphrase that is given here, else with that of
+ * `CATALYST_PKI_KEY_PASSPHRASE` or `CATALYST_PKI_KEY_PASSPHRASE_FILE`, else with one that is made
+ * beside it as `<path>.key`, for development.
  *
  * A {@link CertificateManager} keeps its records here by itself. The methods are for programs that
  * look at them, and for those that keep records of their own: what is written reads back equal. All
@@ -1296,8 +1298,19 @@ export declare interface SpiffeId {
  */
 declare class SqliteCertificateStore implements ICertificateStore {
   #private;
-  /** @param path the database file; `:memory:` for one that is gone with the process */
-  constructor(path?: string);
+  /**
+   * @param path the database file; `:memory:` for one that is gone with the process
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, also for a passphrase or a variable that is
+   * empty
+   *
+   * @example
+   * ```ts
+   * const passphrase = await readFile('/run/secrets/pki', 'utf8');
+   * const kept = new SqliteCertificateStore('certs.db', { passphrase });
+   * ```
+   */
+  constructor(path?: string, options?: StoreOptions);
   /**
    * Stores a CA certificate. An active one takes the place of the active one of its type, which
    * becomes `superseded`; one of the same serial is replaced. A manager of this store takes it for a
@@ -1472,9 +1485,28 @@ declare class SqliteCertificateStore implements ICertificateStore {
    * ```
    */
   countCertificates(): Promise<CertificateCount[]>;
+  /**
+   * Closes the file as soon as no manager uses it any more, one that has been shut down not
+   * counting. A later call opens it again. A store in memory stays as it is.
+   *
+   * @example
+   * ```ts
+   * await store.close();
+   * ```
+   */
+  close(): Promise<void>;
 }
 export { SqliteCertificateStore as BunSqliteCertificateStore };
 export { SqliteCertificateStore };
+
+/** How a {@link SqliteCertificateStore} keeps private keys. */
+export declare interface StoreOptions {
+  /**
+   * What the private keys in the file are encrypted with, 1 to 4096 characters, in place of what the
+   * environment says: for a passphrase that comes from a secret manager, or several databases.
+   */
+  passphrase?: string;
+}
 
 /** A peer that has been verified. */
 export declare interface Svid {

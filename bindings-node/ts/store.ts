@@ -56,7 +56,8 @@ export class SqliteCertificateStore implements ICertificateStore {
    *
    * @example
    * ```ts
-   * const store = new SqliteCertificateStore('certs.db', { passphrase: await secrets.get('pki') });
+   * const passphrase = await readFile('/run/secrets/pki', 'utf8');
+   * const kept = new SqliteCertificateStore('certs.db', { passphrase });
    * ```
    */
   constructor(path: string = ':memory:', options?: StoreOptions) {
@@ -318,6 +319,11 @@ export class SqliteCertificateStore implements ICertificateStore {
   /**
    * Closes the file as soon as no manager uses it any more, one that has been shut down not
    * counting. A later call opens it again. A store in memory stays as it is.
+   *
+   * @example
+   * ```ts
+   * await store.close();
+   * ```
    */
   async close(): Promise<void> {
     await call((number) => this.#native.close(theMailbox(), number));
