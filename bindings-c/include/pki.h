@@ -667,7 +667,8 @@ typedef struct {
 /**
  * Hears an event, on the thread where it happens, during the call that it belongs to; several
  * threads at once. It must return soon, and must not unwind or jump out. What it calls of this
- * library makes no events, and `pki_log_set` fails in it.
+ * library makes no events, and `pki_log_set` fails in it; nor may it wait for a thread that calls
+ * `pki_log_set`, which waits for it.
  */
 typedef void (*pki_log_callback)(const pki_log_event *event, void *user_data);
 
@@ -2291,7 +2292,11 @@ pki_result pki_verify_path(const pki_path_policy *policy,
  * is how a program begins. When it returns, the callback that was set before is not running and
  * won't run again: what it was given as `user_data` may go. Any thread.
  *
- * `PKI_ERR_INVALID_ARGUMENT`: a level that stands for nothing, or called from a callback.
+ * It waits for callbacks that are running: hold no lock that the callback takes. Meanwhile other
+ * threads go on, and the new callback hears them.
+ *
+ * `PKI_ERR_INVALID_ARGUMENT`: a level that stands for nothing, or called from within a callback,
+ * which would wait for itself. Nothing is changed then.
  *
  * @param user_data Given to the callback; may be NULL.
  * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.

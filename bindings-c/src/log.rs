@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     ffi::c_void,
     fmt,
-    sync::{OnceLock, PoisonError, RwLock},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use catalyst_pki::Error;
@@ -65,17 +65,70 @@ pub struct pki_log_event {
 
 /// Hears an event, on the thread where it happens, during the call that it belongs to; several
 /// threads at once. It must return soon, and must not unwind or jump out. What it calls of this
-/// library makes no events, and `pki_log_set` fails in it.
+/// library makes no events, and `pki_log_set` fails in it; nor may it wait for a thread that calls
+/// `pki_log_set`, which waits for it.
 pub type pki_log_callback =
     Option<extern "C" fn(event: *const pki_log_event, user_data: *mut c_void)>;
 
+/// A callback as it was set. No lock is held while it runs: neither another that is set nor one that
+/// is slow may stop the threads that have nothing to do with it.
 struct Sink {
     hear: extern "C" fn(*const pki_log_event, *mut c_void),
     user_data: UserData,
     most: Level,
+    /// How many threads are in the callback.
+    running: Mutex<usize>,
+    /// Told when none is.
+    idle: Condvar,
 }
 
-static SINK: RwLock<Option<Sink>> = RwLock::new(None);
+/// Held for moments only.
+static SINK: Mutex<Option<Arc<Sink>>> = Mutex::new(None);
+
+impl Sink {
+    /// The present one where it wants events of this level.
+    ///
+    /// It counts as running from here on, under the lock under which it is replaced: whoever replaces
+    /// it afterwards waits for this thread, and threads that come later find the other.
+    fn for_event(level: Level) -> Option<Running> {
+        let present = locked(&SINK);
+        let sink = present.as_ref().filter(|sink| level <= sink.most)?;
+        *locked(&sink.running) += 1;
+        Some(Running(Arc::clone(sink)))
+    }
+
+    fn wait_until_idle(&self) {
+        let mut running = locked(&self.running);
+        while *running > 0 {
+            running = self.idle.wait(running).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// A thread that is in the callback, or about to be.
+struct Running(Arc<Sink>);
+
+impl Running {
+    fn hear(&self, event: &pki_log_event) {
+        HEARING.set(true);
+        (self.0.hear)(event, self.0.user_data.pointer());
+        HEARING.set(false);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut running = locked(&self.0.running);
+        *running -= 1;
+        if *running == 0 {
+            self.0.idle.notify_all();
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 thread_local! {
     /// Whether this thread is in a callback.
@@ -87,7 +140,11 @@ export! {
     /// is how a program begins. When it returns, the callback that was set before is not running and
     /// won't run again: what it was given as `user_data` may go. Any thread.
     ///
-    /// `PKI_ERR_INVALID_ARGUMENT`: a level that stands for nothing, or called from a callback.
+    /// It waits for callbacks that are running: hold no lock that the callback takes. Meanwhile other
+    /// threads go on, and the new callback hears them.
+    ///
+    /// `PKI_ERR_INVALID_ARGUMENT`: a level that stands for nothing, or called from within a callback,
+    /// which would wait for itself. Nothing is changed then.
     fn pki_log_set(callback: pki_log_callback, user_data: UserData, level: pki_log_level) -> Done {
         if HEARING.get() {
             let reason = "it can't be changed from within".into();
@@ -95,7 +152,13 @@ export! {
         }
         let sink = match callback {
             None => None,
-            Some(hear) => Some(Sink { hear, user_data, most: level_of(level)? }),
+            Some(hear) => Some(Arc::new(Sink {
+                hear,
+                user_data,
+                most: level_of(level)?,
+                running: Mutex::new(0),
+                idle: Condvar::new(),
+            })),
         };
         if sink.is_some() {
             static INSTALLED: OnceLock<bool> = OnceLock::new();
@@ -103,7 +166,10 @@ export! {
                 return Err(Error::Internal("another subscriber hears the events".into()));
             }
         }
-        *SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
+        let before = std::mem::replace(&mut *locked(&SINK), sink);
+        if let Some(before) = before {
+            before.wait_until_idle();
+        }
         Ok(())
     }
 }
@@ -141,9 +207,8 @@ impl Subscriber for Forward {
         if HEARING.get() {
             return;
         }
-        let sink = SINK.read().unwrap_or_else(PoisonError::into_inner);
         let level = *event.metadata().level();
-        let Some(sink) = sink.as_ref().filter(|sink| level <= sink.most) else { return };
+        let Some(sink) = Sink::for_event(level) else { return };
         let mut parts = Parts::default();
         event.record(&mut parts);
         let fields: Vec<pki_log_field> = parts
@@ -159,9 +224,7 @@ impl Subscriber for Forward {
             fields: fields.as_ptr(),
             fields_len: fields.len(),
         };
-        HEARING.set(true);
-        (sink.hear)(&raw const event, sink.user_data.pointer());
-        HEARING.set(false);
+        sink.hear(&event);
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

@@ -20,3 +20,13 @@ fn sixteen_threads_share_a_manager() {
         assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
     }
 }
+
+#[test]
+fn a_callback_that_is_stuck_stops_nobody_else() {
+    let log = build(Compiler::Gcc, "log", &[source("log.c")], &["-pthread"], &[]);
+    let ended = finish(command(&log).arg("2000"));
+    assert!(ended.success && ended.stdout == "passed\n", "{ended:?}");
+    // What has been freed too early, valgrind sees.
+    let ended = finish(under_valgrind(&log).arg("50"));
+    assert!(ended.success, "{ended:?}");
+}
