@@ -2,7 +2,7 @@
 //! code of this crate.
 //!
 //! A function that is exported otherwise doesn't compile: `no_mangle` counts as unsafe code, which
-//! is denied outside of this file.
+//! is denied outside of this file, and so does unsafe code in the body of one that is.
 //!
 //! What a parameter is in Rust decides what it is in C, and how it is checked:
 //!
@@ -30,6 +30,7 @@
 
 use std::{
     ffi::{c_char, c_void},
+    mem::offset_of,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr, slice,
 };
@@ -131,7 +132,9 @@ macro_rules! export {
                     // SAFETY: the caller keeps to what `pki.h` says of its pointers.
                     let $taken = unsafe { $crate::boundary::$how($($with),*) }?;
                 )*
-                $body
+                #[forbid(unsafe_code)]
+                let run = || -> catalyst_pki::Result<()> { $body };
+                run()
             };
             // SAFETY: likewise.
             unsafe { $crate::boundary::answer(error, body) }
@@ -155,6 +158,7 @@ macro_rules! export {
                 )*
                 // SAFETY: likewise.
                 let out = unsafe { $crate::boundary::$kind(out) }?;
+                #[forbid(unsafe_code)]
                 let make = || -> catalyst_pki::Result<_> { $body };
                 out.write(make()?);
                 Ok(())
@@ -175,7 +179,9 @@ macro_rules! export {
                     // SAFETY: the caller keeps to what `pki.h` says of its pointers.
                     let $taken = unsafe { $crate::boundary::$how($($with),*) }?;
                 )*
-                Ok($body)
+                #[forbid(unsafe_code)]
+                let give = || -> $ret { $body };
+                Ok(give())
             })
             .unwrap_or_default()
         }
@@ -404,8 +410,17 @@ pub(crate) unsafe trait Growing: Copy {
 
 // SAFETY: `repr(C)`, `struct_size` first; numbers, pointers and lengths.
 unsafe impl Growing for pki_sign_request {
-    const FIRST_SIZE: usize = 72;
+    /// To the end of what was its last field, whatever the size of a pointer is.
+    const FIRST_SIZE: usize = offset_of!(pki_sign_request, reserved) + size_of::<u32>();
 }
+
+const _: () = {
+    let first = <pki_sign_request as Growing>::FIRST_SIZE;
+    assert!(offset_of!(pki_sign_request, struct_size) == 0);
+    assert!(first <= size_of::<pki_sign_request>());
+    // What programs on machines of 64 bits have been built with.
+    assert!(size_of::<usize>() != 8 || first == 72);
+};
 
 /// Copies a struct of a caller that may have been built with an earlier header, or a later one: what
 /// it doesn't know is zero, what we don't know must be.

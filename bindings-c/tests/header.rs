@@ -11,7 +11,9 @@ use catalyst_pki::ErrorCode;
 use quote::{ToTokens, format_ident, quote};
 use syn::{
     Attribute, Expr, FnArg, GenericArgument, Item, ItemFn, Lit, Meta, Pat, PathArguments,
-    ReturnType, Type, parse::Parse, parse::ParseStream,
+    ReturnType, Type,
+    buffer::{Cursor, TokenBuffer},
+    parse::{Parse, ParseStream},
 };
 
 /// In the order of the header.
@@ -60,6 +62,53 @@ fn every_file_with_exports_is_in_the_header() {
         let known = FILES.contains(&name.as_str()) || name == LAST;
         assert!(known || !exports, "{name} is not known to tests/header.rs");
     }
+}
+
+/// No lint can say it of the crate as a whole, as whoever denies a lint may allow it again.
+#[test]
+fn nothing_is_unsafe_but_the_boundary() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for file in fs::read_dir(source).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let words = unsafe_words(&fs::read_to_string(&path).unwrap());
+        match name.as_str() {
+            "boundary.rs" => assert!(words.len() > 20),
+            // Where it is denied.
+            "lib.rs" => assert_eq!(words, ["unsafe_code"]),
+            _ => assert_eq!(words, [""; 0], "{name}"),
+        }
+    }
+}
+
+#[test]
+fn unsafe_words_are_found_wherever_they_stand() {
+    let found = |source: &str| unsafe_words(source).len();
+    assert_eq!(found("export! { fn pki_x(a: &pki_y) -> u32 { [unsafe { *a.get() }][0] } }"), 1);
+    assert_eq!(found("#[allow(unsafe_code)] mod x { unsafe fn f() {} }"), 2);
+    assert_eq!(found("/// unsafe\nconst X: &str = \"unsafe\"; // unsafe"), 0);
+}
+
+/// The identifiers of a file that have to do with unsafe code, in macros too; none of comments and
+/// texts.
+fn unsafe_words(source: &str) -> Vec<String> {
+    fn collect(mut at: Cursor<'_>, words: &mut Vec<String>) {
+        while !at.eof() {
+            if let Some((inside, _, _, after)) = at.any_group() {
+                collect(inside, words);
+                at = after;
+            } else if let Some((ident, after)) = at.ident() {
+                words.push(ident.to_string());
+                at = after;
+            } else {
+                at = at.token_tree().unwrap().1;
+            }
+        }
+    }
+    let mut words = Vec::new();
+    collect(TokenBuffer::new2(source.parse().unwrap()).begin(), &mut words);
+    words.retain(|word| word.starts_with("unsafe"));
+    words
 }
 
 fn config() -> cbindgen::Config {
