@@ -5,7 +5,10 @@
  *
  * Handles. What `pki_<noun>_new`, or a function with an `out`, gives is a handle: it belongs to the
  * caller and is freed by `pki_<noun>_free`, once. `_free(NULL)` does nothing. A handle that was
- * freed must not be used again, nor freed: that is not noticed (valgrind and AddressSanitizer do).
+ * freed must not be used again, nor freed: the library does not notice. Valgrind does.
+ * AddressSanitizer in the program notices that a handle is freed twice or never, and that the
+ * program reads a text whose handle is gone; not that the library is given such a handle, as it is
+ * not built with it.
  *
  * Results. A function that can fail returns a `pki_result`: `PKI_OK`, or a `PKI_ERR_…`, whose
  * comment says what is wrong; `out` is written on success only, `error` on failure only. A function

@@ -2,7 +2,7 @@
 
 use catalyst_pki_tests::tools::{Folder, finish, tests_folder};
 
-use crate::staged::{Compiler, build, command, source, under_valgrind};
+use crate::staged::{Compiler, SANITIZED, build, command, source, under_valgrind};
 
 #[test]
 fn the_cases_of_every_language_hold_in_c() {
@@ -17,5 +17,12 @@ fn the_cases_of_every_language_hold_in_c() {
 
     let folder = Folder::new();
     let ended = finish(under_valgrind(&cases).arg(&vectors).arg(folder.path()));
+    assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
+
+    let folder = Folder::new();
+    let libraries = ["-lcjson", "-lcrypto"];
+    let sources = [source("cases.c")];
+    let cases = build(Compiler::Clang, "cases-sanitized", &sources, &SANITIZED, &libraries);
+    let ended = finish(command(&cases).arg(&vectors).arg(folder.path()));
     assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
 }

@@ -22,7 +22,7 @@ use catalyst_pki_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::staged::{Compiler, PASSPHRASE, build, command, example, under_valgrind};
+use crate::staged::{Compiler, PASSPHRASE, SANITIZED, build, command, example, under_valgrind};
 
 const NODE: &str = "spiffe://mesh.example.com/node/node-a";
 const NODES: &str = "spiffe://mesh.example.com/node/*";
@@ -96,6 +96,12 @@ impl World {
     }
 }
 
+fn sanitized(name: &str) -> PathBuf {
+    let sources = [example(&format!("{name}.c")), example("mtls.c")];
+    let (name, libraries) = (format!("{name}-sanitized"), ["-lssl", "-lcrypto"]);
+    build(Compiler::Clang, &name, &sources, &SANITIZED, &libraries)
+}
+
 fn program(name: &str) -> PathBuf {
     let sources = [example(&format!("{name}.c")), example("mtls.c")];
     for compiler in [Compiler::Clang, Compiler::Gpp, Compiler::Clangpp] {
@@ -151,16 +157,24 @@ fn peer(mode: &str, cases: &Path) -> Command {
 
 #[test]
 fn c_server_with_c_client_has_no_error_or_leak() {
-    let (world, server, client) = (World::new(), program("mtls_server"), program("mtls_client"));
-    let server = Server::start(under_valgrind(&server).args(world.side(AUTH, NODES, "2")));
-    let call =
-        |id: &str| finish(under_valgrind(&client).args(world.side(id, AUTH, &server.port())));
+    serve_and_call(under_valgrind, &program("mtls_server"), &program("mtls_client"));
+}
+
+#[test]
+fn c_server_with_c_client_is_clean_with_sanitizers() {
+    serve_and_call(command, &sanitized("mtls_server"), &sanitized("mtls_client"));
+}
+
+fn serve_and_call(run: impl Fn(&Path) -> Command, server: &Path, client: &Path) {
+    let world = World::new();
+    let server = Server::start(run(server).args(world.side(AUTH, NODES, "2")));
+    let call = |id: &str| finish(run(client).args(world.side(id, AUTH, &server.port())));
     let answer = call(NODE);
     assert!(answer.success, "{answer:?}");
     assert_eq!(answer.stdout, format!("reached {AUTH}\n{HELLO}"));
     let refused = call(ENVOY);
     assert!(refused.stdout.ends_with("refused\n"), "{refused:?}");
-    assert!(!refused.stderr.contains("=="), "valgrind: {refused:?}");
+    assert!(!refused.stderr.contains("=="), "valgrind, or a sanitizer: {refused:?}");
     let ended = server.end();
     assert!(ended.success, "{ended:?}");
     assert_eq!(ended.stdout, format!("called by {NODE}\nrefused"));

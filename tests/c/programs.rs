@@ -4,7 +4,7 @@ use std::path::Path;
 
 use catalyst_pki_tests::tools::{Ended, Folder, finish};
 
-use crate::staged::{Compiler, build, command, example, source, under_valgrind};
+use crate::staged::{Compiler, SANITIZED, build, command, example, source, under_valgrind};
 
 fn passed(ended: &Ended) -> &str {
     assert!(ended.success, "{}\n{}", ended.stdout, ended.stderr);
@@ -27,6 +27,19 @@ fn the_examples_have_no_error_or_leak_under_valgrind() {
     let issue = build(Compiler::Gcc, "issue-valgrind", &[example("issue.c")], &[], &[]);
     let verify = build(Compiler::Gcc, "verify-valgrind", &[example("verify.c")], &[], &[]);
     issue_and_verify(under_valgrind, &issue, &verify);
+}
+
+#[test]
+fn the_examples_are_clean_with_sanitizers() {
+    for compiler in Compiler::ALL {
+        let issue = build(compiler, "issue-sanitized", &[example("issue.c")], &SANITIZED, &[]);
+        let verify = build(compiler, "verify-sanitized", &[example("verify.c")], &SANITIZED, &[]);
+        issue_and_verify(command, &issue, &verify);
+    }
+    for compiler in [Compiler::Gpp, Compiler::Clangpp] {
+        let raii = build(compiler, "raii-sanitized", &[example("raii.cpp")], &SANITIZED, &[]);
+        passed(&finish(&mut command(&raii)));
+    }
 }
 
 fn issue_and_verify(run: impl Fn(&Path) -> std::process::Command, issue: &Path, verify: &Path) {
@@ -92,18 +105,39 @@ fn the_suite_has_no_error_or_leak_under_valgrind() {
 #[test]
 fn valgrind_sees_a_handle_that_was_freed_and_one_that_was_not() {
     let careless = build(Compiler::Gcc, "careless", &[source("careless.c")], &[], &[]);
-    for (what, word) in [("used", "Invalid read"), ("leaked", "definitely lost")] {
+    for (what, word) in
+        [("used", "Invalid read"), ("leaked", "definitely lost"), ("twice", "Invalid free")]
+    {
         let ended = finish(under_valgrind(&careless).arg(what));
         assert!(!ended.success && ended.stderr.contains(word), "{what}: {ended:?}");
     }
     passed(&finish(under_valgrind(&careless).arg("neither")));
 }
 
+/// Which also shows that the sanitizers are looking, and how far: as `pki.h` says.
+#[test]
+fn sanitizers_see_a_handle_that_is_freed_twice_and_one_that_is_not() {
+    for compiler in Compiler::ALL {
+        let sources = [source("careless.c")];
+        let careless = build(compiler, "careless-sanitized", &sources, &SANITIZED, &[]);
+        for (what, word) in [
+            ("leaked", "ERROR: LeakSanitizer: detected memory leaks"),
+            ("twice", "ERROR: AddressSanitizer"),
+            ("read", "ERROR: AddressSanitizer: heap-use-after-free"),
+        ] {
+            let ended = finish(command(&careless).arg(what));
+            assert!(!ended.success && ended.stderr.contains(word), "{what}: {ended:?}");
+        }
+        let ended = finish(command(&careless).arg("used"));
+        assert!(!ended.stderr.contains("Sanitizer"), "pki.h says otherwise: {ended:?}");
+        passed(&finish(command(&careless).arg("neither")));
+    }
+}
+
 #[test]
 fn the_suite_is_clean_with_address_and_undefined_behaviour_sanitizers() {
-    let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1"];
     for compiler in Compiler::ALL {
-        let suite = build(compiler, "suite-sanitized", &[source("suite.c")], &flags, &[]);
+        let suite = build(compiler, "suite-sanitized", &[source("suite.c")], &SANITIZED, &[]);
         passed(&finish(command(&suite).arg(Folder::new().path())));
     }
 }

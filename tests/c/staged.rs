@@ -87,6 +87,11 @@ impl Compiler {
     }
 }
 
+/// With which AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer look at a program. Not at
+/// the library, whose memory they only see made and freed.
+pub(crate) const SANITIZED: [&str; 3] =
+    ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1"];
+
 /// Builds a program of several sources; `flags` are further ones for the compiler, `libraries` for
 /// the linker.
 pub(crate) fn build(

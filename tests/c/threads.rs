@@ -1,4 +1,4 @@
-//! One manager, one policy, sixteen threads.
+//! One manager, one policy, sixteen threads; the other handles that may be shared; the log.
 //!
 //! ThreadSanitizer would need the Rust standard library built with it (nightly); with the C side alone
 //! it reports 31 races in the library, and helgrind more than a thousand, since neither knows Rust's
@@ -7,7 +7,7 @@
 
 use catalyst_pki_tests::tools::{Folder, finish};
 
-use crate::staged::{Compiler, build, command, source, under_valgrind};
+use crate::staged::{Compiler, SANITIZED, build, command, source, under_valgrind};
 
 #[test]
 fn sixteen_threads_share_a_manager() {
@@ -19,6 +19,25 @@ fn sixteen_threads_share_a_manager() {
         let ended = finish(under_valgrind(&threads).arg(Folder::new().path()).arg("2"));
         assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
     }
+    let sources = [source("threads.c")];
+    let flags = [&SANITIZED[..], &["-pthread"]].concat();
+    let threads = build(Compiler::Clang, "threads-sanitized", &sources, &flags, &[]);
+    let ended = finish(command(&threads).arg(Folder::new().path()).arg("20"));
+    assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
+}
+
+#[test]
+fn threads_share_whatever_says_that_they_may() {
+    let flags = ["-pthread"];
+    let sharing = build(Compiler::Gcc, "sharing", &[source("sharing.c")], &flags, &[]);
+    let ended = finish(command(&sharing).arg("200"));
+    assert!(ended.success && ended.stdout == "passed\n", "{ended:?}");
+    let ended = finish(under_valgrind(&sharing).arg("5"));
+    assert!(ended.success, "{ended:?}");
+    let flags = [&SANITIZED[..], &["-pthread"]].concat();
+    let sharing = build(Compiler::Clang, "sharing", &[source("sharing.c")], &flags, &[]);
+    let ended = finish(command(&sharing).arg("100"));
+    assert!(ended.success, "{ended:?}");
 }
 
 #[test]

@@ -697,7 +697,7 @@ static int run(const cJSON *one) {
 }
 
 int main(int argc, char **argv) {
-  FILE *in;
+  FILE *in = NULL;
   char *text;
   long size;
   const cJSON *one;
