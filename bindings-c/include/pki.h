@@ -440,11 +440,23 @@ typedef struct pki_key_csr pki_key_csr;
  * Threads may share one and call it at once, all functions but `pki_manager_free`. Several managers
  * and several processes may work on one database file.
  *
- * Calls block: on a database file until what they store is on the disk, and where others write into
- * it, another process or other threads, for 10 seconds in all or as `pki_config_set_busy_timeout`
- * says; then they fail with `PKI_ERR_STORE_UNAVAILABLE`, which is retryable, and nothing has
- * happened. A purge waits so long for each of its steps. A manager in memory never waits for
- * anything but other threads.
+ * Every function that is given one, and can fail, may fail with `PKI_ERR_STORE_UNAVAILABLE`, and
+ * with `PKI_ERR_SHUT_DOWN` after `pki_manager_shutdown`. Those that load the hierarchy
+ * (`pki_manager_initialize`, `pki_manager_load`; where another process has changed it
+ * `pki_manager_sign`, `pki_manager_bundle` and `pki_manager_status`) may also fail with
+ * `PKI_ERR_CORRUPT_CA_STATE`, `PKI_ERR_TRUST_DOMAIN_MISMATCH`, `PKI_ERR_WRONG_PASSPHRASE`,
+ * `PKI_ERR_INVALID_KEY` and `PKI_ERR_KEY_BACKEND_FAILED`. A function's own comment says what comes
+ * on top of these.
+ *
+ * After `fork()` the child must not use a handle that was made before, of any type, nor free it: a
+ * database's locks belong to the process that opened it, and a lock that another thread held stays
+ * locked for ever. It makes new ones; on a database that its parent had open only after `exec`, for
+ * SQLite would take the parent's locks for the child's.
+ *
+ * Calls block: on a database file until what they store is on the disk, and where another process
+ * holds the database's lock for up to 10 seconds, after which they fail with
+ * `PKI_ERR_STORE_UNAVAILABLE`, which is retryable. Nothing has happened then. A call that has begun
+ * can't be cancelled. A manager in memory never waits for anything but other threads.
  */
 typedef struct pki_manager pki_manager;
 
@@ -504,7 +516,8 @@ typedef struct pki_svid pki_svid;
  *
  * One that the library returns is borrowed: it lives as long as the handle that it was taken from,
  * which the function's comment names, and must not be freed or changed. A NUL byte stands behind
- * it, so that `data` is a C string too, and `data` is never NULL, an absent text being empty.
+ * it and none within (a U+FFFD takes the place of one that another program has stored), so that
+ * `data` is a C string too, and `data` is never NULL, an absent text being empty.
  *
  * One that is given to the library in a struct or a list is only read during the call and needs no
  * NUL byte; `data` NULL with `len` 0 means that nothing is given.
@@ -707,8 +720,7 @@ pki_str pki_error_message(const pki_error *handle);
 
 /**
  * Whether the same call may succeed later without anybody changing it: a store that is locked
- * or full, a key backend that doesn't answer. A store that is set up wrongly, or damaged, waits
- * for somebody to mend it. False for NULL.
+ * or full, a key backend that doesn't answer. False for NULL.
  *
  * @param handle Not NULL.
  */
@@ -1009,19 +1021,6 @@ pki_result pki_config_use_development_key_file(pki_config *config,
                                                pki_error **error);
 
 /**
- * How long a call waits for others that write into the database, be it other programs or other
- * threads of this one; 10 seconds without this. Then it fails with `PKI_ERR_STORE_UNAVAILABLE`,
- * which is retryable. 0: not at all.
- *
- * @param config Not NULL.
- * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
- * @return `PKI_OK` or a `PKI_ERR_…`.
- */
-pki_result pki_config_set_busy_timeout(pki_config *config,
-                                       uint64_t milliseconds,
-                                       pki_error **error);
-
-/**
  * Takes the time from a callback, for tests of what time does; NULL for the operating system's
  * clock. `user_data` is given to it and must live as long as every manager made with this
  * configuration.
@@ -1050,7 +1049,7 @@ void pki_config_free(pki_config *config);
  *
  * `PKI_ERR_WRONG_PASSPHRASE` (nothing is changed then), `PKI_ERR_STORE_TOO_NEW`,
  * `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_INVALID_ARGUMENT` (a configuration that can't be
- * meant), `PKI_ERR_CORRUPT_CA_STATE`.
+ * meant), `PKI_ERR_CORRUPT_CA_STATE`, `PKI_ERR_INVALID_KEY` (a stored key can't be read).
  *
  * @param path UTF-8, `path_len` bytes; not NULL.
  * @param config May be NULL.
@@ -1079,9 +1078,8 @@ pki_result pki_manager_new_in_memory(const pki_config *config,
 
 /**
  * Makes the hierarchy, in one transaction, or loads it where there is one already; calling it
- * again changes nothing. `PKI_ERR_INVALID_TRUST_DOMAIN`, `PKI_ERR_TRUST_DOMAIN_MISMATCH`,
- * `PKI_ERR_CORRUPT_CA_STATE`, `PKI_ERR_WRONG_PASSPHRASE`, `PKI_ERR_STORE_UNAVAILABLE`,
- * `PKI_ERR_KEY_BACKEND_FAILED`, `PKI_ERR_SHUT_DOWN`.
+ * again changes nothing. `PKI_ERR_INVALID_TRUST_DOMAIN`,
+ * `PKI_ERR_ISSUED_CERTIFICATE_REJECTED`.
  *
  * @param manager Not NULL.
  * @param out May be NULL. The new handle, to be freed by `pki_fingerprints_free`; written on success only.
@@ -1093,8 +1091,7 @@ pki_result pki_manager_initialize(const pki_manager *manager,
                                   pki_error **error);
 
 /**
- * Loads the hierarchy where there is one; `*out` is false where there is none. Fails as
- * `pki_manager_initialize` does.
+ * Loads the hierarchy where there is one; `*out` is false where there is none.
  *
  * @param manager Not NULL.
  * @param out May be NULL. Written on success only.
@@ -1128,7 +1125,9 @@ pki_str pki_manager_trust_domain(const pki_manager *manager);
  * `PKI_ERR_CSR_SIGNATURE_INVALID`, `PKI_ERR_CSR_NOT_ALLOWED`, `PKI_ERR_SPIFFE_ID_MISMATCH`,
  * `PKI_ERR_CSR_WITHOUT_SPIFFE_ID`, `PKI_ERR_DNS_NAME_NOT_ALLOWED`,
  * `PKI_ERR_SIGNING_CA_UNAVAILABLE`, `PKI_ERR_SIGNING_CA_EXPIRED`,
- * `PKI_ERR_SIGNING_CA_REVOKED`, `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_STRUCT_SIZE`.
+ * `PKI_ERR_SIGNING_CA_NOT_YET_VALID`, `PKI_ERR_SIGNING_CA_REVOKED`,
+ * `PKI_ERR_KEY_BACKEND_FAILED`, `PKI_ERR_ISSUED_CERTIFICATE_REJECTED`,
+ * `PKI_ERR_DUPLICATE_RECORD`, `PKI_ERR_STRUCT_SIZE`.
  *
  * @param manager Not NULL.
  * @param request Not NULL.
@@ -1142,8 +1141,7 @@ pki_result pki_manager_sign(const pki_manager *manager,
                             pki_error **error);
 
 /**
- * The CA certificates, for those who verify. `PKI_ERR_NOT_INITIALIZED`,
- * `PKI_ERR_STORE_UNAVAILABLE`.
+ * The CA certificates, for those who verify. `PKI_ERR_NOT_INITIALIZED`.
  *
  * @param manager Not NULL.
  * @param out Not NULL. The new handle, to be freed by `pki_bundle_free`; written on success only.
@@ -1156,9 +1154,8 @@ pki_result pki_manager_bundle(const pki_manager *manager,
 
 /**
  * Denies an identity: it gets no new certificate from now on. `*out` are its certificates that
- * have not expired yet. Denying again changes the reason, 1 to 1024 bytes.
- * `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_INVALID_ARGUMENT`, `PKI_ERR_NOT_INITIALIZED`,
- * `PKI_ERR_STORE_UNAVAILABLE`.
+ * have not expired yet. Denying again changes the reason, 1 to 1024 bytes, none of them NUL.
+ * `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_INVALID_ARGUMENT`, `PKI_ERR_NOT_INITIALIZED`.
  *
  * @param manager Not NULL.
  * @param spiffe_id UTF-8, `spiffe_id_len` bytes; not NULL.
@@ -1177,7 +1174,7 @@ pki_result pki_manager_deny(const pki_manager *manager,
 
 /**
  * Takes an identity off the deny list; `*out` says whether it was on it.
- * `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+ * `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_NOT_INITIALIZED`.
  *
  * @param manager Not NULL.
  * @param spiffe_id UTF-8, `spiffe_id_len` bytes; not NULL.
@@ -1192,7 +1189,7 @@ pki_result pki_manager_allow(const pki_manager *manager,
                              pki_error **error);
 
 /**
- * The deny list. `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+ * The deny list. `PKI_ERR_NOT_INITIALIZED`.
  *
  * @param manager Not NULL.
  * @param out Not NULL. The new handle, to be freed by `pki_deny_list_free`; written on success only.
@@ -1204,8 +1201,7 @@ pki_result pki_manager_deny_list(const pki_manager *manager,
                                  pki_error **error);
 
 /**
- * How the CA is. `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_SHUT_DOWN`, and as
- * `pki_manager_initialize` where the hierarchy has changed.
+ * How the CA is; also where there is no hierarchy yet.
  *
  * @param manager Not NULL.
  * @param out Not NULL. The new handle, to be freed by `pki_status_free`; written on success only.
@@ -1218,9 +1214,8 @@ pki_result pki_manager_status(const pki_manager *manager,
 
 /**
  * Deletes the records of leaves that expired over 24 hours ago; `*out` says how many. It works
- * in batches and lets others issue in between, so with many records it may take minutes; a
- * `pki_manager_shutdown` of another thread ends it early. If it fails, what has been deleted by
- * then stays deleted. `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+ * in batches and lets others issue in between, so with many records it may take minutes.
+ * `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
  *
  * @param manager Not NULL.
  * @param out May be NULL. Written on success only.

@@ -13,17 +13,30 @@ use catalyst_pki::{
 
 use crate::{
     bundle::pki_bundle,
-    config::pki_config,
+    config::{pki_config, unknown},
     deny::{pki_deny_list, pki_expiring},
     signed::pki_signed,
     status::pki_status,
-    text::{Text, pki_str},
+    text::{self, Text, pki_str},
 };
 
 /// A certificate authority: a root, a Services CA and a Transport CA in a store.
 ///
 /// Threads may share one and call it at once, all functions but `pki_manager_free`. Several managers
 /// and several processes may work on one database file.
+///
+/// Every function that is given one, and can fail, may fail with `PKI_ERR_STORE_UNAVAILABLE`, and
+/// with `PKI_ERR_SHUT_DOWN` after `pki_manager_shutdown`. Those that load the hierarchy
+/// (`pki_manager_initialize`, `pki_manager_load`; where another process has changed it
+/// `pki_manager_sign`, `pki_manager_bundle` and `pki_manager_status`) may also fail with
+/// `PKI_ERR_CORRUPT_CA_STATE`, `PKI_ERR_TRUST_DOMAIN_MISMATCH`, `PKI_ERR_WRONG_PASSPHRASE`,
+/// `PKI_ERR_INVALID_KEY` and `PKI_ERR_KEY_BACKEND_FAILED`. A function's own comment says what comes
+/// on top of these.
+///
+/// After `fork()` the child must not use a handle that was made before, of any type, nor free it: a
+/// database's locks belong to the process that opened it, and a lock that another thread held stays
+/// locked for ever. It makes new ones; on a database that its parent had open only after `exec`, for
+/// SQLite would take the parent's locks for the child's.
 ///
 /// Calls block: on a database file until what they store is on the disk, and where others write into
 /// it, another process or other threads, for 10 seconds in all or as `pki_config_set_busy_timeout`
@@ -102,7 +115,7 @@ export! {
     ///
     /// `PKI_ERR_WRONG_PASSPHRASE` (nothing is changed then), `PKI_ERR_STORE_TOO_NEW`,
     /// `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_INVALID_ARGUMENT` (a configuration that can't be
-    /// meant), `PKI_ERR_CORRUPT_CA_STATE`.
+    /// meant), `PKI_ERR_CORRUPT_CA_STATE`, `PKI_ERR_INVALID_KEY` (a stored key can't be read).
     fn pki_manager_open(path: &str, config: Option<&pki_config>) -> New<pki_manager> {
         let config = pki_config::copied(config);
         let (path, protection) = (Path::new(path), config.protection()?);
@@ -120,15 +133,13 @@ export! {
     }
 
     /// Makes the hierarchy, in one transaction, or loads it where there is one already; calling it
-    /// again changes nothing. `PKI_ERR_INVALID_TRUST_DOMAIN`, `PKI_ERR_TRUST_DOMAIN_MISMATCH`,
-    /// `PKI_ERR_CORRUPT_CA_STATE`, `PKI_ERR_WRONG_PASSPHRASE`, `PKI_ERR_STORE_UNAVAILABLE`,
-    /// `PKI_ERR_KEY_BACKEND_FAILED`, `PKI_ERR_SHUT_DOWN`.
+    /// again changes nothing. `PKI_ERR_INVALID_TRUST_DOMAIN`,
+    /// `PKI_ERR_ISSUED_CERTIFICATE_REJECTED`.
     fn pki_manager_initialize(manager: &pki_manager) -> OptionalNew<pki_fingerprints> {
         Ok(manager.manager.initialize()?.into())
     }
 
-    /// Loads the hierarchy where there is one; `*out` is false where there is none. Fails as
-    /// `pki_manager_initialize` does.
+    /// Loads the hierarchy where there is one; `*out` is false where there is none.
     fn pki_manager_load(manager: &pki_manager) -> OptionalValue<bool> {
         manager.manager.load()
     }
@@ -151,7 +162,9 @@ export! {
     /// `PKI_ERR_CSR_SIGNATURE_INVALID`, `PKI_ERR_CSR_NOT_ALLOWED`, `PKI_ERR_SPIFFE_ID_MISMATCH`,
     /// `PKI_ERR_CSR_WITHOUT_SPIFFE_ID`, `PKI_ERR_DNS_NAME_NOT_ALLOWED`,
     /// `PKI_ERR_SIGNING_CA_UNAVAILABLE`, `PKI_ERR_SIGNING_CA_EXPIRED`,
-    /// `PKI_ERR_SIGNING_CA_REVOKED`, `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_STRUCT_SIZE`.
+    /// `PKI_ERR_SIGNING_CA_NOT_YET_VALID`, `PKI_ERR_SIGNING_CA_REVOKED`,
+    /// `PKI_ERR_KEY_BACKEND_FAILED`, `PKI_ERR_ISSUED_CERTIFICATE_REJECTED`,
+    /// `PKI_ERR_DUPLICATE_RECORD`, `PKI_ERR_STRUCT_SIZE`.
     fn pki_manager_sign(manager: &pki_manager, request: Struct<pki_sign_request>) -> New<pki_signed> {
         let required = |text: &'static str, given: Option<_>| given.ok_or(Error::NullArgument(text));
         let csr_pem = required("request.csr_pem", request.csr_pem.given("request.csr_pem")?)?;
@@ -159,8 +172,11 @@ export! {
             required("request.service_type", request.service_type.given("request.service_type")?)?;
         let instance_id =
             required("request.instance_id", request.instance_id.given("request.instance_id")?)?;
-        if request.flags & !PKI_SIGN_CSR_WITHOUT_SPIFFE_ID != 0 || request.reserved != 0 {
-            return Err(crate::config::unknown("request.flags", request.flags));
+        if request.flags & !PKI_SIGN_CSR_WITHOUT_SPIFFE_ID != 0 {
+            return Err(unknown("request.flags", request.flags));
+        }
+        if request.reserved != 0 {
+            return Err(unknown("request.reserved", request.reserved));
         }
         let mut sign = SignRequest::new(csr_pem, service_type.parse()?, instance_id);
         sign.ttl_seconds = Some(request.ttl_seconds).filter(|seconds| *seconds != TTL_CONFIGURED);
@@ -168,33 +184,31 @@ export! {
         Ok(manager.manager.sign_csr(&sign)?.into())
     }
 
-    /// The CA certificates, for those who verify. `PKI_ERR_NOT_INITIALIZED`,
-    /// `PKI_ERR_STORE_UNAVAILABLE`.
+    /// The CA certificates, for those who verify. `PKI_ERR_NOT_INITIALIZED`.
     fn pki_manager_bundle(manager: &pki_manager) -> New<pki_bundle> {
         Ok(manager.manager.ca_bundle()?.into())
     }
 
     /// Denies an identity: it gets no new certificate from now on. `*out` are its certificates that
-    /// have not expired yet. Denying again changes the reason, 1 to 1024 bytes.
-    /// `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_INVALID_ARGUMENT`, `PKI_ERR_NOT_INITIALIZED`,
-    /// `PKI_ERR_STORE_UNAVAILABLE`.
+    /// have not expired yet. Denying again changes the reason, 1 to 1024 bytes, none of them NUL.
+    /// `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_INVALID_ARGUMENT`, `PKI_ERR_NOT_INITIALIZED`.
     fn pki_manager_deny(manager: &pki_manager, spiffe_id: &str, reason: &str) -> OptionalNew<pki_expiring> {
+        text::without_nul(reason, "reason")?;
         Ok(manager.manager.deny_identity(spiffe_id, reason)?.into())
     }
 
     /// Takes an identity off the deny list; `*out` says whether it was on it.
-    /// `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+    /// `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_NOT_INITIALIZED`.
     fn pki_manager_allow(manager: &pki_manager, spiffe_id: &str) -> OptionalValue<bool> {
         manager.manager.allow_identity(spiffe_id)
     }
 
-    /// The deny list. `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+    /// The deny list. `PKI_ERR_NOT_INITIALIZED`.
     fn pki_manager_deny_list(manager: &pki_manager) -> New<pki_deny_list> {
         Ok(manager.manager.denied_identities()?.into())
     }
 
-    /// How the CA is. `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_SHUT_DOWN`, and as
-    /// `pki_manager_initialize` where the hierarchy has changed.
+    /// How the CA is; also where there is no hierarchy yet.
     fn pki_manager_status(manager: &pki_manager) -> New<pki_status> {
         Ok(manager.manager.status()?.into())
     }

@@ -2,13 +2,15 @@
 
 use std::ffi::c_char;
 
+use catalyst_pki::{Error, Result};
 use zeroize::Zeroizing;
 
 /// A text: UTF-8, `len` bytes at `data`.
 ///
 /// One that the library returns is borrowed: it lives as long as the handle that it was taken from,
 /// which the function's comment names, and must not be freed or changed. A NUL byte stands behind
-/// it, so that `data` is a C string too, and `data` is never NULL, an absent text being empty.
+/// it and none within (a U+FFFD takes the place of one that another program has stored), so that
+/// `data` is a C string too, and `data` is never NULL, an absent text being empty.
 ///
 /// One that is given to the library in a struct or a list is only read during the call and needs no
 /// NUL byte; `data` NULL with `len` 0 means that nothing is given.
@@ -50,9 +52,16 @@ pub(crate) struct Text(Option<Zeroizing<String>>);
 
 impl Text {
     pub(crate) fn new(text: &str) -> Self {
+        let nuls = text.bytes().filter(|byte| *byte == 0).count();
+        let len = text.len() + nuls * (char::REPLACEMENT_CHARACTER.len_utf8() - 1) + 1;
         // In one piece, so that no copy of it stays behind elsewhere.
-        let mut owned = Zeroizing::new(String::with_capacity(text.len() + 1));
-        owned.push_str(text);
+        let mut owned = Zeroizing::new(String::with_capacity(len));
+        for (at, part) in text.split('\0').enumerate() {
+            if at > 0 {
+                owned.push(char::REPLACEMENT_CHARACTER);
+            }
+            owned.push_str(part);
+        }
         owned.push('\0');
         Text(Some(owned))
     }
@@ -77,6 +86,14 @@ impl<T: AsRef<str>> From<T> for Text {
     }
 }
 
+/// Refuses a text that could not be handed back as it is; see `pki_str`.
+pub(crate) fn without_nul(text: &str, name: &'static str) -> Result<()> {
+    match text.contains('\0') {
+        true => Err(Error::InvalidArgument { name, reason: "it has a NUL byte".into() }),
+        false => Ok(()),
+    }
+}
+
 /// The text at a place of a list; empty where there is none.
 pub(crate) fn at(texts: &[Text], index: usize) -> pki_str {
     texts.get(index).map(Text::lend).unwrap_or_default()
@@ -85,4 +102,21 @@ pub(crate) fn at(texts: &[Text], index: usize) -> pki_str {
 /// Several as one list.
 pub(crate) fn list<T: AsRef<str>>(texts: &[T]) -> Vec<Text> {
     texts.iter().map(|text| Text::new(text.as_ref())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_a_c_string_whatever_it_was_made_from() {
+        let of = |text: &str| Text::new(text).as_str().to_owned();
+        assert_eq!(of("text"), "text");
+        assert_eq!(of(""), "");
+        assert_eq!(of("\0a\0\0b\0"), "\u{fffd}a\u{fffd}\u{fffd}b\u{fffd}");
+        for text in ["", "text", "\0a\0\0b\0"] {
+            let owned = Text::new(text).0.unwrap();
+            assert_eq!(owned.capacity(), owned.len(), "it was copied: {text:?}");
+        }
+    }
 }

@@ -1,5 +1,5 @@
 //! What must not crash, made from the header: NULL for each pointer of each function in turn, texts
-//! that are not UTF-8, lengths that nothing has.
+//! that are not UTF-8 or hold a NUL byte, lengths that nothing has.
 
 use std::{fmt::Write, fs};
 
@@ -7,7 +7,7 @@ use catalyst_pki_tests::tools::{Folder, finish};
 
 use crate::{
     header::{Function, Param, functions},
-    staged::{Compiler, build, command, folder, source, under_valgrind},
+    staged::{Compiler, SANITIZED, build, command, folder, source, under_valgrind},
 };
 
 /// How one argument is made wrong.
@@ -15,6 +15,7 @@ use crate::{
 enum Wrong {
     Null,
     NotUtf8,
+    Nul,
     Long,
 }
 
@@ -29,6 +30,7 @@ fn arguments(function: &Function, wrong: usize, how: Wrong) -> String {
             match how {
                 Wrong::Null => "NULL".into(),
                 Wrong::NotUtf8 => "\"\\xff\\xfe\"".into(),
+                Wrong::Nul => "\"x\\0y\"".into(),
                 Wrong::Long => valid(param),
             }
         } else if is_len && text_at == Some(wrong) && at == wrong + 1 {
@@ -37,6 +39,7 @@ fn arguments(function: &Function, wrong: usize, how: Wrong) -> String {
                 Wrong::Null if nullable => "0".into(),
                 Wrong::Null => "1".into(),
                 Wrong::NotUtf8 => "2".into(),
+                Wrong::Nul => "3".into(),
                 Wrong::Long => "SIZE_MAX".into(),
             }
         } else {
@@ -72,6 +75,18 @@ fn valid(param: &Param) -> String {
     }
 }
 
+/// What checks that a function answered with nothing, by what it returns.
+fn nothing(returns: &str) -> &'static str {
+    match returns {
+        "pki_str" => "empty",
+        "pki_bytes" => "none",
+        "bool" | "size_t" | "uint32_t" | "uint64_t" | "int64_t" | "pki_result" | "pki_health" => {
+            "zero"
+        }
+        other => panic!("{other}: what is nothing of this type?"),
+    }
+}
+
 /// A program with all of these calls.
 fn generated() -> String {
     let mut body = String::new();
@@ -91,6 +106,10 @@ fn generated() -> String {
                 vec![(Wrong::Null, if nullable { None } else { Some("NULL_ARGUMENT") })];
             if is_text {
                 tries.push((Wrong::NotUtf8, Some("INVALID_UTF8")));
+                // Where such a text may be stored it is refused; everywhere else what counts is that
+                // the error's message is still a C string.
+                let stored = param.name == "reason";
+                tries.push((Wrong::Nul, stored.then_some("INVALID_ARGUMENT")));
             }
             if has_len {
                 tries.push((Wrong::Long, Some("INVALID_ARGUMENT")));
@@ -110,7 +129,10 @@ fn generated() -> String {
                             writeln!(body, "  {made}_free(({made} *)made);").unwrap();
                         }
                     }
-                    (false, _) => writeln!(body, "  (void){call};").unwrap(),
+                    (false, _) => {
+                        let nothing = nothing(&function.returns);
+                        writeln!(body, "  {nothing}({call}, \"{shown}\");").unwrap();
+                    }
                 }
             }
         }
@@ -135,7 +157,12 @@ fn nothing_wrong_crashes() {
         let ended = finish(command(&misuse).current_dir(place.path()));
         assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
     }
-    let misuse = build(Compiler::Gcc, "misuse-valgrind", &[file], &flags, &[]);
+    let misuse = build(Compiler::Gcc, "misuse-valgrind", std::slice::from_ref(&file), &flags, &[]);
     let ended = finish(under_valgrind(&misuse).current_dir(place.path()));
+    assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
+
+    let flags = [&flags[..], &SANITIZED].concat();
+    let misuse = build(Compiler::Clang, "misuse-sanitized", &[file], &flags, &[]);
+    let ended = finish(command(&misuse).current_dir(place.path()));
     assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
 }

@@ -45,10 +45,22 @@ static void fail(const char *call, pki_result result) {
   printf("%s: %s\n", call, pki_result_name(result).data);
 }
 
+static void fail_unless(int ok, const char *call) {
+  if (ok) return;
+  failures++;
+  printf("%s: not what the header says\n", call);
+}
+
+/* A text that is returned is a C string too, whatever was given. */
+static void is_c_string(pki_str text, const char *call) {
+  fail_unless(text.data != NULL && strlen(text.data) == text.len, call);
+}
+
 /* A call that must fail with this code, and have written nothing but the error. */
 static inline void refused(pki_result result, pki_result expected, const char *call) {
   if (result != expected || out != NULL) fail(call, result);
   if (pki_error_code(error) != result) fail(call, pki_error_code(error));
+  is_c_string(pki_error_message(error), call);
   pki_error_free(error);
   error = NULL;
   out = NULL;
@@ -57,11 +69,21 @@ static inline void refused(pki_result result, pki_result expected, const char *c
 /* A call whose NULL is not what it could fail with; what it gives is in `made`. */
 static inline void taken(pki_result result, const char *call) {
   if (result == PKI_ERR_NULL_ARGUMENT) fail(call, result);
+  is_c_string(pki_error_message(error), call);
   pki_error_free(error);
   error = NULL;
   made = out;
   out = NULL;
 }
+
+/* What functions that can't fail answer with nothing: one for each type that they return. */
+static inline void empty(pki_str text, const char *call) {
+  fail_unless(text.data != NULL && text.len == 0 && text.data[0] == '\0', call);
+}
+static inline void none(pki_bytes bytes, const char *call) {
+  fail_unless(bytes.data == NULL && bytes.len == 0, call);
+}
+static inline void zero(uint64_t number, const char *call) { fail_unless(number == 0, call); }
 
 #define ID "spiffe://catalyst.example.com/node/node-a"
 

@@ -91,6 +91,7 @@ static pki_signed *issue(const pki_manager *manager, const char *id, const char 
   pki_sign_request request = PKI_SIGN_REQUEST_INIT;
   pki_key_csr *key = NULL;
   pki_signed *issued = NULL;
+  pki_error *error = NULL;
   CHECK(pki_key_csr_new(id, strlen(id), dns, 1, &key, NULL) == PKI_OK);
   CHECK(strstr(pki_key_csr_private_key_pem(key).data, "PRIVATE KEY") != NULL);
   CHECK(is(pki_key_csr_spiffe_id(key), id));
@@ -100,8 +101,15 @@ static pki_signed *issue(const pki_manager *manager, const char *id, const char 
   request.ttl_seconds = ttl;
   CHECK(pki_manager_sign(manager, &request, &issued, NULL) == PKI_OK);
   request.flags = 2;
-  CHECK(pki_manager_sign(manager, &request, &issued, NULL) == PKI_ERR_INVALID_ARGUMENT);
+  CHECK(pki_manager_sign(manager, &request, &issued, &error) == PKI_ERR_INVALID_ARGUMENT);
+  CHECK(strstr(pki_error_message(error).data, "request.flags: 2") != NULL);
+  pki_error_free(error);
   request.flags = 0;
+  request.reserved = 7;
+  CHECK(pki_manager_sign(manager, &request, &issued, &error) == PKI_ERR_INVALID_ARGUMENT);
+  CHECK(strstr(pki_error_message(error).data, "request.reserved: 7") != NULL);
+  pki_error_free(error);
+  request.reserved = 0;
   request.struct_size = 8;
   CHECK(pki_manager_sign(manager, &request, &issued, NULL) == PKI_ERR_STRUCT_SIZE);
   request.struct_size = sizeof request;
@@ -232,7 +240,13 @@ static void path(const pki_bundle *bundle, const pki_signed *node) {
 static void deny(const pki_manager *manager) {
   pki_expiring *expiring = NULL;
   pki_deny_list *list = NULL;
+  pki_error *error = NULL;
   bool was_denied = false;
+  /* Who reads it as a C string would see another reason. */
+  CHECK(pki_manager_deny(manager, PKI_LIT(NODE), "lost\0found", 10, &expiring, &error) ==
+        PKI_ERR_INVALID_ARGUMENT);
+  CHECK(strstr(pki_error_message(error).data, "reason: it has a NUL byte") != NULL);
+  pki_error_free(error);
   CHECK(pki_manager_deny(manager, PKI_LIT(NODE), PKI_LIT("stolen"), &expiring, NULL) == PKI_OK);
   CHECK(pki_expiring_len(expiring) == 1 && pki_expiring_serial(expiring, 0).len > 30);
   CHECK(pki_expiring_expires_at(expiring, 0) > now_ms);
@@ -264,6 +278,31 @@ static void status_of(const pki_manager *manager) {
   CHECK(!pki_status_warning_is_critical(status, 0) && pki_status_notices_len(status) == 0);
   CHECK(is(pki_status_notice(status, 0), ""));
   pki_status_free(status);
+}
+
+static void shut_down(const pki_manager *manager) {
+  pki_sign_request request = PKI_SIGN_REQUEST_INIT;
+  pki_signed *issued = NULL;
+  pki_bundle *bundle = NULL;
+  pki_deny_list *list = NULL;
+  pki_status *status = NULL;
+  request.csr_pem = pki_str_of("any");
+  request.service_type = pki_str_of("node");
+  request.instance_id = pki_str_of("node-a.example.com");
+  CHECK(pki_manager_shutdown(manager, NULL) == PKI_OK);
+  CHECK(pki_manager_shutdown(manager, NULL) == PKI_OK);
+  CHECK(pki_manager_initialize(manager, NULL, NULL) == PKI_ERR_SHUT_DOWN);
+  CHECK(pki_manager_load(manager, NULL, NULL) == PKI_ERR_SHUT_DOWN);
+  CHECK(pki_manager_sign(manager, &request, &issued, NULL) == PKI_ERR_SHUT_DOWN);
+  CHECK(pki_manager_bundle(manager, &bundle, NULL) == PKI_ERR_SHUT_DOWN);
+  CHECK(pki_manager_deny(manager, PKI_LIT(NODE), PKI_LIT("x"), NULL, NULL) == PKI_ERR_SHUT_DOWN);
+  CHECK(pki_manager_allow(manager, PKI_LIT(NODE), NULL, NULL) == PKI_ERR_SHUT_DOWN);
+  CHECK(pki_manager_deny_list(manager, &list, NULL) == PKI_ERR_SHUT_DOWN);
+  CHECK(pki_manager_status(manager, &status, NULL) == PKI_ERR_SHUT_DOWN);
+  CHECK(pki_manager_purge(manager, NULL, NULL) == PKI_ERR_SHUT_DOWN);
+  CHECK(!pki_manager_is_initialized(manager));
+  CHECK(is(pki_manager_trust_domain(manager), "mesh.example.com"));
+  CHECK(issued == NULL && bundle == NULL && list == NULL && status == NULL);
 }
 
 typedef struct heard {
@@ -352,9 +391,7 @@ static void manager(const char *folder) {
   CHECK(!pki_error_is_retryable(error));
   pki_error_free(error);
 
-  CHECK(pki_manager_shutdown(manager, NULL) == PKI_OK);
-  CHECK(pki_manager_shutdown(manager, NULL) == PKI_OK);
-  CHECK(pki_manager_initialize(manager, NULL, NULL) == PKI_ERR_SHUT_DOWN);
+  shut_down(manager);
   pki_manager_free(manager);
   /* What came from a manager outlives it. */
   CHECK(pki_bundle_root_pem(bundle).len > 100 && pki_signed_serial(node).len > 30);
