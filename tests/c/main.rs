@@ -6,6 +6,7 @@ mod abi;
 mod cases;
 mod guide;
 mod header;
+mod history;
 mod install;
 mod misuse;
 mod mtls;
