@@ -25,6 +25,7 @@ cmake cmake
 pkg-config pkg-config
 valgrind valgrind
 objdump binutils
+git git
 PROGRAMS
 # Files that no program stands for: the headers of OpenSSL and cJSON, the sanitizers of clang.
 for file in /usr/include/openssl/ssl.h=libssl-dev /usr/include/cjson/cJSON.h=libcjson-dev \

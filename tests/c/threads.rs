@@ -1,4 +1,4 @@
-//! One manager, one policy, sixteen threads; the other handles that may be shared; the log.
+//! One manager, one policy, sixteen threads; the other handles that may be shared; the log; a fork.
 //!
 //! ThreadSanitizer would need the Rust standard library built with it (nightly); with the C side alone
 //! it reports 31 races in the library, and helgrind more than a thousand, since neither knows Rust's
@@ -48,4 +48,14 @@ fn a_callback_that_is_stuck_stops_nobody_else() {
     // What has been freed too early, valgrind sees.
     let ended = finish(under_valgrind(&log).arg("50"));
     assert!(ended.success, "{ended:?}");
+}
+
+/// What the child draws at random must not be what its parent draws.
+#[test]
+fn a_child_that_was_forked_makes_handles_of_its_own() {
+    let fork = build(Compiler::Gcc, "fork", &[source("fork.c")], &[], &[]);
+    let ended = finish(command(&fork).arg(Folder::new().path()));
+    assert!(ended.success, "{ended:?}");
+    let serials: std::collections::BTreeSet<&str> = ended.stdout.lines().collect();
+    assert!(serials.len() == 3 && serials.iter().all(|serial| serial.len() == 40), "{ended:?}");
 }
