@@ -453,10 +453,11 @@ typedef struct pki_key_csr pki_key_csr;
  * locked for ever. It makes new ones; on a database that its parent had open only after `exec`, for
  * SQLite would take the parent's locks for the child's.
  *
- * Calls block: on a database file until what they store is on the disk, and where another process
- * holds the database's lock for up to 10 seconds, after which they fail with
- * `PKI_ERR_STORE_UNAVAILABLE`, which is retryable. Nothing has happened then. A call that has begun
- * can't be cancelled. A manager in memory never waits for anything but other threads.
+ * Calls block: on a database file until what they store is on the disk, and where others write into
+ * it, another process or other threads, for 10 seconds in all or as `pki_config_set_busy_timeout`
+ * says; then they fail with `PKI_ERR_STORE_UNAVAILABLE`, which is retryable, and nothing has
+ * happened. A purge waits so long for each of its steps. A manager in memory never waits for
+ * anything but other threads.
  */
 typedef struct pki_manager pki_manager;
 
@@ -720,7 +721,8 @@ pki_str pki_error_message(const pki_error *handle);
 
 /**
  * Whether the same call may succeed later without anybody changing it: a store that is locked
- * or full, a key backend that doesn't answer. False for NULL.
+ * or full, a key backend that doesn't answer. A store that is set up wrongly, or damaged, waits
+ * for somebody to mend it. False for NULL.
  *
  * @param handle Not NULL.
  */
@@ -1021,6 +1023,19 @@ pki_result pki_config_use_development_key_file(pki_config *config,
                                                pki_error **error);
 
 /**
+ * How long a call waits for others that write into the database, be it other programs or other
+ * threads of this one; 10 seconds without this. Then it fails with `PKI_ERR_STORE_UNAVAILABLE`,
+ * which is retryable. 0: not at all.
+ *
+ * @param config Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_config_set_busy_timeout(pki_config *config,
+                                       uint64_t milliseconds,
+                                       pki_error **error);
+
+/**
  * Takes the time from a callback, for tests of what time does; NULL for the operating system's
  * clock. `user_data` is given to it and must live as long as every manager made with this
  * configuration.
@@ -1214,8 +1229,9 @@ pki_result pki_manager_status(const pki_manager *manager,
 
 /**
  * Deletes the records of leaves that expired over 24 hours ago; `*out` says how many. It works
- * in batches and lets others issue in between, so with many records it may take minutes.
- * `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
+ * in batches and lets others issue in between, so with many records it may take minutes; a
+ * `pki_manager_shutdown` of another thread ends it early. If it fails, what has been deleted by
+ * then stays deleted. `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_STORE_UNAVAILABLE`.
  *
  * @param manager Not NULL.
  * @param out May be NULL. Written on success only.
