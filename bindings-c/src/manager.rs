@@ -17,7 +17,7 @@ use crate::{
     deny::{pki_deny_list, pki_expiring},
     signed::pki_signed,
     status::pki_status,
-    text::{self, Text, pki_str},
+    text::{Text, pki_str},
 };
 
 /// A certificate authority: a root, a Services CA and a Transport CA in a store.
@@ -193,7 +193,6 @@ export! {
     /// have not expired yet. Denying again changes the reason, 1 to 1024 bytes, none of them NUL.
     /// `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_INVALID_ARGUMENT`, `PKI_ERR_NOT_INITIALIZED`.
     fn pki_manager_deny(manager: &pki_manager, spiffe_id: &str, reason: &str) -> OptionalNew<pki_expiring> {
-        text::without_nul(reason, "reason")?;
         Ok(manager.manager.deny_identity(spiffe_id, reason)?.into())
     }
 

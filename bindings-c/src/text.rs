@@ -2,7 +2,6 @@
 
 use std::ffi::c_char;
 
-use catalyst_pki::{Error, Result};
 use zeroize::Zeroizing;
 
 /// A text: UTF-8, `len` bytes at `data`.
@@ -83,14 +82,6 @@ impl Text {
 impl<T: AsRef<str>> From<T> for Text {
     fn from(text: T) -> Self {
         Text::new(text.as_ref())
-    }
-}
-
-/// Refuses a text that could not be handed back as it is; see `pki_str`.
-pub(crate) fn without_nul(text: &str, name: &'static str) -> Result<()> {
-    match text.contains('\0') {
-        true => Err(Error::InvalidArgument { name, reason: "it has a NUL byte".into() }),
-        false => Ok(()),
     }
 }
 

@@ -216,7 +216,7 @@ export class CertificateManager {
    * {@link PeerPolicy}.
    *
    * @param spiffeId the identity; one of this trust domain must be one that could be issued
-   * @param reason why, 1 to 1024 bytes
+   * @param reason why, 1 to 1024 bytes, none of them NUL
    * @returns its certificates that have not expired yet
    * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`, `PKI_INVALID_ARGUMENT` for the reason
    *

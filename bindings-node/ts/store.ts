@@ -234,7 +234,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    * changes the reason. {@link CertificateManager.denyIdentity} also answers which certificates are
    * left, and refuses an ID that could not be issued.
    *
-   * @param reason why, 1 to 1024 bytes
+   * @param reason why, 1 to 1024 bytes, none of them NUL
    * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`, `PKI_INVALID_ARGUMENT`
    *
    * @example

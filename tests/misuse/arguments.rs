@@ -114,6 +114,8 @@ fn a_misspelt_identity_is_not_believed_to_be_denied() {
         let error = mesh.manager.deny_identity(id, reason).unwrap_err();
         assert_eq!(error.to_string(), "Invalid reason: it must be 1 to 1024 bytes long");
     }
+    let error = mesh.manager.deny_identity("spiffe://mesh.example.com/node/a", "a\0b").unwrap_err();
+    assert_eq!(error.to_string(), "Invalid reason: it has a NUL byte");
     assert!(mesh.manager.denied_identities().unwrap().is_empty());
 }
 

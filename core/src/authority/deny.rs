@@ -60,6 +60,10 @@ pub(super) fn entry(spiffe_id: &str, reason: &str, now: Timestamp) -> Result<Den
     if reason.trim().is_empty() || reason.len() > MAX_REASON_LEN {
         return Err(Error::argument("reason", "it must be 1 to 1024 bytes long"));
     }
+    // It is read in C too, where the text would end there.
+    if reason.contains('\0') {
+        return Err(Error::argument("reason", "it has a NUL byte"));
+    }
     Ok(DenyListEntry { spiffe_id: spiffe_id.to_owned(), reason: reason.to_owned(), denied_at: now })
 }
 

@@ -159,8 +159,8 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSpiffeId`], [`Error::InvalidArgument`] for a reason that is empty or over
-    /// 1024 bytes, [`Error::StoreUnavailable`].
+    /// [`Error::InvalidSpiffeId`], [`Error::InvalidArgument`] for a reason that is empty, over 1024
+    /// bytes or has a NUL in it, [`Error::StoreUnavailable`].
     pub fn deny(&self, spiffe_id: &str, reason: &str) -> Result<()> {
         let entry = deny::entry(spiffe_id, reason, self.clock.now())?;
         self.store.deny(&entry).map(|_| ())
