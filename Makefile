@@ -1,6 +1,6 @@
 # Nothing but calls of what is below.
 
-.PHONY: all build demo test lint deny docs bench fuzz soak setup clean header install uninstall
+.PHONY: all build demo test lint deny docs bench fuzz soak setup clean header libpki install uninstall
 
 all: build
 
@@ -34,15 +34,16 @@ header:
 	CATALYST_UPDATE=1 cargo test --release --locked -p catalyst-pki-c --test header
 	CATALYST_UPDATE=1 cargo test --release --locked -p catalyst-pki-tests --test c -- abi
 
-# libpki for C and C++: header, libraries, pkg-config and CMake files. `DESTDIR` is put before
-# everything, for packages.
-PREFIX ?= /usr/local
-install:
+# libpki for C and C++.
+libpki:
 	cargo build --release --locked -p catalyst-pki-c
-	bindings-c/install.sh install "$(DESTDIR)" "$(PREFIX)"
 
-uninstall:
-	bindings-c/install.sh uninstall "$(DESTDIR)" "$(PREFIX)"
+# Header, libraries, pkg-config and CMake files of the libpki that is built: compiles nothing, so it
+# can run as root. `DESTDIR` is put before everything, for packages.
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+install uninstall:
+	bindings-c/install.sh $@ '$(DESTDIR)' '$(PREFIX)' '$(LIBDIR)'
 
 # Licences and sources of all that is depended on; pinned, kept in target/tools.
 deny: target/tools/bin/cargo-deny

@@ -1,46 +1,67 @@
 #!/bin/bash
-# Installs libpki, or takes it away again: `make install` and `make uninstall` call it.
+# Installs the libpki that `make libpki` has built, or takes it away again: `make install` and
+# `make uninstall` call it. Compiles nothing, so that root can run it.
 #
-#   install.sh install|uninstall DESTDIR PREFIX
+#   install.sh install|uninstall DESTDIR PREFIX LIBDIR
 set -euo pipefail
-action=$1 root=$2$3 prefix=$3
+
+fail() {
+    echo "install.sh: $*" >&2
+    exit 2
+}
+
+[[ $# == 4 && $1 =~ ^(un)?install$ ]] || fail 'install|uninstall DESTDIR PREFIX LIBDIR'
+action=$1 prefix=$3 libdir=$4
 here=$(cd "$(dirname "$0")" && pwd)
 built=${CARGO_TARGET_DIR:-$here/../target}/release
 
-abi=$(sed -n 's/^pub const PKI_ABI_VERSION: u32 = \([0-9]*\);$/\1/p' "$here/src/version.rs")
-version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$here/../Cargo.toml" | head -1)
-lib=$root/lib
-files=(
-    "$root/include/pki.h" "$root/include/pki.hpp"
-    "$lib/libpki.so.$version" "$lib/libpki.so.$abi" "$lib/libpki.so" "$lib/libpki.a"
-    "$lib/pkgconfig/libpki.pc"
-    "$lib/cmake/libpki/libpki-config.cmake" "$lib/cmake/libpki/libpki-config-version.cmake"
-)
+# All that can be wrong is found before anything is copied.
+[[ $prefix == /* ]] || fail "PREFIX must begin with /: $prefix"
+[[ $libdir == /* ]] || fail "LIBDIR must begin with /: $libdir"
+# pkg-config takes these for its own, or for the shell's, whatever quotes there are.
+[[ ! $prefix$libdir =~ [[:cntrl:]\"\'\\\$\`\(\)] ]] ||
+    fail "no quotes, brackets, backslashes or dollars in PREFIX and LIBDIR: $prefix $libdir"
 
+# From one folder to another, so that what is installed can be moved as a whole.
+way() { realpath -m --relative-to="$1" "$2"; }
+declare -A values=(
+    [VERSION]=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$here/../Cargo.toml" | head -1)
+    [ABI]=$(sed -n 's/^pub const PKI_ABI_VERSION: u32 = \([0-9]*\);$/\1/p' "$here/src/version.rs")
+    [PC_TO_PREFIX]=$(way "$libdir/pkgconfig" "$prefix")
+    [CMAKE_TO_PREFIX]=$(way "$libdir/cmake/libpki" "$prefix")
+    [LIBDIR]=$(way "$prefix" "$libdir")
+)
+for value in "${values[@]}"; do
+    [[ $value =~ ^[A-Za-z0-9._/+-]+$ ]] || fail "LIBDIR differs from PREFIX by an odd name: $value"
+done
+
+include=$2$prefix/include lib=$2$libdir
+shared=libpki.so.${values[VERSION]} soname=libpki.so.${values[ABI]}
+filled=("$lib"/pkgconfig/libpki{,-static}.pc "$lib"/cmake/libpki/libpki-config{,-version}.cmake)
+
+# Fills a template in, with nothing that a value could mean to sed.
 fill() {
-    sed -e "s|@PREFIX@|$prefix|g" -e "s|@VERSION@|$version|g" -e "s|@ABI@|$abi|g" "$1" >"$2"
+    local text name
+    text=$(<"$1")
+    for name in "${!values[@]}"; do text=${text//"@$name@"/"${values[$name]}"}; done
+    printf '%s\n' "$text" >"$2"
     chmod 644 "$2"
 }
 
 case $action in
 install)
-    install -d "$root/include" "$lib/pkgconfig" "$lib/cmake/libpki"
-    install -m 644 "$here/include/pki.h" "$here/include/pki.hpp" "$root/include"
-    install -m 755 "$built/libpki.so" "$lib/libpki.so.$version"
-    install -m 644 "$built/libpki.a" "$lib/libpki.a"
-    ln -sf "libpki.so.$version" "$lib/libpki.so.$abi"
-    ln -sf "libpki.so.$abi" "$lib/libpki.so"
-    fill "$here/packaging/libpki.pc.in" "$lib/pkgconfig/libpki.pc"
-    fill "$here/packaging/libpki-config.cmake.in" "$lib/cmake/libpki/libpki-config.cmake"
-    fill "$here/packaging/libpki-config-version.cmake.in" "$lib/cmake/libpki/libpki-config-version.cmake"
+    [[ -f $built/libpki.so && -f $built/libpki.a ]] || fail 'libpki is not built: make libpki'
+    install -d "$include" "$lib/pkgconfig" "$lib/cmake/libpki"
+    install -m 644 "$here/include/pki.h" "$here/include/pki.hpp" "$include"
+    install -m 755 "$built/libpki.so" "$lib/$shared"
+    install -m 644 "$built/libpki.a" "$lib"
+    ln -sf "$shared" "$lib/$soname"
+    ln -sf "$soname" "$lib/libpki.so"
+    for file in "${filled[@]}"; do fill "$here/packaging/${file##*/}.in" "$file"; done
     ;;
 uninstall)
-    rm -f "${files[@]}"
+    rm -f "$include"/pki.h{,pp} "$lib/$shared" "$lib/$soname" "$lib"/libpki.{so,a} "${filled[@]}"
     # Folders of others stay.
     rmdir --ignore-fail-on-non-empty "$lib/cmake/libpki" "$lib/cmake" "$lib/pkgconfig" 2>/dev/null || true
-    ;;
-*)
-    echo "install.sh install|uninstall DESTDIR PREFIX" >&2
-    exit 2
     ;;
 esac

@@ -3,10 +3,20 @@
  *
  *   issue certs.db spiffe://mesh.example.com/node/node-a.example.com
  *
- * Prints the certificate with its chain. The passphrase of the CA's keys comes from the
- * environment: CATALYST_PKI_KEY_PASSPHRASE.
+ * Prints the certificate with its chain, and on standard error what happens. The passphrase of the
+ * CA's keys comes from the environment: CATALYST_PKI_KEY_PASSPHRASE.
  */
 #include "common.h"
+
+/* Prints what happens. Called on the thread where it does, so by several at once if they call. */
+static void hear(const pki_log_event *event, void *user_data) {
+  FILE *out = (FILE *)user_data;
+  size_t at;
+  fprintf(out, "%s", event->message.data);
+  for (at = 0; at < event->fields_len; at++)
+    fprintf(out, " %s=%s", event->fields[at].name.data, event->fields[at].value.data);
+  fputc('\n', out);
+}
 
 /* Opens the CA, and makes its hierarchy if there is none yet. */
 static pki_result open_ca(const char *path, pki_str trust_domain, pki_manager **out,
@@ -39,6 +49,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "issue DATABASE SPIFFE-ID\n");
     return 2;
   }
+  if (pki_log_set(hear, stderr, PKI_LOG_INFO, &error) != PKI_OK) return failed("the log", error);
   if (pki_spiffe_id_parse(argv[2], strlen(argv[2]), &id, &error) != PKI_OK)
     return failed("the SPIFFE ID", error);
 
@@ -54,8 +65,6 @@ int main(int argc, char **argv) {
     if (pki_manager_sign(manager, &request, &issued, &error) != PKI_OK) {
       status = failed("signing", error);
     } else {
-      fprintf(stderr, "serial %s, fingerprint %s\n", pki_signed_serial(issued).data,
-              pki_signed_fingerprint(issued).data);
       fputs(pki_signed_tls_chain_pem(issued).data, stdout);
     }
   }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod abi;
+mod bundle;
 mod cases;
 mod guide;
 mod header;

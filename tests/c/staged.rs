@@ -20,13 +20,25 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// Runs `make` with an action of installation.
-pub(crate) fn make(action: &str, destination: &Path) -> Ended {
+/// Builds libpki, once.
+pub(crate) fn built() {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let ended =
+            finish(Command::new(program("make")).current_dir(repository()).args(["-s", "libpki"]));
+        assert!(ended.success, "{ended:?}");
+    });
+}
+
+/// Runs `make` with an action of installation and its variables.
+pub(crate) fn make(action: &str, variables: &[&str]) -> Ended {
+    built();
     finish(
         Command::new(program("make"))
             .current_dir(repository())
-            .args(["--silent", action, "PREFIX=/usr/local"])
-            .arg(format!("DESTDIR={}", destination.display())),
+            .env_remove("LIBDIR")
+            .args(["--silent", action])
+            .args(variables),
     )
 }
 
@@ -36,7 +48,7 @@ pub(crate) fn root() -> &'static Path {
     ROOT.get_or_init(|| {
         let root = folder("root");
         let _ = std::fs::remove_dir_all(&root);
-        let ended = make("install", &root);
+        let ended = make("install", &["PREFIX=/usr/local", &format!("DESTDIR={}", root.display())]);
         assert!(ended.success, "{ended:?}");
         root
     })
@@ -46,14 +58,12 @@ pub(crate) fn library_folder() -> PathBuf {
     root().join("usr/local/lib")
 }
 
-/// What pkg-config says.
+/// What pkg-config says of a package, the last of the arguments.
 pub(crate) fn pkg_config(arguments: &[&str]) -> Vec<String> {
     let ended = finish(
         Command::new(program("pkg-config"))
             .env("PKG_CONFIG_PATH", library_folder().join("pkgconfig"))
-            .env("PKG_CONFIG_SYSROOT_DIR", root())
-            .args(arguments)
-            .arg("libpki"),
+            .args(arguments),
     );
     assert!(ended.success, "{ended:?}");
     ended.stdout.split_whitespace().map(str::to_owned).collect()
@@ -108,7 +118,7 @@ pub(crate) fn build(
             .args(flags)
             .args(sources)
             .args(["-x", "none"])
-            .args(pkg_config(&["--cflags", "--libs"]))
+            .args(pkg_config(&["--cflags", "--libs", "libpki"]))
             .args(libraries)
             .arg("-o")
             .arg(&out),
