@@ -1,8 +1,12 @@
 /**
  * @file pki.hpp
  * libpki for C++17: what pki.h has, in objects that free themselves and errors that are thrown.
- * Header-only, and thin: each object holds one handle of pki.h, which `get()` gives. What a text
- * borrows lives as long as the object that it was taken from; threads are as in pki.h.
+ *
+ * Header-only, and thin: there is a class for every noun of pki.h and a call for every function,
+ * whose comment there says the rest. Each object holds one handle, which `get()` gives;
+ * its constructor takes a handle over that a function of pki.h has made. Objects can be moved, and
+ * one that was moved from holds none, which pki.h takes for NULL. What a text borrows lives as long
+ * as the object that it was taken from. Threads are as in pki.h, but for what is said here.
  */
 #ifndef PKI_HPP
 #define PKI_HPP
@@ -10,35 +14,39 @@
 #include <pki.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pki {
 
 /** A text as C++ has it. */
-inline std::string_view view(pki_str text) { return {text.data, text.len}; }
+inline std::string_view view(pki_str text) noexcept { return {text.data, text.len}; }
 
 /** A text as C has it; an empty view may have no pointer, which to C would mean "not given". */
-inline pki_str str(std::string_view text) {
+inline pki_str str(std::string_view text) noexcept {
   pki_str given;
   given.data = text.data() == nullptr ? "" : text.data();
   given.len = text.size();
   return given;
 }
 
+/** The version of the library. */
+inline std::string_view version() noexcept { return view(pki_version()); }
+
+/** The version of its ABI, for comparison with `PKI_ABI_VERSION`. */
+inline std::uint32_t abi_version() noexcept { return pki_abi_version(); }
+
 /** What went wrong. */
 class Error : public std::runtime_error {
  public:
   /** Takes an error of pki.h over. */
-  explicit Error(pki_error *error)
-      : std::runtime_error(pki_error_message(error).data),
-        code_(pki_error_code(error)),
-        retryable_(pki_error_is_retryable(error)) {
-    pki_error_free(error);
-  }
+  explicit Error(pki_error *error) : Error(Owned(error)) {}
   /** `PKI_ERR_…` */
   pki_result code() const noexcept { return code_; }
   /** Its name. */
@@ -47,6 +55,16 @@ class Error : public std::runtime_error {
   bool is_retryable() const noexcept { return retryable_; }
 
  private:
+  struct Deleter {
+    void operator()(pki_error *error) const noexcept { pki_error_free(error); }
+  };
+  using Owned = std::unique_ptr<pki_error, Deleter>;
+
+  explicit Error(const Owned &error)
+      : std::runtime_error(std::string(view(pki_error_message(error.get())))),
+        code_(pki_error_code(error.get())),
+        retryable_(pki_error_is_retryable(error.get())) {}
+
   pki_result code_;
   bool retryable_;
 };
@@ -59,40 +77,58 @@ inline void check(pki_result result, pki_error *const &error) {
   if (result != PKI_OK) throw Error(error);
 }
 
-namespace detail {
-
 /** A handle that frees itself. */
 template <typename T, void (*Free)(T *)>
 class Handle {
  public:
+  /**
+   * Takes a handle over. `kept` is what shall live until the handle has been freed: what its
+   * callbacks are given.
+   */
+  explicit Handle(T *handle, std::shared_ptr<void> kept = nullptr) noexcept
+      : handle_(handle, Deleter{std::move(kept)}) {}
   /** The handle, for functions of pki.h; it stays this object's. */
   T *get() const noexcept { return handle_.get(); }
+  /** Whether there is one: not after it was moved to another object. */
+  explicit operator bool() const noexcept { return handle_ != nullptr; }
 
  protected:
-  explicit Handle(T *handle) noexcept : handle_(handle) {}
-
-  /** Calls a function of pki.h that makes a handle. */
-  template <typename Function, typename... Arguments>
-  static T *make(Function function, Arguments... arguments) {
-    T *out = nullptr;
-    pki_error *error = nullptr;
-    check(function(arguments..., &out, &error), error);
-    return out;
-  }
-
-  /** Calls one that makes nothing. */
-  template <typename Function, typename... Arguments>
-  static void call(Function function, Arguments... arguments) {
-    pki_error *error = nullptr;
-    check(function(arguments..., &error), error);
-  }
+  const std::shared_ptr<void> &kept() const noexcept { return handle_.get_deleter().kept; }
+  void keep(std::shared_ptr<void> kept) noexcept { handle_.get_deleter().kept = std::move(kept); }
 
  private:
+  // In the deleter, because a handle that another one takes the place of is freed before what it
+  // needs, however it ends.
   struct Deleter {
+    std::shared_ptr<void> kept;
     void operator()(T *handle) const noexcept { Free(handle); }
   };
   std::unique_ptr<T, Deleter> handle_;
 };
+
+/** Tells the time: milliseconds since 1970-01-01T00:00:00Z. Called by several threads at once. */
+using Clock = std::function<std::int64_t()>;
+
+/** Hears an event. Called by several threads at once; `pki_log_callback` says what it may do. */
+using LogCallback = std::function<void(const pki_log_event &)>;
+
+namespace detail {
+
+/** Calls a function of pki.h that gives something. */
+template <typename Out, typename Function, typename... Arguments>
+Out made(Function function, Arguments... arguments) {
+  Out out{};
+  pki_error *error = nullptr;
+  check(function(arguments..., &out, &error), error);
+  return out;
+}
+
+/** Calls one that gives nothing. */
+template <typename Function, typename... Arguments>
+void call(Function function, Arguments... arguments) {
+  pki_error *error = nullptr;
+  check(function(arguments..., &error), error);
+}
 
 inline std::vector<pki_str> strs(const std::vector<std::string> &texts) {
   std::vector<pki_str> out;
@@ -101,56 +137,122 @@ inline std::vector<pki_str> strs(const std::vector<std::string> &texts) {
   return out;
 }
 
+/** No exception may come into Rust: by a clock that throws it is 1970, when nothing is valid. */
+inline std::int64_t tell(void *clock) noexcept {
+  try {
+    return (*static_cast<const Clock *>(clock))();
+  } catch (...) {
+    return 0;
+  }
+}
+
+/** The log callback that is set, and what sets it. Never destroyed: threads may outlive main. */
+struct Log {
+  std::mutex setting;
+  std::unique_ptr<LogCallback> callback;
+  static Log &only() {
+    static Log *const log = new Log;
+    return *log;
+  }
+};
+
+/** Whether this thread is in a log callback. */
+inline thread_local bool hearing = false;
+
+inline void hear(const pki_log_event *event, void *callback) noexcept {
+  hearing = true;
+  try {
+    (*static_cast<const LogCallback *>(callback))(*event);
+  } catch (...) {
+    // Nobody could be told.
+  }
+  hearing = false;
+}
+
 }  // namespace detail
 
+/**
+ * Gives events of this level and the more important ones to a callback; an empty one is for
+ * silence. It is kept until another one has taken its place, for ever if none does; what it throws
+ * is dropped. Fails in a callback.
+ */
+inline void set_log(LogCallback callback, pki_log_level level) {
+  std::unique_ptr<LogCallback> next;
+  if (callback) next = std::make_unique<LogCallback>(std::move(callback));
+  const pki_log_callback hear = next ? detail::hear : nullptr;
+  detail::Log &log = detail::Log::only();
+  std::unique_lock<std::mutex> lock(log.setting, std::defer_lock);
+  // In a callback pki_log_set refuses by itself, while another thread may hold the lock and wait
+  // for this callback's end.
+  if (!detail::hearing) lock.lock();
+  detail::call(pki_log_set, hear, static_cast<void *>(next.get()), level);
+  // What was set before is not running any more, and goes at the end of this function.
+  log.callback.swap(next);
+}
+
 /** The SPIFFE ID of a workload. */
-class SpiffeId : public detail::Handle<pki_spiffe_id, pki_spiffe_id_free> {
+class SpiffeId : public Handle<pki_spiffe_id, pki_spiffe_id_free> {
  public:
+  using Handle::Handle;
   static SpiffeId parse(std::string_view uri) {
-    const pki_str given = str(uri);
-    return SpiffeId(make(pki_spiffe_id_parse, given.data, given.len));
+    return SpiffeId(detail::made<pki_spiffe_id *>(pki_spiffe_id_parse, PKI_ARG(str(uri))));
   }
   static SpiffeId build(std::string_view domain, std::string_view type, std::string_view instance) {
-    const pki_str a = str(domain), b = str(type), c = str(instance);
-    return SpiffeId(make(pki_spiffe_id_build, a.data, a.len, b.data, b.len, c.data, c.len));
+    return SpiffeId(detail::made<pki_spiffe_id *>(pki_spiffe_id_build, PKI_ARG(str(domain)),
+                                                  PKI_ARG(str(type)), PKI_ARG(str(instance))));
   }
   static bool is_valid(std::string_view uri) noexcept {
-    const pki_str given = str(uri);
-    return pki_spiffe_id_is_valid(given.data, given.len);
+    return pki_spiffe_id_is_valid(PKI_ARG(str(uri)));
   }
   std::string_view uri() const noexcept { return view(pki_spiffe_id_uri(get())); }
   std::string_view trust_domain() const noexcept { return view(pki_spiffe_id_trust_domain(get())); }
   std::string_view service_type() const noexcept { return view(pki_spiffe_id_service_type(get())); }
   std::string_view instance_id() const noexcept { return view(pki_spiffe_id_instance_id(get())); }
-
- private:
-  explicit SpiffeId(pki_spiffe_id *handle) noexcept : Handle(handle) {}
 };
 
 /** A new private key with the request for its certificate. */
-class KeyCsr : public detail::Handle<pki_key_csr, pki_key_csr_free> {
+class KeyCsr : public Handle<pki_key_csr, pki_key_csr_free> {
  public:
+  using Handle::Handle;
   explicit KeyCsr(std::string_view spiffe_id, const std::vector<std::string> &dns = {})
-      : Handle(made(str(spiffe_id), detail::strs(dns))) {}
+      : Handle(made(spiffe_id, detail::strs(dns))) {}
   std::string_view private_key_pem() const noexcept {
     return view(pki_key_csr_private_key_pem(get()));
   }
   std::string_view csr_pem() const noexcept { return view(pki_key_csr_csr_pem(get())); }
+  std::string_view spiffe_id() const noexcept { return view(pki_key_csr_spiffe_id(get())); }
 
  private:
-  static pki_key_csr *made(pki_str id, const std::vector<pki_str> &dns) {
-    return make(pki_key_csr_new, id.data, id.len, dns.data(), dns.size());
+  static pki_key_csr *made(std::string_view id, const std::vector<pki_str> &dns) {
+    return detail::made<pki_key_csr *>(pki_key_csr_new, PKI_ARG(str(id)), dns.data(), dns.size());
+  }
+};
+
+/** The fingerprints of a hierarchy. */
+class Fingerprints : public Handle<pki_fingerprints, pki_fingerprints_free> {
+ public:
+  using Handle::Handle;
+  std::string_view root() const noexcept { return view(pki_fingerprints_root(get())); }
+  std::string_view services_ca() const noexcept {
+    return view(pki_fingerprints_services_ca(get()));
+  }
+  std::string_view transport_ca() const noexcept {
+    return view(pki_fingerprints_transport_ca(get()));
   }
 };
 
 /** A certificate that was issued. */
-class Signed : public detail::Handle<pki_signed, pki_signed_free> {
+class Signed : public Handle<pki_signed, pki_signed_free> {
  public:
-  explicit Signed(pki_signed *handle) noexcept : Handle(handle) {}
+  using Handle::Handle;
   std::string_view certificate_pem() const noexcept {
     return view(pki_signed_certificate_pem(get()));
   }
   std::string_view tls_chain_pem() const noexcept { return view(pki_signed_tls_chain_pem(get())); }
+  std::size_t chain_len() const noexcept { return pki_signed_chain_len(get()); }
+  std::string_view chain_pem(std::size_t index) const noexcept {
+    return view(pki_signed_chain_pem(get(), index));
+  }
   std::string_view fingerprint() const noexcept { return view(pki_signed_fingerprint(get())); }
   std::string_view serial() const noexcept { return view(pki_signed_serial(get())); }
   std::int64_t expires_at() const noexcept { return pki_signed_expires_at(get()); }
@@ -158,154 +260,405 @@ class Signed : public detail::Handle<pki_signed, pki_signed_free> {
 };
 
 /** The CA certificates of a trust domain. */
-class Bundle : public detail::Handle<pki_bundle, pki_bundle_free> {
+class Bundle : public Handle<pki_bundle, pki_bundle_free> {
  public:
-  explicit Bundle(pki_bundle *handle) noexcept : Handle(handle) {}
+  using Handle::Handle;
   std::string_view trust_domain() const noexcept { return view(pki_bundle_trust_domain(get())); }
   std::string_view anchors_pem(pki_segment segment) const noexcept {
     return view(pki_bundle_anchors_pem(get(), segment));
   }
+  std::size_t anchors_len(pki_segment segment) const noexcept {
+    return pki_bundle_anchors_len(get(), segment);
+  }
+  std::string_view anchor_pem(pki_segment segment, std::size_t index) const noexcept {
+    return view(pki_bundle_anchor_pem(get(), segment, index));
+  }
+  std::string_view full_chain_pem(pki_segment segment) const noexcept {
+    return view(pki_bundle_full_chain_pem(get(), segment));
+  }
   std::string_view root_pem() const noexcept { return view(pki_bundle_root_pem(get())); }
   std::string_view version() const noexcept { return view(pki_bundle_version(get())); }
+  std::uint64_t sequence() const noexcept { return pki_bundle_sequence(get()); }
+  std::int64_t expires_at() const noexcept { return pki_bundle_expires_at(get()); }
+};
+
+/** The certificates of a denied identity that have not expired yet. */
+class Expiring : public Handle<pki_expiring, pki_expiring_free> {
+ public:
+  using Handle::Handle;
+  std::size_t size() const noexcept { return pki_expiring_len(get()); }
+  std::string_view serial(std::size_t index) const noexcept {
+    return view(pki_expiring_serial(get(), index));
+  }
+  std::int64_t expires_at(std::size_t index) const noexcept {
+    return pki_expiring_expires_at(get(), index);
+  }
+};
+
+/** The deny list of a CA. */
+class DenyList : public Handle<pki_deny_list, pki_deny_list_free> {
+ public:
+  using Handle::Handle;
+  std::size_t size() const noexcept { return pki_deny_list_len(get()); }
+  std::string_view spiffe_id(std::size_t index) const noexcept {
+    return view(pki_deny_list_spiffe_id(get(), index));
+  }
+  std::string_view reason(std::size_t index) const noexcept {
+    return view(pki_deny_list_reason(get(), index));
+  }
+  std::int64_t denied_at(std::size_t index) const noexcept {
+    return pki_deny_list_denied_at(get(), index);
+  }
+};
+
+/** The state of a CA at one moment. */
+class Status : public Handle<pki_status, pki_status_free> {
+ public:
+  using Handle::Handle;
+  pki_health health() const noexcept { return pki_status_health(get()); }
+  std::string_view trust_domain() const noexcept { return view(pki_status_trust_domain(get())); }
+  bool has_ca(pki_ca_kind kind) const noexcept { return pki_status_has_ca(get(), kind); }
+  std::string_view ca_fingerprint(pki_ca_kind kind) const noexcept {
+    return view(pki_status_ca_fingerprint(get(), kind));
+  }
+  std::string_view ca_common_name(pki_ca_kind kind) const noexcept {
+    return view(pki_status_ca_common_name(get(), kind));
+  }
+  std::string_view ca_algorithm(pki_ca_kind kind) const noexcept {
+    return view(pki_status_ca_algorithm(get(), kind));
+  }
+  std::int64_t ca_expires_at(pki_ca_kind kind) const noexcept {
+    return pki_status_ca_expires_at(get(), kind);
+  }
+  std::uint64_t ca_issued(pki_ca_kind kind) const noexcept {
+    return pki_status_ca_issued(get(), kind);
+  }
+  std::uint64_t active_certificates() const noexcept {
+    return pki_status_active_certificates(get());
+  }
+  std::uint64_t denied_identities() const noexcept { return pki_status_denied_identities(get()); }
+  std::size_t warnings_len() const noexcept { return pki_status_warnings_len(get()); }
+  std::string_view warning(std::size_t index) const noexcept {
+    return view(pki_status_warning(get(), index));
+  }
+  bool warning_is_critical(std::size_t index) const noexcept {
+    return pki_status_warning_is_critical(get(), index);
+  }
+  std::size_t notices_len() const noexcept { return pki_status_notices_len(get()); }
+  std::string_view notice(std::size_t index) const noexcept {
+    return view(pki_status_notice(get(), index));
+  }
 };
 
 /** How a manager works. */
-class Config : public detail::Handle<pki_config, pki_config_free> {
+class Config : public Handle<pki_config, pki_config_free> {
  public:
-  Config() : Handle(make(pki_config_new)) {}
+  using Handle::Handle;
+  Config() : Handle(detail::made<pki_config *>(pki_config_new)) {}
   Config &trust_domain(std::string_view domain) {
-    const pki_str given = str(domain);
-    call(pki_config_set_trust_domain, get(), given.data, given.len);
+    detail::call(pki_config_set_trust_domain, get(), PKI_ARG(str(domain)));
     return *this;
   }
   Config &svid_ttl(std::uint64_t seconds) {
-    call(pki_config_set_svid_ttl, get(), seconds);
+    detail::call(pki_config_set_svid_ttl, get(), seconds);
+    return *this;
+  }
+  Config &max_svid_ttl(std::uint64_t seconds) {
+    detail::call(pki_config_set_max_svid_ttl, get(), seconds);
+    return *this;
+  }
+  Config &name_constraints(std::string_view mode) {
+    detail::call(pki_config_set_name_constraints, get(), PKI_ARG(str(mode)));
+    return *this;
+  }
+  Config &ca_common_name(pki_ca_kind kind, std::string_view name) {
+    detail::call(pki_config_set_ca_common_name, get(), kind, PKI_ARG(str(name)));
+    return *this;
+  }
+  Config &root_lifetime(std::uint64_t seconds) {
+    detail::call(pki_config_set_root_lifetime, get(), seconds);
+    return *this;
+  }
+  Config &intermediate_lifetime(std::uint64_t seconds) {
+    detail::call(pki_config_set_intermediate_lifetime, get(), seconds);
+    return *this;
+  }
+  Config &allow_dns_suffix(std::string_view suffix) {
+    detail::call(pki_config_allow_dns_suffix, get(), PKI_ARG(str(suffix)));
     return *this;
   }
   Config &passphrase(std::string_view passphrase) {
-    const pki_str given = str(passphrase);
-    call(pki_config_set_passphrase, get(), given.data, given.len);
+    detail::call(pki_config_set_passphrase, get(), PKI_ARG(str(passphrase)));
     return *this;
   }
+  Config &passphrase_file(std::string_view path) {
+    detail::call(pki_config_set_passphrase_file, get(), PKI_ARG(str(path)));
+    return *this;
+  }
+  Config &use_development_key_file() {
+    detail::call(pki_config_use_development_key_file, get());
+    return *this;
+  }
+  /**
+   * Takes the time from here; from the operating system if it is empty. This object and every
+   * `Manager` made with it keep the clock. By a clock that throws it is 1970, when nothing is
+   * valid. Not while another thread uses this object.
+   */
+  Config &clock(Clock clock) {
+    std::shared_ptr<Clock> kept;
+    if (clock) kept = std::make_shared<Clock>(std::move(clock));
+    const pki_clock_callback tell = kept ? detail::tell : nullptr;
+    detail::call(pki_config_set_clock, get(), tell, static_cast<void *>(kept.get()));
+    keep(std::move(kept));
+    return *this;
+  }
+
+ private:
+  friend class Manager;
 };
 
 /** A certificate authority; threads may share one. */
-class Manager : public detail::Handle<pki_manager, pki_manager_free> {
+class Manager : public Handle<pki_manager, pki_manager_free> {
  public:
+  using Handle::Handle;
   static Manager open(std::string_view path, const Config &config) {
-    const pki_str given = str(path);
-    return Manager(make(pki_manager_open, given.data, given.len, config.get()));
+    return Manager(detail::made<pki_manager *>(pki_manager_open, PKI_ARG(str(path)), config.get()),
+                   config.kept());
   }
   static Manager in_memory(const Config &config) {
-    return Manager(make(pki_manager_new_in_memory, config.get()));
+    return Manager(detail::made<pki_manager *>(pki_manager_new_in_memory, config.get()),
+                   config.kept());
   }
-  void initialize() const {
-    pki_error *error = nullptr;
-    check(pki_manager_initialize(get(), nullptr, &error), error);
+  Fingerprints initialize() const {
+    return Fingerprints(detail::made<pki_fingerprints *>(pki_manager_initialize, get()));
+  }
+  bool load() const { return detail::made<bool>(pki_manager_load, get()); }
+  bool is_initialized() const noexcept { return pki_manager_is_initialized(get()); }
+  std::string_view trust_domain() const noexcept { return view(pki_manager_trust_domain(get())); }
+  Signed sign(const pki_sign_request &request) const {
+    return Signed(detail::made<pki_signed *>(pki_manager_sign, get(), &request));
   }
   Signed sign(std::string_view csr_pem, const SpiffeId &id,
-              std::int64_t ttl_seconds = PKI_TTL_CONFIGURED) const {
+              std::int64_t ttl_seconds = PKI_TTL_CONFIGURED, std::uint32_t flags = 0) const {
     pki_sign_request request = PKI_SIGN_REQUEST_INIT;
     request.csr_pem = str(csr_pem);
     request.service_type = pki_spiffe_id_service_type(id.get());
     request.instance_id = pki_spiffe_id_instance_id(id.get());
     request.ttl_seconds = ttl_seconds;
-    pki_signed *out = nullptr;
-    pki_error *error = nullptr;
-    check(pki_manager_sign(get(), &request, &out, &error), error);
-    return Signed(out);
+    request.flags = flags;
+    return sign(request);
   }
-  Bundle bundle() const {
-    pki_bundle *out = nullptr;
-    pki_error *error = nullptr;
-    check(pki_manager_bundle(get(), &out, &error), error);
-    return Bundle(out);
-  }
-  void deny(std::string_view spiffe_id, std::string_view reason) const {
-    const pki_str a = str(spiffe_id), b = str(reason);
-    pki_error *error = nullptr;
-    check(pki_manager_deny(get(), a.data, a.len, b.data, b.len, nullptr, &error), error);
+  Bundle bundle() const { return Bundle(detail::made<pki_bundle *>(pki_manager_bundle, get())); }
+  Expiring deny(std::string_view spiffe_id, std::string_view reason) const {
+    return Expiring(detail::made<pki_expiring *>(pki_manager_deny, get(), PKI_ARG(str(spiffe_id)),
+                                                 PKI_ARG(str(reason))));
   }
   bool allow(std::string_view spiffe_id) const {
-    const pki_str given = str(spiffe_id);
-    bool was_denied = false;
-    pki_error *error = nullptr;
-    check(pki_manager_allow(get(), given.data, given.len, &was_denied, &error), error);
-    return was_denied;
+    return detail::made<bool>(pki_manager_allow, get(), PKI_ARG(str(spiffe_id)));
   }
-
- private:
-  explicit Manager(pki_manager *handle) noexcept : Handle(handle) {}
+  DenyList deny_list() const {
+    return DenyList(detail::made<pki_deny_list *>(pki_manager_deny_list, get()));
+  }
+  Status status() const { return Status(detail::made<pki_status *>(pki_manager_status, get())); }
+  std::uint64_t purge() const { return detail::made<std::uint64_t>(pki_manager_purge, get()); }
+  void shutdown() const { detail::call(pki_manager_shutdown, get()); }
 };
 
 /** Certificates, one after another. */
-class Chain : public detail::Handle<pki_chain, pki_chain_free> {
+class Chain : public Handle<pki_chain, pki_chain_free> {
  public:
-  Chain() : Handle(make(pki_chain_new)) {}
+  using Handle::Handle;
+  Chain() : Handle(detail::made<pki_chain *>(pki_chain_new)) {}
   Chain &add_pem(std::string_view pem) {
-    const pki_str given = str(pem);
-    call(pki_chain_add_pem, get(), given.data, given.len);
+    detail::call(pki_chain_add_pem, get(), PKI_ARG(str(pem)));
     return *this;
   }
   Chain &add_der(const std::uint8_t *der, std::size_t len) {
-    call(pki_chain_add_der, get(), der, len);
+    detail::call(pki_chain_add_der, get(), der, len);
     return *this;
   }
   std::size_t size() const noexcept { return pki_chain_len(get()); }
+  pki_bytes der(std::size_t index) const noexcept { return pki_chain_der(get(), index); }
+  std::string_view pem(std::size_t index) const noexcept {
+    return view(pki_chain_pem(get(), index));
+  }
+  std::string_view fingerprint(std::size_t index) const noexcept {
+    return view(pki_chain_fingerprint(get(), index));
+  }
 };
 
 /** A peer that has been verified. */
-class Svid : public detail::Handle<pki_svid, pki_svid_free> {
+class Svid : public Handle<pki_svid, pki_svid_free> {
  public:
-  explicit Svid(pki_svid *handle) noexcept : Handle(handle) {}
+  using Handle::Handle;
   std::string_view spiffe_id() const noexcept { return view(pki_svid_spiffe_id(get())); }
+  std::string_view trust_domain() const noexcept { return view(pki_svid_trust_domain(get())); }
+  std::string_view service_type() const noexcept { return view(pki_svid_service_type(get())); }
   std::string_view instance_id() const noexcept { return view(pki_svid_instance_id(get())); }
   std::string_view fingerprint() const noexcept { return view(pki_svid_fingerprint(get())); }
+  std::string_view serial() const noexcept { return view(pki_svid_serial(get())); }
+  std::int64_t not_before() const noexcept { return pki_svid_not_before(get()); }
   std::int64_t not_after() const noexcept { return pki_svid_not_after(get()); }
+  std::string_view issuer() const noexcept { return view(pki_svid_issuer(get())); }
+  std::string_view issuer_key_id() const noexcept { return view(pki_svid_issuer_key_id(get())); }
+};
+
+/** What a verifier refuses by name. */
+class Denied : public Handle<pki_denied, pki_denied_free> {
+ public:
+  using Handle::Handle;
+  Denied() : Handle(detail::made<pki_denied *>(pki_denied_new)) {}
+  Denied &add_identity(std::string_view spiffe_id) {
+    detail::call(pki_denied_add_identity, get(), PKI_ARG(str(spiffe_id)));
+    return *this;
+  }
+  Denied &add_serial(std::string_view issuer_key_id, std::string_view serial) {
+    detail::call(pki_denied_add_serial, get(), PKI_ARG(str(issuer_key_id)), PKI_ARG(str(serial)));
+    return *this;
+  }
+  Denied &add_issuer(std::string_view serial) {
+    detail::call(pki_denied_add_issuer, get(), PKI_ARG(str(serial)));
+    return *this;
+  }
+  /** Throws if the peer is denied. */
+  void check(const Svid &svid) const { detail::call(pki_denied_check, get(), svid.get()); }
 };
 
 /** Whom a verifier takes for a peer; threads may share one. */
-class Policy : public detail::Handle<pki_policy, pki_policy_free> {
+class Policy : public Handle<pki_policy, pki_policy_free> {
  public:
-  explicit Policy(pki_policy *handle) noexcept : Handle(handle) {}
+  using Handle::Handle;
   Svid verify(const Chain &chain) const {
-    pki_svid *out = nullptr;
-    pki_error *error = nullptr;
-    check(pki_verify_peer(get(), chain.get(), &out, &error), error);
-    return Svid(out);
+    return Svid(detail::made<pki_svid *>(pki_verify_peer, get(), chain.get()));
+  }
+  Policy with_expected(const std::vector<std::string> &patterns) const {
+    const std::vector<pki_str> list = detail::strs(patterns);
+    return Policy(
+        detail::made<pki_policy *>(pki_policy_with_expected, get(), list.data(), list.size()));
+  }
+  Policy with_denied(const Denied &denied) const {
+    return Policy(detail::made<pki_policy *>(pki_policy_with_denied, get(), denied.get()));
+  }
+  Policy with_at(std::int64_t at) const {
+    return Policy(detail::made<pki_policy *>(pki_policy_with_at, get(), at));
   }
 };
 
-/** Collects what makes a policy. */
-class PolicyBuilder : public detail::Handle<pki_policy_builder, pki_policy_builder_free> {
+/** Collects what makes a policy, one. */
+class PolicyBuilder : public Handle<pki_policy_builder, pki_policy_builder_free> {
  public:
+  using Handle::Handle;
   PolicyBuilder(pki_segment segment, pki_role role, std::string_view trust_domain)
-      : Handle(begun(segment, role, str(trust_domain))) {}
+      : Handle(detail::made<pki_policy_builder *>(pki_policy_builder_new, segment, role,
+                                                  PKI_ARG(str(trust_domain)))) {}
   PolicyBuilder &anchors_pem(std::string_view pem) {
-    const pki_str given = str(pem);
-    call(pki_policy_builder_add_anchors_pem, get(), given.data, given.len);
+    detail::call(pki_policy_builder_add_anchors_pem, get(), PKI_ARG(str(pem)));
+    return *this;
+  }
+  PolicyBuilder &anchor_der(const std::uint8_t *der, std::size_t len) {
+    detail::call(pki_policy_builder_add_anchor_der, get(), der, len);
+    return *this;
+  }
+  PolicyBuilder &anchors_pem_for(std::string_view pem, const std::vector<std::string> &types) {
+    const std::vector<pki_str> list = detail::strs(types);
+    detail::call(pki_policy_builder_add_anchors_pem_for, get(), PKI_ARG(str(pem)), list.data(),
+                 list.size());
     return *this;
   }
   PolicyBuilder &pin_roots_pem(std::string_view pem) {
-    const pki_str given = str(pem);
-    call(pki_policy_builder_pin_roots_pem, get(), given.data, given.len);
+    detail::call(pki_policy_builder_pin_roots_pem, get(), PKI_ARG(str(pem)));
+    return *this;
+  }
+  PolicyBuilder &pin_root_der(const std::uint8_t *der, std::size_t len) {
+    detail::call(pki_policy_builder_pin_root_der, get(), der, len);
+    return *this;
+  }
+  PolicyBuilder &federate(std::string_view trust_domain, std::string_view roots_pem,
+                          const std::vector<std::string> &allow) {
+    const std::vector<pki_str> list = detail::strs(allow);
+    detail::call(pki_policy_builder_federate, get(), PKI_ARG(str(trust_domain)),
+                 PKI_ARG(str(roots_pem)), list.data(), list.size());
     return *this;
   }
   PolicyBuilder &expect(std::string_view pattern) {
-    const pki_str given = str(pattern);
-    call(pki_policy_builder_expect, get(), given.data, given.len);
+    detail::call(pki_policy_builder_expect, get(), PKI_ARG(str(pattern)));
     return *this;
   }
-  Policy build() {
-    pki_policy *out = nullptr;
-    pki_error *error = nullptr;
-    check(pki_policy_builder_build(get(), &out, &error), error);
-    return Policy(out);
+  PolicyBuilder &denied(const Denied &denied) {
+    detail::call(pki_policy_builder_set_denied, get(), denied.get());
+    return *this;
   }
+  PolicyBuilder &crl_der(const std::uint8_t *der, std::size_t len) {
+    detail::call(pki_policy_builder_add_crl_der, get(), der, len);
+    return *this;
+  }
+  PolicyBuilder &at(std::int64_t at) {
+    detail::call(pki_policy_builder_set_at, get(), at);
+    return *this;
+  }
+  PolicyBuilder &skew(std::uint64_t milliseconds) {
+    detail::call(pki_policy_builder_set_skew, get(), milliseconds);
+    return *this;
+  }
+  PolicyBuilder &allow_algorithm(pki_algorithm algorithm) {
+    detail::call(pki_policy_builder_allow_algorithm, get(), algorithm);
+    return *this;
+  }
+  Policy build() { return Policy(detail::made<pki_policy *>(pki_policy_builder_build, get())); }
+};
 
- private:
-  static pki_policy_builder *begun(pki_segment segment, pki_role role, pki_str domain) {
-    return make(pki_policy_builder_new, segment, role, domain.data, domain.len);
+/** What a certification path is held against. */
+class PathPolicy : public Handle<pki_path_policy, pki_path_policy_free> {
+ public:
+  using Handle::Handle;
+  PathPolicy() : Handle(detail::made<pki_path_policy *>(pki_path_policy_new)) {}
+  PathPolicy &anchors(const Chain &anchors) {
+    detail::call(pki_path_policy_add_anchors, get(), anchors.get());
+    return *this;
+  }
+  PathPolicy &at(std::int64_t at) {
+    detail::call(pki_path_policy_set_at, get(), at);
+    return *this;
+  }
+  PathPolicy &usage(pki_usage usage) {
+    detail::call(pki_path_policy_set_usage, get(), usage);
+    return *this;
+  }
+  PathPolicy &purpose(std::string_view oid) {
+    detail::call(pki_path_policy_set_purpose, get(), PKI_ARG(str(oid)));
+    return *this;
+  }
+  PathPolicy &dns_name(std::string_view name) {
+    detail::call(pki_path_policy_add_dns_name, get(), PKI_ARG(str(name)));
+    return *this;
+  }
+  PathPolicy &ip_address(std::string_view address) {
+    detail::call(pki_path_policy_add_ip_address, get(), PKI_ARG(str(address)));
+    return *this;
+  }
+  PathPolicy &email(std::string_view address) {
+    detail::call(pki_path_policy_add_email, get(), PKI_ARG(str(address)));
+    return *this;
+  }
+  PathPolicy &crl_der(const std::uint8_t *der, std::size_t len) {
+    detail::call(pki_path_policy_add_crl_der, get(), der, len);
+    return *this;
+  }
+  PathPolicy &allow_algorithm(pki_algorithm algorithm) {
+    detail::call(pki_path_policy_allow_algorithm, get(), algorithm);
+    return *this;
+  }
+  PathPolicy &max_depth(std::size_t depth) {
+    detail::call(pki_path_policy_set_max_depth, get(), depth);
+    return *this;
+  }
+  PathPolicy &profile(pki_profile profile) {
+    detail::call(pki_path_policy_set_profile, get(), profile);
+    return *this;
+  }
+  /** The path: the leaf, the CAs above it, the anchor last. */
+  Chain verify(const Chain &chain) const {
+    return Chain(detail::made<pki_chain *>(pki_verify_path, get(), chain.get()));
   }
 };
 

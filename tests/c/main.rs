@@ -5,6 +5,7 @@
 mod abi;
 mod bundle;
 mod cases;
+mod cpp;
 mod guide;
 mod header;
 mod history;
