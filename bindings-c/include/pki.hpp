@@ -13,6 +13,7 @@
 
 #include <pki.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -393,6 +394,12 @@ class Config : public Handle<pki_config, pki_config_free> {
   }
   Config &passphrase_file(std::string_view path) {
     detail::call(pki_config_set_passphrase_file, get(), PKI_ARG(str(path)));
+    return *this;
+  }
+  /** How long a call waits for others that write into the database. */
+  Config &busy_timeout(std::chrono::milliseconds time) {
+    const auto count = time.count() > 0 ? static_cast<uint64_t>(time.count()) : 0;
+    detail::call(pki_config_set_busy_timeout, get(), count);
     return *this;
   }
   Config &use_development_key_file() {

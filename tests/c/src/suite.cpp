@@ -106,6 +106,7 @@ void configuration(const std::string &folder) {
   config.ca_common_name(PKI_CA_ROOT, "My Root").root_lifetime(86400 * 3000);
   config.intermediate_lifetime(86400 * 700).allow_dns_suffix("svc.example.com");
   config.use_development_key_file().passphrase_file(passphrase);
+  config.busy_timeout(std::chrono::milliseconds(250));
   CHECK(thrown([&] { config.passphrase(""); }) == PKI_ERR_INVALID_ARGUMENT);
   {
     const pki::Manager manager = pki::Manager::open(file, config);
