@@ -18,7 +18,6 @@ mod considerate;
 mod csr;
 mod draft;
 mod errors;
-mod lazy;
 mod mailbox;
 mod manager;
 mod records;

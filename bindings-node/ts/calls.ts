@@ -29,6 +29,11 @@ let lastCall = 0;
 let mailbox: Mailbox | undefined;
 let alive: NodeJS.Timeout | undefined;
 
+/** Lets the event loop turn once. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** This JavaScript context's mailbox in the addon, made when it is first needed. */
 export function theMailbox(): Mailbox {
   mailbox ??= calling(() => new native.Mailbox(handOut));

@@ -57,8 +57,16 @@ export function invalidArgument(reason: string, cause?: unknown): PkiError {
   throw new Error('unreachable');
 }
 
-/** `PKI_INVALID_ARGUMENT` for a value that throws when it is looked at: a getter, a proxy. */
+/** What this module has made. */
+const ours = new WeakSet<PkiError>();
+
+/**
+ * `PKI_INVALID_ARGUMENT` for a value that throws when it is looked at: a getter, a proxy. An error of
+ * ours that was thrown meanwhile is the answer itself.
+ */
 export function unreadable(cause: unknown): PkiError {
+  // It may be anything, and is asked nothing.
+  if (ours.has(cause as PkiError)) return cause as PkiError;
   let words = 'it throws';
   try {
     words = String(cause);
@@ -103,7 +111,9 @@ function asPkiError(error: unknown, cause?: unknown): PkiError {
   const { message } = error as Error;
   const options = cause === undefined ? undefined : { cause };
   if (message.startsWith('{"code":"PKI_')) {
-    return new PkiError(JSON.parse(message) as Failure, options);
+    const made = new PkiError(JSON.parse(message) as Failure, options);
+    ours.add(made);
+    return made;
   }
   // A panic in the code around an export, which no failure of ours describes.
   return new PkiError({ code: 'PKI_INTERNAL', status: 500, message }, { cause: error });

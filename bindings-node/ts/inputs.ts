@@ -1,7 +1,8 @@
 import type { webcrypto } from 'node:crypto';
 import { types } from 'node:util';
 import { z } from 'zod';
-import { copyOf } from './limits.js';
+import { LONG, MANY, atMost, copyOf, lengthOf } from './limits.js';
+import type { Fields } from './own.js';
 import { PkiConfigSchema } from './schemas.js';
 
 // What functions take, beside what the schemas that callers get describe. The rules are the core's:
@@ -9,32 +10,48 @@ import { PkiConfigSchema } from './schemas.js';
 
 export * from './schemas.js';
 
-/** Far more than a list has any use for. */
-const MANY = 1_000;
-const MOST_DENIED = 100_000;
-
-/**
- * An array of at most `most` elements. The length is looked at first: Zod looks at every element,
- * however many there are.
- */
-function listOf<S extends z.ZodType>(element: S, most = MANY) {
+/** An array of at most `MANY` elements, of which Zod gets a copy: see {@link lengthOf}. */
+function listOf<S extends z.ZodType>(element: S) {
   return z
     .unknown()
-    .refine((list) => !Array.isArray(list) || list.length <= most, {
-      error: `at most ${most} elements are taken`,
-      abort: true,
+    .transform((list, context) => {
+      if (!Array.isArray(list)) return list;
+      const given = list as unknown[];
+      const length = Number(given.length);
+      if (length <= MANY) return Array.from({ length }, (_, at) => given[at]);
+      context.addIssue(atMost(MANY, 'elements'));
+      return z.NEVER;
     })
     .pipe(z.array(element));
 }
 
-const strings = listOf(z.string());
-const bytes = z.instanceof(Uint8Array).transform((given) => copyOf(given));
+/**
+ * A text that means the same everywhere: half of a surrogate pair has no encoding outside of
+ * JavaScript, which would put another character in its place.
+ */
+const text = z.string().refine((given) => given.isWellFormed(), {
+  error: 'it must be well-formed: there is half of a surrogate pair in it',
+});
+const longText = text.max(LONG, { error: atMost(LONG, 'characters') });
+
+const strings = listOf(text);
+const bytes = z
+  .custom<ArrayBuffer | Uint8Array>(
+    (given) => types.isUint8Array(given) || types.isArrayBuffer(given),
+    { error: 'it must be a Uint8Array or an ArrayBuffer', abort: true },
+  )
+  .transform((given, context) => {
+    const copy = copyOf(types.isUint8Array(given) ? given : new Uint8Array(given), LONG);
+    if (copy !== undefined) return copy;
+    context.addIssue(atMost(LONG, 'bytes'));
+    return z.NEVER;
+  });
 /** A `Date` as milliseconds since the epoch. */
-const moment = z.date().transform((date) => date.getTime());
+const moment = z.date().transform((date) => Date.prototype.getTime.call(date));
 
 /** What a manager's constructor takes: {@link PkiConfigSchema} without a provider, nothing filled in. */
 export const ManagerConfigSchema = z.object({
-  trustDomain: z.string().min(1).optional(),
+  trustDomain: text.min(1).optional(),
   svidTtlSeconds: PkiConfigSchema.shape.svidTtlSeconds.removeDefault().optional(),
   maxSvidTtlSeconds: PkiConfigSchema.shape.maxSvidTtlSeconds.removeDefault().optional(),
   autoRenew: z.boolean().optional(),
@@ -42,10 +59,10 @@ export const ManagerConfigSchema = z.object({
 
 export const StoreOptionsSchema = z.object({ passphrase: z.string().min(1).max(4096).optional() });
 
-export const DenialSchema = z.object({ spiffeId: z.string(), reason: z.string() });
+export const DenialSchema = z.object({ spiffeId: text, reason: text });
 
 export const KeyAndCsrOptionsSchema = z.object({
-  trustDomain: z.string().optional(),
+  trustDomain: text.optional(),
   dns: strings.default([]),
 });
 
@@ -53,28 +70,25 @@ const oneOrMany = z
   .union([z.string(), strings])
   .transform((one) => (typeof one === 'string' ? [one] : one));
 
+/**
+ * The lists of what is denied and of CRLs, which may be long, have been taken out where they are
+ * lists: see snapshot.ts.
+ */
 export const PeerPolicySchema = z.object({
   anchors: oneOrMany,
   trustDomain: z.string(),
   segment: z.enum(['services', 'transport']),
   role: z.enum(['client', 'server']),
   expect: oneOrMany.default([]),
-  denied: z
-    .object({
-      identities: listOf(z.string(), MOST_DENIED).default([]),
-      serials: listOf(
-        z.object({ issuerKeyId: z.string(), serial: z.string() }),
-        MOST_DENIED,
-      ).default([]),
-    })
-    .prefault({}),
-  crls: listOf(bytes).default([]),
+  denied: z.object({ identities: strings.default([]), serials: strings.default([]) }).prefault({}),
+  crls: strings.default([]),
   federated: listOf(z.object({ trustDomain: z.string(), roots: strings, allow: strings })).default(
     [],
   ),
   skewSeconds: z.number().min(0).optional(),
-  at: moment.optional(),
 });
+
+export const MomentSchema = moment;
 
 const caTypes = ['root-ca', 'services-ca', 'transport-ca'] as const;
 const milliseconds = z.int();
@@ -82,14 +96,14 @@ const milliseconds = z.int();
 export const CaTypeSchema = z.enum(caTypes);
 
 export const CertificateRecordSchema = z.object({
-  serial: z.string().min(1),
-  fingerprint: z.string().min(1),
+  serial: longText.min(1),
+  fingerprint: longText.min(1),
   type: z.enum([...caTypes, 'end-entity']),
-  commonName: z.string(),
-  spiffeId: z.string().nullable(),
-  certificatePem: z.string(),
-  privateKeyPem: z.string().nullable(),
-  issuerSerial: z.string().nullable(),
+  commonName: longText,
+  spiffeId: longText.nullable(),
+  certificatePem: longText,
+  privateKeyPem: longText.nullable(),
+  issuerSerial: longText.nullable(),
   notBefore: milliseconds,
   notAfter: milliseconds,
   status: z.enum(['pending', 'active', 'superseded', 'expired', 'retired', 'revoked']),
@@ -98,12 +112,10 @@ export const CertificateRecordSchema = z.object({
 
 export const MillisecondsSchema = milliseconds;
 
-export const CertificateBytesSchema = z.union([
-  bytes,
-  z.instanceof(ArrayBuffer).transform((buffer) => copyOf(new Uint8Array(buffer))),
-]);
+export const CertificateBytesSchema = bytes;
 
-export const TextSchema = z.string();
+export const TextSchema = longText;
+export const StringSchema = z.string();
 
 const cryptoKey = (type: 'private' | 'public') =>
   z.custom<webcrypto.CryptoKey>((value) => types.isCryptoKey(value) && value.type === type, {
@@ -114,11 +126,11 @@ export const PrivateKeySchema = cryptoKey('private');
 export const PublicKeySchema = cryptoKey('public');
 
 export const SignCertificateParamsSchema = z.object({
-  subjectCN: z.string(),
-  sanUri: z.string().optional(),
+  subjectCN: text,
+  sanUri: text.optional(),
   sanDns: strings.default([]),
   signingKey: PrivateKeySchema,
-  signingCert: z.string().optional(),
+  signingCert: text.optional(),
   subjectPublicKey: PublicKeySchema,
   notBefore: moment,
   notAfter: moment,
@@ -131,5 +143,30 @@ export const SignCertificateParamsSchema = z.object({
   }),
   extKeyUsage: listOf(z.enum(['serverAuth', 'clientAuth'])).default([]),
   nameConstraints: z.object({ permittedUris: strings }).optional(),
-  serialNumber: z.string().optional(),
+  serialNumber: text.optional(),
 });
+
+const known = new WeakMap<z.core.$ZodType, Fields | undefined>();
+
+/** The fields that a schema asks of an object: {@link own}. */
+export function fieldsOf(schema: z.core.$ZodType): Fields | undefined {
+  if (!known.has(schema)) known.set(schema, readFields(schema));
+  return known.get(schema);
+}
+
+function readFields(schema: z.core.$ZodType): Fields | undefined {
+  if (schema instanceof z.ZodObject) {
+    const shape = Object.entries(schema.shape as Record<string, z.core.$ZodType>);
+    return new Map(shape.map(([name, field]) => [name, fieldsOf(field)]));
+  }
+  if (schema instanceof z.ZodUnion) {
+    const options = (schema.options as z.core.$ZodType[]).flatMap((one) => [
+      ...(fieldsOf(one) ?? []),
+    ]);
+    return options.length > 0 ? new Map(options) : undefined;
+  }
+  if (schema instanceof z.ZodPipe) return fieldsOf(schema.in);
+  const wrappers = [z.ZodOptional, z.ZodNullable, z.ZodDefault, z.ZodPrefault];
+  const wrapper = wrappers.find((one) => schema instanceof one);
+  return wrapper && fieldsOf((schema as z.ZodOptional).unwrap());
+}

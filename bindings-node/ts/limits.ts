@@ -1,5 +1,12 @@
+import { invalidArgument } from './errors.js';
+
 /** Longer than anything but a list that the core accepts. */
-const LONG = 64 * 1024;
+export const LONG = 64 * 1024;
+
+/** How many elements a list may have: far more than one has any use for. */
+export const MANY = 1_000;
+/** And one of what is denied. */
+export const MOST_DENIED = 100_000;
 
 /**
  * A text to be handed to the addon, which copies it on the event loop's thread. Of one that is far
@@ -12,13 +19,35 @@ export function clip(text: string): string {
   return text.length > LONG ? text.slice(0, LONG) : text;
 }
 
+// What the bytes themselves say, whatever fields somebody has given to the object.
+const lengthOfBytes = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype) as object,
+  'byteLength',
+)?.get as (this: Uint8Array) => number;
+
 /**
- * The bytes as they are now, `most` at most: memory that is shared with a Worker, or a buffer that is
- * resized, must not change under the addon's hands.
+ * The bytes as they are now: memory that is shared with a Worker, or a buffer that is resized, must
+ * not change under the addon's hands. Nothing for more than `most`.
  */
-export function copyOf(bytes: Uint8Array, most = Infinity): Uint8Array {
-  const length = Math.min(bytes.byteLength, most);
-  return new Uint8Array(new Uint8Array(bytes.buffer, bytes.byteOffset, length));
+export function copyOf(bytes: Uint8Array, most: number): Uint8Array | undefined {
+  return lengthOfBytes.call(bytes) > most ? undefined : new Uint8Array(bytes);
+}
+
+/**
+ * How many elements a list has, asked once: that of a proxy may be another one each time, and what
+ * has been looked at must be what is read.
+ *
+ * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for more than `most`
+ */
+export function lengthOf(list: readonly unknown[], most: number, name: string): number {
+  const length = Number(list.length);
+  if (length <= most) return Math.max(0, Math.trunc(length));
+  throw invalidArgument(`${name}: ${atMost(most, 'elements')}`);
+}
+
+/** The words for what is too long. */
+export function atMost(most: number, what: 'elements' | 'characters' | 'bytes'): string {
+  return `at most ${most} ${what} are taken`;
 }
 
 /** Whether a value is an object; asks it nothing. */

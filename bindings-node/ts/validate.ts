@@ -25,33 +25,35 @@ export function schemas(): Inputs {
 /**
  * What the schema that `pick` chooses makes of `value`.
  *
+ * @param name what the value is called, where the schema doesn't say it
  * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` that says which field is wrong, with the
  * `ZodError` as its `cause`; also when looking at the value throws.
  */
 export function parse<S extends z.ZodType>(
   pick: (schemas: Inputs) => S,
   value: unknown,
+  name?: string,
 ): z.output<S> {
-  const schema = pick(schemas());
+  const all = schemas();
+  const schema = pick(all);
   let result: z.ZodSafeParseResult<z.output<S>>;
   let reasons: string;
   try {
-    result = schema.safeParse(own(value));
+    result = schema.safeParse(own(value, all.fieldsOf(schema)));
     if (result.success) return isPlain(result.data) ? bare(result.data) : result.data;
     // Zod looks at the value once more to say what it is.
-    reasons = reasonsOf(result.error);
+    reasons = reasonsOf(result.error, name);
   } catch (cause) {
     throw unreadable(cause);
   }
   throw invalidArgument(reasons, result.error);
 }
 
-function reasonsOf({ issues }: z.ZodError): string {
-  const reasons = issues
-    .slice(0, MOST_REASONS)
-    .map(({ path, message }) =>
-      path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message,
-    );
+function reasonsOf({ issues }: z.ZodError, name?: string): string {
+  const reasons = issues.slice(0, MOST_REASONS).map(({ path, message }) => {
+    const names = [...(name === undefined ? [] : [name]), ...path.map(String)];
+    return names.length > 0 ? `${names.join('.')}: ${message}` : message;
+  });
   if (issues.length > MOST_REASONS) reasons.push(`and ${issues.length - MOST_REASONS} more`);
   return reasons.join('; ');
 }

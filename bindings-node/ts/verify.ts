@@ -1,27 +1,23 @@
-import type { z } from 'zod';
-import { call, theMailbox } from './calls.js';
+import { types } from 'node:util';
+import { call, nextTurn, theMailbox } from './calls.js';
 import { calling, invalidArgument, unreadable } from './errors.js';
-import { copyOf } from './limits.js';
-import { native } from './native.js';
-import { bare } from './own.js';
+import { LONG, atMost, copyOf, isObject } from './limits.js';
+import { fieldOf } from './own.js';
+import {
+  handOver,
+  handOverInTurns,
+  isHandedOver,
+  leave,
+  policyOf,
+  type Policy,
+} from './policies.js';
 import type { PeerPolicy, Svid } from './types.js';
 import { parse } from './validate.js';
 
 type Chain = string | Uint8Array | readonly (string | Uint8Array)[];
-type NativePolicy = InstanceType<typeof native.Policy>;
 
-/** A certificate is some hundred bytes long, and the core takes ten of them. */
+/** The core takes ten certificates, and says so of more. */
 const MOST_PARTS = 16;
-const LONGEST_PART = 64 * 1024;
-
-/**
- * The policies used last, worked out, by their content: a verification with a known one costs one
- * signature check. The first in here was used longest ago.
- */
-const policies = new Map<string, NativePolicy>();
-const MOST_POLICIES = 64;
-/** So that what is kept stays small. */
-const LONGEST_KEY = 4 * 1024 * 1024;
 
 /**
  * Verifies the certificate chain of a peer and says who it is. Works off the event loop.
@@ -47,8 +43,20 @@ const LONGEST_KEY = 4 * 1024 * 1024;
  * ```
  */
 export async function verifyPeer(chain: Chain, policy: PeerPolicy): Promise<Svid> {
-  const [prepared, parts, at] = prepare(chain, policy);
-  return call((number) => prepared.verify(theMailbox(), number, parts, at));
+  const [parts, at, prepared] = prepare(chain, policy);
+  if (isHandedOver(prepared)) return start();
+  // Others come and go meanwhile.
+  prepared.users++;
+  try {
+    await handOverInTurns(prepared, nextTurn);
+    return start();
+  } finally {
+    leave(prepared);
+  }
+
+  function start(): Promise<Svid> {
+    return call((number) => prepared.native.verify(theMailbox(), number, parts, at));
+  }
 }
 
 /**
@@ -69,21 +77,32 @@ export async function verifyPeer(chain: Chain, policy: PeerPolicy): Promise<Svid
  * ```
  */
 export function verifyPeerSync(chain: Chain, policy: PeerPolicy): Svid {
-  const [prepared, parts, at] = prepare(chain, policy);
-  return JSON.parse(calling(() => prepared.verifySync(parts, at))) as Svid;
+  const [parts, at, prepared] = prepare(chain, policy);
+  handOver(prepared);
+  return JSON.parse(calling(() => prepared.native.verifySync(parts, at))) as Svid;
 }
 
-function prepare(
-  chain: Chain,
-  policy: PeerPolicy,
-): [NativePolicy, (string | Uint8Array)[], number | undefined] {
+type Parts = (string | Uint8Array)[];
+
+/** What the caller gives, read once; the policy last, because what is read may call us again. */
+function prepare(chain: Chain, policy: PeerPolicy): [Parts, number | undefined, Policy] {
   const parts = partsOf(chain);
-  const { at, crls, ...rest } = parse((schemas) => schemas.PeerPolicySchema, policy);
-  return [prepared(bare(rest), crls), parts, at];
+  const at = momentOf(policy);
+  return [parts, at, policyOf(policy)];
 }
 
-/** Makes one array of what may be one part; the addon copies them, so what is far too long is cut. */
-function partsOf(chain: Chain): (string | Uint8Array)[] {
+function momentOf(policy: unknown): number | undefined {
+  let at: unknown;
+  try {
+    at = isObject(policy) ? fieldOf(policy, 'at') : undefined;
+  } catch (cause) {
+    throw unreadable(cause);
+  }
+  return at === undefined ? undefined : parse((schemas) => schemas.MomentSchema, at, 'at');
+}
+
+/** Makes one array of what may be one part. */
+function partsOf(chain: Chain): Parts {
   let parts: (string | Uint8Array | undefined)[];
   try {
     const list = Array.isArray(chain) ? (chain as unknown[]) : [chain];
@@ -101,35 +120,13 @@ function partsOf(chain: Chain): (string | Uint8Array)[] {
 }
 
 function partOf(part: unknown): string | Uint8Array | undefined {
-  if (typeof part === 'string') return part.slice(0, LONGEST_PART);
-  return part instanceof Uint8Array ? copyOf(part, LONGEST_PART) : undefined;
-}
-
-type PolicySchema = (typeof import('./inputs.js'))['PeerPolicySchema'];
-type Content = Omit<z.output<PolicySchema>, 'at' | 'crls'>;
-
-/** The policy of this content: what is in it, and nothing else, decides whether it is known. */
-function prepared(content: Content, crls: Uint8Array[]): NativePolicy {
-  const lists = crls.map((crl) => Buffer.from(crl).toString('base64'));
-  const key = JSON.stringify([content, lists]);
-  const known = policies.get(key);
-  if (known !== undefined) {
-    policies.delete(key);
-    policies.set(key, known);
-    return known;
+  if (typeof part === 'string') {
+    if (part.length > LONG)
+      throw invalidArgument(`chain: ${atMost(LONG, 'characters')} in one part`);
+    return part;
   }
-  const { denied, federated, skewSeconds, ...rest } = content;
-  const options = bare({
-    ...rest,
-    deniedIdentities: denied.identities,
-    deniedSerials: denied.serials,
-    federated: federated.map((domain) => ({ ...domain, roots: domain.roots.join('\n') })),
-    ...(skewSeconds !== undefined && { skewSeconds }),
-  });
-  const made = calling(() => new native.Policy(options, crls));
-  if (key.length > LONGEST_KEY) return made;
-  policies.set(key, made);
-  const [oldest] = policies.keys();
-  if (policies.size > MOST_POLICIES && oldest !== undefined) policies.delete(oldest);
-  return made;
+  if (!types.isUint8Array(part)) return undefined;
+  const copy = copyOf(part, LONG);
+  if (copy === undefined) throw invalidArgument(`chain: ${atMost(LONG, 'bytes')} in one part`);
+  return copy;
 }
