@@ -100,7 +100,9 @@ export declare class Mailbox {
   constructor(wake: () => void)
   /**
   * Up to `most` answers as a JSON array: first whether more are waiting, then each as an array
-  * of the call's number, whether it went well, and the result or the failure.
+  * of the call's number, whether it went well, and the result or the failure. For a list there
+  * are others before that: the number, `null`, and an array of its next elements. Fewer than
+  * `most` where they are long.
   * 
   * `wake` is not called again while more are waiting, nor, where the caller says that it
   * `comesAgain`, after an array with answers in it: then the caller comes again by itself.
@@ -122,7 +124,7 @@ export declare class Manager {
   signCSR(call: number, csrPem: string, serviceType: string, instanceId: string, ttlSeconds?: number | undefined | null, requireCsrSpiffeId?: boolean | undefined | null): void
   /** The CA certificates. */
   getCaBundle(call: number): void
-  /** Puts an identity on the deny list. */
+  /** Puts an identity on the deny list; a list of its certificates. */
   denyIdentity(call: number, spiffeId: string, reason: string): void
   /** Takes an identity off the deny list. */
   allowIdentity(call: number, spiffeId: string): void
@@ -225,7 +227,7 @@ export declare class RecordsHandle {
   findByFingerprint(call: number, fingerprint: string): void
   /** The active, unexpired certificates of an identity. */
   findBySpiffeId(call: number, spiffeId: string): void
-  /** A page of the active, unexpired leaves. */
+  /** A page of the active, unexpired leaves; beside the list where the next one begins. */
   activeLeaves(call: number, cursor?: string | undefined | null): void
   /** Marks a certificate superseded. */
   supersede(call: number, serial: string): void

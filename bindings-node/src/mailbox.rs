@@ -5,13 +5,17 @@
 //! at a time ([`Mailbox::take`]) and lets the loop turn in between. One thread-safe function for
 //! all calls, and answers already written as JSON by the workers. As waking the loop costs more
 //! than everything else that it does for a call, JavaScript can say that it comes again by itself.
+//!
+//! A list may be long, and reading JSON takes the loop's time: it is answered in pieces, of which few
+//! are taken in one turn of the loop.
 
 use std::{
     collections::VecDeque,
+    io::Write,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use catalyst_pki::Result;
+use catalyst_pki::{Error, Result};
 use napi::{
     Status,
     bindgen_prelude::Function,
@@ -25,6 +29,14 @@ use crate::{
     boundary::{Failure, catch, guard},
     workers::{self, MayWait},
 };
+
+/// How long a piece of a list is, in bytes, and how much of answers is taken at once beyond the first:
+/// some tenths of a millisecond to read.
+const PIECE: usize = 32 * 1024;
+const MOST_BYTES: usize = 2 * PIECE;
+/// How long most answers are at most, and most pieces.
+const MOST_ANSWERS: usize = 8 * 1024;
+const LONG_PIECE: usize = PIECE + MOST_ANSWERS;
 
 /// The answers of one JavaScript context (the main thread, a Worker).
 #[napi]
@@ -42,8 +54,9 @@ struct Inner {
 
 #[derive(Default)]
 struct Answers {
-    /// Each a JSON array: number of the call, whether it went well, result or failure. Wiped when
-    /// dropped: a new private key may be in it.
+    /// Each a JSON array: number of the call, whether it went well, result or failure; or of a list
+    /// the number, `null` and the next of its elements. Wiped when dropped: a new private key may be
+    /// in it.
     waiting: VecDeque<Zeroizing<String>>,
     /// Whether JavaScript knows that there are some.
     announced: bool,
@@ -55,18 +68,17 @@ impl Mailbox {
     #[napi(constructor, catch_unwind)]
     pub fn new(wake: Function<(), ()>) -> napi::Result<Self> {
         guard(|| {
-            let wake = wake
-                .build_threadsafe_function::<()>()
-                .weak::<true>()
-                .build()
-                .map_err(|error| catalyst_pki::Error::Internal(error.to_string()))?;
+            let wake =
+                wake.build_threadsafe_function::<()>().weak::<true>().build().map_err(internal)?;
             let answers = Mutex::default();
             Ok(Mailbox(Post(Arc::new(Inner { wake, answers }))))
         })
     }
 
     /// Up to `most` answers as a JSON array: first whether more are waiting, then each as an array
-    /// of the call's number, whether it went well, and the result or the failure.
+    /// of the call's number, whether it went well, and the result or the failure. For a list there
+    /// are others before that: the number, `null`, and an array of its next elements. Fewer than
+    /// `most` where they are long.
     ///
     /// `wake` is not called again while more are waiting, nor, where the caller says that it
     /// `comesAgain`, after an array with answers in it: then the caller comes again by itself.
@@ -92,19 +104,38 @@ impl Post {
     ) -> Result<()> {
         let post = self.clone();
         workers::run(may_wait, move || {
-            let answer = catch(|| {
-                let result = work()?;
-                json(&(call, true, result))
-            });
-            // A failure is a few texts and numbers: writing it can't fail.
-            let answer = answer.or_else(|error| json(&(call, false, Failure::from(error))));
-            post.put(answer.unwrap_or_default());
+            let answer = catch(|| Ok(vec![json(&(call, true, work()?))?]));
+            post.put(call, answer);
         })
     }
 
-    fn put(&self, answer: Zeroizing<String>) {
+    /// The same for work whose result is a list, and something beside it: that is the answer, and the
+    /// elements come before it.
+    pub(crate) fn run_list<T: Serialize, R: Serialize>(
+        &self,
+        call: u32,
+        may_wait: MayWait,
+        work: impl FnOnce() -> Result<(Vec<T>, R)> + Send + 'static,
+    ) -> Result<()> {
+        let post = self.clone();
+        workers::run(may_wait, move || {
+            let answer = catch(|| {
+                let (list, rest) = work()?;
+                let mut answers = pieces(call, list)?;
+                answers.push(json(&(call, true, rest))?);
+                Ok(answers)
+            });
+            post.put(call, answer);
+        })
+    }
+
+    fn put(&self, call: u32, answer: Result<Vec<Zeroizing<String>>>) {
+        // A failure is a few texts and numbers: writing it can't fail.
+        let answer = answer.unwrap_or_else(|error| {
+            vec![json(&(call, false, Failure::from(error))).unwrap_or_default()]
+        });
         let mut answers = self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.waiting.push_back(answer);
+        answers.waiting.extend(answer);
         if !std::mem::replace(&mut answers.announced, true) {
             drop(answers);
             // It fails when the JavaScript context is being closed; then nobody waits any more.
@@ -115,8 +146,14 @@ impl Post {
     fn take(&self, most: usize, comes_again: bool) -> String {
         let (taken, more) = {
             let mut answers = self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
-            let most = most.min(answers.waiting.len());
-            let taken: Vec<_> = answers.waiting.drain(..most).collect();
+            let mut bytes = 0;
+            let fit = answers.waiting.iter().take(most).take_while(|answer| {
+                let is_first = bytes == 0;
+                bytes += answer.len();
+                is_first || bytes <= MOST_BYTES
+            });
+            let count = fit.count();
+            let taken: Vec<_> = answers.waiting.drain(..count).collect();
             let more = !answers.waiting.is_empty();
             answers.announced = more || (comes_again && !taken.is_empty());
             (taken, more)
@@ -133,12 +170,67 @@ impl Post {
     }
 }
 
+/// The elements of a list, some in each answer.
+fn pieces<T: Serialize>(call: u32, list: Vec<T>) -> Result<Vec<Zeroizing<String>>> {
+    let mut answers = Vec::new();
+    let mut piece = new_text(LONG_PIECE);
+    for element in list {
+        if piece.is_empty() {
+            write!(piece, "[{call},null,[").map_err(internal)?;
+        } else {
+            piece.push(b',');
+        }
+        serde_json::to_writer(&mut *piece, &element).map_err(internal)?;
+        if piece.len() >= PIECE {
+            piece.extend(b"]]");
+            answers.push(finished(std::mem::replace(&mut piece, new_text(LONG_PIECE)))?);
+        }
+    }
+    if !piece.is_empty() {
+        piece.extend(b"]]");
+        answers.push(finished(piece)?);
+    }
+    Ok(answers)
+}
+
 fn json(value: &impl Serialize) -> Result<Zeroizing<String>> {
-    // Large enough for most answers, so that few leave a copy behind while they grow.
-    let mut text = Zeroizing::new(Vec::with_capacity(8 * 1024));
-    serde_json::to_writer(&mut *text, value)
-        .map_err(|error| catalyst_pki::Error::Internal(error.to_string()))?;
-    String::from_utf8(std::mem::take(&mut *text))
-        .map(Zeroizing::new)
-        .map_err(|error| catalyst_pki::Error::Internal(error.to_string()))
+    let mut text = new_text(MOST_ANSWERS);
+    serde_json::to_writer(&mut *text, value).map_err(internal)?;
+    finished(text)
+}
+
+/// A text that most of what is written fits in, so that few leave a copy behind while they grow.
+fn new_text(bytes: usize) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(Vec::with_capacity(bytes))
+}
+
+fn finished(mut text: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>> {
+    String::from_utf8(std::mem::take(&mut *text)).map(Zeroizing::new).map_err(internal)
+}
+
+fn internal(error: impl std::fmt::Display) -> Error {
+    Error::Internal(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_comes_in_pieces_in_order() {
+        assert!(pieces::<u32>(7, Vec::new()).unwrap().is_empty());
+        assert_eq!(pieces(7, vec!["a", "b"]).unwrap()[0].as_str(), r#"[7,null,["a","b"]]"#);
+        let long: Vec<String> = (0..1_000).map(|at| format!("{at:0>200}")).collect();
+        let answers = pieces(7, long.clone()).unwrap();
+        assert!(answers.len() > 5);
+        let mut found = Vec::new();
+        for answer in answers {
+            assert!(answer.len() < PIECE + 1_000);
+            let (call, kind, some): (u32, Option<bool>, Vec<String>) =
+                serde_json::from_str(&answer).unwrap();
+            assert_eq!((call, kind), (7, None));
+            found.extend(some);
+        }
+        assert_eq!(found, long);
+    }
 }

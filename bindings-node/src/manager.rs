@@ -181,13 +181,13 @@ impl Manager {
         guard(|| self.run(call, CertificateManager::ca_bundle))
     }
 
-    /// Puts an identity on the deny list.
+    /// Puts an identity on the deny list; a list of its certificates.
     #[napi(catch_unwind)]
     pub fn deny_identity(&self, call: u32, spiffe_id: String, reason: String) -> napi::Result<()> {
         guard(|| {
-            self.run(call, move |manager| {
+            self.run_list(call, move |manager| {
                 let expiring = manager.deny_identity(&spiffe_id, &reason)?;
-                Ok(Denied { expiring_certs: expiring.into_iter().map(Into::into).collect() })
+                Ok((expiring.into_iter().map(Expiring::from).collect(), ()))
             })
         })
     }
@@ -201,7 +201,9 @@ impl Manager {
     /// The deny list.
     #[napi(catch_unwind)]
     pub fn list_denied_identities(&self, call: u32) -> napi::Result<()> {
-        guard(|| self.run(call, |manager| Ok(records::denied(manager.denied_identities()?))))
+        guard(|| {
+            self.run_list(call, |manager| Ok((records::denied(manager.denied_identities()?), ())))
+        })
     }
 
     /// How the CA is.
@@ -239,6 +241,16 @@ impl Manager {
         let may_wait = shared.store.may_wait();
         self.post.run(call, may_wait, move || work(&*shared.manager()?))
     }
+
+    fn run_list<T: Serialize, R: Serialize>(
+        &self,
+        call: u32,
+        work: impl FnOnce(&CertificateManager) -> Result<(Vec<T>, R)> + Send + 'static,
+    ) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let may_wait = shared.store.may_wait();
+        self.post.run_list(call, may_wait, move || work(&*shared.manager()?))
+    }
 }
 
 impl ManagerOptions {
@@ -258,12 +270,6 @@ impl ManagerOptions {
         }
         Ok(config)
     }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Denied {
-    expiring_certs: Vec<Expiring>,
 }
 
 #[derive(Serialize)]

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use catalyst_pki::{
     Result, SystemClock, Timestamp,
     authority::store::{
-        CertificatePage, CertificateRecord, CertificateStatus, CertificateType, DenyListEntry,
-        Records,
+        CertificateRecord, CertificateStatus, CertificateType, DenyListEntry, Records,
     },
 };
 use napi_derive::napi;
@@ -81,7 +80,9 @@ impl RecordsHandle {
     /// The active and superseded CA certificates of a type.
     #[napi(catch_unwind)]
     pub fn published_cas(&self, call: u32, kind: String) -> napi::Result<()> {
-        guard(|| self.run(call, move |records| Ok(all(records.published_cas(kind.parse()?)?))))
+        guard(|| {
+            self.run_list(call, move |records| Ok((all(records.published_cas(kind.parse()?)?), ())))
+        })
     }
 
     /// Stores a leaf.
@@ -111,13 +112,22 @@ impl RecordsHandle {
     /// The active, unexpired certificates of an identity.
     #[napi(catch_unwind)]
     pub fn find_by_spiffe_id(&self, call: u32, spiffe_id: String) -> napi::Result<()> {
-        guard(|| self.run(call, move |records| Ok(all(records.find_by_spiffe_id(&spiffe_id)?))))
+        guard(|| {
+            self.run_list(call, move |records| {
+                Ok((all(records.find_by_spiffe_id(&spiffe_id)?), ()))
+            })
+        })
     }
 
-    /// A page of the active, unexpired leaves.
+    /// A page of the active, unexpired leaves; beside the list where the next one begins.
     #[napi(catch_unwind)]
     pub fn active_leaves(&self, call: u32, cursor: Option<String>) -> napi::Result<()> {
-        guard(|| self.run(call, move |records| Ok(Page::from(records.active_leaves(cursor)?))))
+        guard(|| {
+            self.run_list(call, move |records| {
+                let page = records.active_leaves(cursor)?;
+                Ok((all(page.records), page.next))
+            })
+        })
     }
 
     /// Marks a certificate superseded.
@@ -147,7 +157,7 @@ impl RecordsHandle {
     /// The deny list.
     #[napi(catch_unwind)]
     pub fn denied_identities(&self, call: u32) -> napi::Result<()> {
-        guard(|| self.run(call, |records| Ok(denied(records.denied_identities()?))))
+        guard(|| self.run_list(call, |records| Ok((denied(records.denied_identities()?), ()))))
     }
 
     /// Deletes the leaves that expired before a moment.
@@ -180,6 +190,17 @@ impl RecordsHandle {
         let (store, may_wait) = (Arc::clone(&self.store), self.store.may_wait());
         self.post
             .run(call, may_wait, move || work(&Records::new(store.get()?, Arc::new(SystemClock))))
+    }
+
+    fn run_list<T: Serialize, R: Serialize>(
+        &self,
+        call: u32,
+        work: impl FnOnce(&Records) -> Result<(Vec<T>, R)> + Send + 'static,
+    ) -> Result<()> {
+        let (store, may_wait) = (Arc::clone(&self.store), self.store.may_wait());
+        self.post.run_list(call, may_wait, move || {
+            work(&Records::new(store.get()?, Arc::new(SystemClock)))
+        })
     }
 }
 
@@ -252,18 +273,6 @@ fn all(records: Vec<CertificateRecord>) -> Vec<Record> {
 }
 
 #[derive(Serialize)]
-struct Page {
-    records: Vec<Record>,
-    next: Option<String>,
-}
-
-impl From<CertificatePage> for Page {
-    fn from(page: CertificatePage) -> Self {
-        Page { records: all(page.records), next: page.next }
-    }
-}
-
-#[derive(Serialize)]
 struct CertificateCount {
     r#type: &'static str,
     status: &'static str,
@@ -277,8 +286,8 @@ impl From<(CertificateType, CertificateStatus, u64)> for CertificateCount {
 }
 
 /// A deny list as JavaScript reads it.
-pub(crate) fn denied(entries: Vec<DenyListEntry>) -> impl Serialize {
-    entries.into_iter().map(DeniedIdentity::from).collect::<Vec<_>>()
+pub(crate) fn denied(entries: Vec<DenyListEntry>) -> Vec<impl Serialize> {
+    entries.into_iter().map(DeniedIdentity::from).collect()
 }
 
 #[derive(Serialize)]

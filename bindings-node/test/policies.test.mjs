@@ -183,7 +183,10 @@ test('what is wrong in a list is said', async () => {
   await refused({ serials: ['x'] }, /: denied\.serials\.0\.issuerKeyId: /);
   await refused({ serials: {} }, /: denied\.serials: .*expected array, received object$/);
   for (const denied of [null, 'x', [node.spiffeId], 1]) await refused(denied, /: denied: /);
-  await refused({ identities: new Array(100_001) }, /: denied\.identities: at most 100000 elements/);
+  await refused(
+    { identities: new Array(100_001) },
+    /: denied\.identities: at most 100000 elements/,
+  );
   await refused({ serials: new Array(100_001) }, /: denied\.serials: at most 100000 elements/);
   const long = new Array(100_000).fill(`spiffe://${TRUST_DOMAIN}/node/${'x'.repeat(200)}`);
   await refused({ identities: long }, /: denied: together at most \d+ characters are taken$/);

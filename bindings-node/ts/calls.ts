@@ -4,13 +4,15 @@ import { native } from './native.js';
 type Mailbox = InstanceType<typeof native.Mailbox>;
 
 interface Caller {
+  /** What has come of a list. */
+  list: unknown[] | undefined;
   resolve(value: never): void;
   reject(error: unknown): void;
 }
 
 /**
- * How many answers are handed out in one turn of the event loop. What the callers then do runs
- * in the same turn, so few; a turn costs little.
+ * How many answers are handed out in one turn of the event loop, fewer where they are long. What the
+ * callers then do runs in the same turn, so few; a turn costs little.
  */
 const ANSWERS_PER_TURN = 8;
 
@@ -45,10 +47,27 @@ export function theMailbox(): Mailbox {
  * addon, which answers under it.
  */
 export function call<T>(start: (call: number) => void): Promise<T> {
+  return calls<T>(start, undefined);
+}
+
+/** The same for work whose result is a list. Its elements come over several turns of the loop. */
+export async function callForList<T>(start: (call: number) => void): Promise<T[]> {
+  return (await callForPage<T>(start)).list;
+}
+
+/** The same for one that has something beside its list. */
+export async function callForPage<T, R = unknown>(
+  start: (call: number) => void,
+): Promise<{ list: T[]; rest: R }> {
+  const list: T[] = [];
+  return { rest: await calls<R>(start, list), list };
+}
+
+function calls<T>(start: (call: number) => void, list: unknown[] | undefined): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const number = nextCall();
     calling(() => start(number));
-    callers.set(number, { resolve, reject });
+    callers.set(number, { list, resolve, reject });
     if (callers.size === 1) stayAlive();
   });
 }
@@ -65,12 +84,16 @@ function handOut(): void {
   const busy = callers.size > MANY;
   const [more, ...answers] = JSON.parse(mailbox.take(ANSWERS_PER_TURN, busy)) as [
     boolean,
-    ...[number, boolean, unknown][],
+    ...[number, boolean | null, unknown][],
   ];
   if (more) setImmediate(handOut);
   else if (busy && answers.length > 0) setTimeout(handOut, LOOK_AGAIN_MS);
   for (const [number, ok, value] of answers) {
     const caller = callers.get(number);
+    if (ok === null) {
+      caller?.list?.push(...(value as unknown[]));
+      continue;
+    }
     callers.delete(number);
     if (ok) caller?.resolve(value as never);
     else caller?.reject(new PkiError(value as Failure));

@@ -1,4 +1,4 @@
-import { call, theMailbox } from './calls.js';
+import { call, callForList, theMailbox } from './calls.js';
 import type { PkiConfigInput } from './config.js';
 import { calling, providerNotImplemented } from './errors.js';
 import { clip } from './limits.js';
@@ -231,9 +231,10 @@ export class CertificateManager {
    */
   async denyIdentity(spiffeId: string, reason: string): Promise<DenyIdentityResult> {
     const denial = parse((schemas) => schemas.DenialSchema, { spiffeId, reason });
-    return call((number) =>
+    const expiringCerts = await callForList<DenyIdentityResult['expiringCerts'][number]>((number) =>
       this.#native.denyIdentity(number, clip(denial.spiffeId), clip(denial.reason)),
     );
+    return { expiringCerts };
   }
 
   /**
@@ -263,7 +264,7 @@ export class CertificateManager {
    * ```
    */
   async listDeniedIdentities(): Promise<DenyListEntry[]> {
-    return call((number) => this.#native.listDeniedIdentities(number));
+    return callForList((number) => this.#native.listDeniedIdentities(number));
   }
 
   /**

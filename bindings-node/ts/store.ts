@@ -1,4 +1,4 @@
-import { call, theMailbox } from './calls.js';
+import { call, callForList, callForPage, theMailbox } from './calls.js';
 import { calling, invalidArgument } from './errors.js';
 import { clip, isObject } from './limits.js';
 import { native } from './native.js';
@@ -119,7 +119,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async loadAllCaCertificates(type: CaCertificateType): Promise<CertificateRecord[]> {
     const kind = parse((schemas) => schemas.CaTypeSchema, type);
-    return this.#call((records, number) => records.publishedCas(number, kind));
+    return callForList(this.#start((records, number) => records.publishedCas(number, kind)));
   }
 
   /**
@@ -189,7 +189,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async findBySpiffeId(spiffeId: string): Promise<CertificateRecord[]> {
     const text = textOf(spiffeId);
-    return this.#call((records, number) => records.findBySpiffeId(number, text));
+    return callForList(this.#start((records, number) => records.findBySpiffeId(number, text)));
   }
 
   /**
@@ -207,11 +207,11 @@ export class SqliteCertificateStore implements ICertificateStore {
     const active: CertificateRecord[] = [];
     let cursor: string | undefined;
     do {
-      const page: { records: CertificateRecord[]; next: string | null } = await this.#call(
-        (records, number) => records.activeLeaves(number, cursor),
+      const page = await callForPage<CertificateRecord, string | null>(
+        this.#start((records, number) => records.activeLeaves(number, cursor)),
       );
-      active.push(...page.records);
-      cursor = page.next ?? undefined;
+      active.push(...page.list);
+      cursor = page.rest ?? undefined;
     } while (cursor !== undefined);
     return active;
   }
@@ -282,7 +282,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    * ```
    */
   async listDeniedIdentities(): Promise<DenyListEntry[]> {
-    return this.#call((records, number) => records.deniedIdentities(number));
+    return callForList(this.#start((records, number) => records.deniedIdentities(number)));
   }
 
   /**
@@ -330,9 +330,13 @@ export class SqliteCertificateStore implements ICertificateStore {
   }
 
   #call<T>(start: (records: NativeRecords, number: number) => void): Promise<T> {
+    return call(this.#start(start));
+  }
+
+  #start(start: (records: NativeRecords, number: number) => void): (number: number) => void {
     this.#records ??= calling(() => new native.RecordsHandle(theMailbox(), this.#native));
     const records = this.#records;
-    return call((number) => start(records, number));
+    return (number) => start(records, number);
   }
 }
 
