@@ -90,6 +90,40 @@ async function verifying(manager: CertificateManager) {
   const many = 'verifyPeer, 64 at a time';
   const rate = await withGaps(many, 4000, 64, () => verifyPeer(certificatePem, policy));
   record(many, rate, '/s', { against: name, ratio: rate / one });
+  await denying(certificatePem, policy);
+}
+
+/** What a long list of what is denied costs the event loop's thread before a call is on its way. */
+async function denying(certificatePem: string, policy: PeerPolicy) {
+  const id = (name: string) => `spiffe://${policy.trustDomain}/node/${name}.example.com`;
+  const all = Array.from({ length: 10_000 }, (_, at) => id(`instance-${at}`));
+  const time = async (of: (at: number) => PeerPolicy) => {
+    const took: number[] = [];
+    for (let at = 0; at < 200; at++) {
+      const given = of(at);
+      const start = performance.now();
+      const call = verifyPeer(certificatePem, given);
+      took.push(performance.now() - start);
+      await call;
+    }
+    return took.toSorted((a, b) => a - b)[took.length >> 1] ?? 0;
+  };
+  const small = 'verifyPeer: to start a call, nothing denied';
+  const least = await time(() => policy);
+  record(small, least * 1000, 'µs');
+  const against = (took: number, limit: number) => ({
+    against: small,
+    ratio: took / least,
+    ...atMost(took * 1000, limit, 'µs'),
+  });
+  const known = await time(() => ({ ...policy, denied: { identities: all } }));
+  record('verifyPeer: to start a call, 10,000 denied', known * 1000, 'µs', against(known, 500));
+  const changed = await time((at) => ({
+    ...policy,
+    denied: { identities: all.with(at, id(`changed-${at}`)) },
+  }));
+  const name = 'verifyPeer: to start a call, 10,000 denied, others than before';
+  record(name, changed * 1000, 'µs', against(changed, 2_000));
 }
 
 /** What a call costs the event loop's thread before it is on its way. */

@@ -51,9 +51,22 @@ const verifying = await phase(verifies, async (at) => {
   return (await pki.verifyPeer(der, policy)).serial;
 });
 
+// A long list of what is denied, of which one is another one every few verifications. Few at once:
+// each has its own list, until it has been verified with.
+const denied = Array.from({ length: 20_000 }, (_, at) => `spiffe://${trustDomain}/node/d-${at}`);
+const denying = await phase(
+  verifies / 16,
+  async (at) => {
+    if (at % 2 === 0) denied[(at * 7) % denied.length] = `spiffe://${trustDomain}/node/anew-${at}`;
+    const policy = { anchors: servicesAnchors, trustDomain, segment: 'services', role: 'client' };
+    return (await pki.verifyPeer(der, { ...policy, denied: { identities: denied } })).serial;
+  },
+  4,
+);
+
 await manager.shutdown();
 rmSync(place, { recursive: true });
-console.log(JSON.stringify({ signing, verifying }));
+console.log(JSON.stringify({ signing, verifying, denying }));
 
 async function refused(promise, code) {
   const error = await promise.then(
@@ -64,12 +77,12 @@ async function refused(promise, code) {
 }
 
 /** Does something `count` times, so many at once, and samples what the process holds. */
-async function phase(count, action) {
+async function phase(count, action, atOnce = AT_ONCE) {
   const samples = [];
   for (let done = 0; done < count;) {
     const next = Math.min(count, Math.ceil(((samples.length + 1) * count) / SAMPLES));
     while (done < next) {
-      const some = Math.min(AT_ONCE, next - done);
+      const some = Math.min(atOnce, next - done);
       const first = done;
       await Promise.all(Array.from({ length: some }, (_, at) => action(first + at)));
       done += some;

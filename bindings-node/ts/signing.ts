@@ -170,7 +170,7 @@ export class NativeSigningBackend implements ISigningBackend {
    * `x5t#S256` of RFC 8705 too.
    *
    * @param certDer the certificate, DER; whether it is one is not looked at
-   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for what are no bytes
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for what are no bytes, or more than 64 KiB
    *
    * @example
    * ```ts

@@ -31,7 +31,7 @@ let storeOf: (store: object) => NativeStore | undefined;
  * look at them, and for those that keep records of their own: what is written reads back equal. All
  * of them work off the event loop and fail with a {@link PkiError}: `PKI_STORE_UNAVAILABLE`,
  * `PKI_WRONG_PASSPHRASE` and `PKI_STORE_TOO_NEW` from any, `PKI_INVALID_ARGUMENT` for a value of
- * another type.
+ * another type, a text of over 64 KiB or one that has half of a surrogate pair in it.
  *
  * @example
  * ```ts

@@ -378,8 +378,9 @@ export interface KeyAndCsr {
 }
 
 /**
- * Whom {@link verifyPeer} trusts. Its lists have 1,000 entries at most, those of what is denied
- * 100,000.
+ * Whom {@link verifyPeer} trusts. It may be changed between calls: what it says at a call counts. Its
+ * lists have 1,000 entries at most and 2 MiB of text together, those of what is denied 100,000 entries
+ * and 16 MiB; more is refused with `PKI_INVALID_ARGUMENT`.
  */
 export interface PeerPolicy {
   /**
@@ -407,7 +408,7 @@ export interface PeerPolicy {
         serials?: readonly { issuerKeyId: string; serial: string }[] | undefined;
       }
     | undefined;
-  /** Certificate revocation lists of the anchors, DER. */
+  /** Certificate revocation lists of the anchors, DER: 1 MiB each at most, 8 MiB together. */
   crls?: readonly Uint8Array[] | undefined;
   /** Foreign trust domains whose peers are taken too. */
   federated?:

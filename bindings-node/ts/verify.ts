@@ -22,9 +22,15 @@ const MOST_PARTS = 16;
 /**
  * Verifies the certificate chain of a peer and says who it is. Works off the event loop.
  *
+ * The policy is read at the call, and what is worked out from it is kept for the next one that says
+ * the same, in whatever object: the 64 used last, and 8 MiB of text and revocation lists together, or
+ * a single one that is larger. Policies that deny the same share that list. Of the event loop's time
+ * a call takes some 0.05 ms; with 10,000 denied identities 0.2 ms, 2 ms with 100,000, and where the
+ * list is another one than before 1.5 ms and 5 to 7 ms. (Measured in Bun and Node on 2 cores.)
+ *
  * @param chain PEM (one text or several) or DER, the peer's own certificate first, then what it sent
- * along
- * @param policy whom to trust; what is worked out from it is kept, so the same content costs nothing again
+ * along; a text or a certificate of 64 KiB at most
+ * @param policy whom to trust
  * @throws {@link PkiError} with the code of the rule that failed, for example
  * `PKI_UNTRUSTED_ISSUER`, `PKI_CERTIFICATE_EXPIRED`, `PKI_USAGE_NOT_ALLOWED`,
  * `PKI_FOREIGN_TRUST_DOMAIN`, `PKI_UNEXPECTED_PEER`, `PKI_IDENTITY_DENIED`; `PKI_INVALID_POLICY` or
@@ -61,7 +67,9 @@ export async function verifyPeer(chain: Chain, policy: PeerPolicy): Promise<Svid
 
 /**
  * {@link verifyPeer} at once, for `checkServerIdentity`, which must be synchronous. Takes a fraction
- * of a millisecond.
+ * of a millisecond, 2 ms with 100,000 denied identities. The first use of a policy takes longer, as it
+ * is worked out on the spot: 0.5 ms, 7 ms with 10,000 denied identities that have not been denied by
+ * one used before, 100 ms with 100,000. `verifyPeer` does that off the event loop.
  *
  * @throws {@link PkiError} as `verifyPeer`
  *
