@@ -3,7 +3,7 @@
 import type { webcrypto } from 'node:crypto';
 import type { z } from 'zod';
 
-/** A request to allow an identity again. */
+/** A request to allow an identity again: `{ spiffeId }`. */
 export declare const AllowIdentityRequestSchema: z.ZodObject<
   {
     spiffeId: z.ZodString;
@@ -11,7 +11,29 @@ export declare const AllowIdentityRequestSchema: z.ZodObject<
   z.core.$strip
 >;
 
-/** Keys in AWS KMS. */
+/** {@link AwsKmsPkiConfigInput} with its defaults filled in. */
+export declare interface AwsKmsPkiConfig extends AwsKmsPkiConfigInput {
+  /** As given; `certs.db` if nothing was. */
+  certsDb: string;
+}
+
+/** Keys in AWS KMS, certificates in an SQLite database. Not implemented. */
+export declare interface AwsKmsPkiConfigInput {
+  /** That it is this. */
+  type: 'aws-kms';
+  /** The region of the three keys. */
+  region: string;
+  /** The key of the root. */
+  rootKeyArn: string;
+  /** The key of the Services CA. */
+  servicesCaKeyArn: string;
+  /** The key of the Transport CA. */
+  transportCaKeyArn: string;
+  /** The path of the database (default `certs.db`). */
+  certsDb?: string | undefined;
+}
+
+/** Keys in AWS KMS: {@link AwsKmsPkiConfigInput}. Not implemented. */
 export declare const AwsKmsPkiConfigSchema: z.ZodObject<
   {
     type: z.ZodLiteral<'aws-kms'>;
@@ -27,6 +49,9 @@ export declare const AwsKmsPkiConfigSchema: z.ZodObject<
 /**
  * Builds the SPIFFE ID of a workload.
  *
+ * @param trustDomain lower case, such as `mesh.example.com`
+ * @param serviceType one of {@link PkiServiceType}
+ * @param instanceId its node or instance ID, one or more path segments
  * @returns `spiffe://<trust domain>/<service type>/<instance id>`
  * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`: `Trust domain must not be empty`,
  * `Invalid service type …`, `Instance ID must not be empty`, or what is wrong with a part.
@@ -103,10 +128,13 @@ export declare interface CertificateCount {
 /**
  * A certificate authority: a root, a Services CA and a Transport CA in a store.
  *
- * Its methods work off the event loop and fail with a {@link PkiError}. `PKI_NOT_INITIALIZED` comes
- * from all of them but `initialize`, `getStatus` and `shutdown` before the first `initialize`, and
- * `PKI_STORE_UNAVAILABLE` from all that need the database. Several managers, also in several
- * processes, may work on one database.
+ * Its methods work off the event loop and fail with a {@link PkiError}. Beside what each says:
+ * before the first `initialize` all but `getStatus` and `shutdown` fail with `PKI_NOT_INITIALIZED`,
+ * after `shutdown` all with `PKI_SHUT_DOWN`; those that need the database with
+ * `PKI_STORE_UNAVAILABLE` (worth another try) or `PKI_STORE_TOO_NEW`; those that find the hierarchy
+ * changed by another process, and read it again, with `PKI_CORRUPT_CA_STATE`, `PKI_WRONG_PASSPHRASE`
+ * or `PKI_TRUST_DOMAIN_MISMATCH`; any with `PKI_INTERNAL` for a fault of this package. Several
+ * managers, also in several processes, may work on one database.
  *
  * @example
  * ```ts
@@ -123,54 +151,132 @@ export declare class CertificateManager {
   /**
    * A manager of the CA in `store`. Nothing is opened before the first call.
    *
-   * @param store a {@link SqliteCertificateStore}
-   * @param backend a {@link NativeSigningBackend}
+   * @param store a {@link SqliteCertificateStore}; an object of another class is refused, though it
+   * has all methods of {@link ICertificateStore}
+   * @param backend a {@link NativeSigningBackend}; an object of another class is refused too
+   * @param config what differs from the defaults
    *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for another store or backend than those of this
    * package, or a value out of range; `PKI_INVALID_SPIFFE_ID` for a trust domain that is none.
+   *
+   * @example
+   * ```ts
+   * const manager = new CertificateManager(
+   *   new SqliteCertificateStore('certs.db'),
+   *   new NativeSigningBackend(),
+   *   { trustDomain: 'mesh.example.com' },
+   * );
+   * ```
    */
   constructor(
     store: ICertificateStore,
     backend: ISigningBackend,
     config?: CertificateManagerConfig,
   );
-  /** A manager of a CA in memory, which is gone with it: for tests. */
+  /**
+   * A manager of a CA in memory, which is gone with it: for tests.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, `PKI_INVALID_SPIFFE_ID`, as the constructor
+   *
+   * @example
+   * ```ts
+   * const manager = CertificateManager.ephemeral({ trustDomain: 'test.example.com' });
+   * await manager.initialize();
+   * ```
+   */
   static ephemeral(config?: CertificateManagerConfig): CertificateManager;
   /**
-   * A manager with the store and the keys that a configuration names.
+   * A manager with the store and the keys that a configuration names. Nothing is opened before the
+   * first call.
    *
-   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`; `PKI_PROVIDER_NOT_IMPLEMENTED` for any provider
-   * but `local`.
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`; `PKI_INVALID_SPIFFE_ID` for a trust domain that
+   * is none; `PKI_PROVIDER_NOT_IMPLEMENTED` for any provider but `local`.
+   *
+   * @example
+   * ```ts
+   * const manager = CertificateManager.fromConfig({
+   *   trustDomain: 'mesh.example.com',
+   *   provider: { type: 'local', certsDb: '/var/lib/pki/certs.db' },
+   * });
+   * ```
    */
   static fromConfig(config?: PkiConfigInput): CertificateManager;
   /**
    * Makes the hierarchy, or loads it where the store has one; may be called again.
    *
-   * @throws {@link PkiError} `PKI_INVALID_TRUST_DOMAIN`, `PKI_TRUST_DOMAIN_MISMATCH`,
-   * `PKI_CORRUPT_CA_STATE`, `PKI_WRONG_PASSPHRASE`
+   * @throws {@link PkiError} `PKI_INVALID_TRUST_DOMAIN` for one of a single label;
+   * `PKI_TRUST_DOMAIN_MISMATCH` where the store's CA has another; `PKI_CORRUPT_CA_STATE`;
+   * `PKI_WRONG_PASSPHRASE`; `PKI_KEY_BACKEND_FAILED` where no key could be made;
+   * `PKI_ISSUED_CERTIFICATE_REJECTED` where a CA certificate is not what it should be
+   *
+   * @example
+   * ```ts
+   * const { rootFingerprint } = await manager.initialize();
+   * console.log(`services pin the root ${rootFingerprint}`);
+   * ```
    */
   initialize(): Promise<CaFingerprints>;
   /** Whether this manager has its hierarchy at hand; asks no database. */
   isInitialized(): boolean;
   /**
    * Issues a certificate for the key of a certificate signing request. When it answers, the
-   * certificate is durably in the store.
+   * certificate is durably in the store; where it fails, none was issued.
    *
-   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, `PKI_INVALID_SPIFFE_ID`,
-   * `PKI_IDENTITY_DENIED`, `PKI_INVALID_CSR`, `PKI_CSR_SIGNATURE_INVALID`,
-   * `PKI_KEY_ALGORITHM_NOT_ALLOWED`, `PKI_SPIFFE_ID_MISMATCH`, `PKI_CSR_WITHOUT_SPIFFE_ID`,
-   * `PKI_CSR_NOT_ALLOWED`, `PKI_DNS_NAME_NOT_ALLOWED`, `PKI_SIGNING_CA_UNAVAILABLE`,
-   * `PKI_SIGNING_CA_EXPIRED`, `PKI_SIGNING_CA_REVOKED`
+   * @throws {@link PkiError}
+   *
+   * - for the request: `PKI_INVALID_ARGUMENT`, `PKI_INVALID_SPIFFE_ID`, `PKI_IDENTITY_DENIED`,
+   *   `PKI_INVALID_CSR`, `PKI_CSR_SIGNATURE_INVALID`, `PKI_KEY_ALGORITHM_NOT_ALLOWED`,
+   *   `PKI_SPIFFE_ID_MISMATCH`, `PKI_CSR_WITHOUT_SPIFFE_ID`, `PKI_CSR_NOT_ALLOWED`,
+   *   `PKI_DNS_NAME_NOT_ALLOWED`
+   *
+   * - for the state of the CA: `PKI_NOT_INITIALIZED`, `PKI_SHUT_DOWN`, `PKI_SIGNING_CA_UNAVAILABLE`,
+   *   `PKI_SIGNING_CA_EXPIRED`, `PKI_SIGNING_CA_NOT_YET_VALID`, `PKI_SIGNING_CA_REVOKED`,
+   *   `PKI_CORRUPT_CA_STATE`, `PKI_WRONG_PASSPHRASE`, `PKI_TRUST_DOMAIN_MISMATCH`
+   *
+   * - for what failed meanwhile: `PKI_STORE_UNAVAILABLE`, `PKI_STORE_TOO_NEW`,
+   *   `PKI_KEY_BACKEND_FAILED`, `PKI_ISSUED_CERTIFICATE_REJECTED`, `PKI_DUPLICATE_RECORD`,
+   *   `PKI_INTERNAL`
+   *
+   * @example
+   * ```ts
+   * const svid = await manager.signCSR({
+   *   csrPem,
+   *   serviceType: 'node',
+   *   nodeId: 'node-a.example.com',
+   *   ttlSeconds: 600,
+   * });
+   * const cert = svid.certificatePem + svid.chain[0]; // what a TLS server sends
+   * ```
    */
   signCSR(request: SignCSRRequest): Promise<SignCSRResult>;
-  /** The CA certificates, for those who verify. */
+  /**
+   * The CA certificates, for those who verify.
+   *
+   * @example
+   * ```ts
+   * const { servicesAnchors, version } = await manager.getCaBundle();
+   * const tls = { ca: servicesAnchors.join(''), allowPartialTrustChain: true };
+   * ```
+   */
   getCaBundle(): Promise<CaBundleResponse>;
   /**
    * Denies an identity: it gets no new certificate from now on. Denying again changes the reason.
+   * The certificates that it has are good until they expire: tell those who verify, by `denied` in a
+   * {@link PeerPolicy}.
    *
-   * @param reason why, 1 to 1024 bytes
+   * @param spiffeId the identity; one of this trust domain must be one that could be issued
+   * @param reason why, 1 to 1024 bytes, none of them NUL
    * @returns its certificates that have not expired yet
-   * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`, `PKI_INVALID_ARGUMENT`
+   * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`, `PKI_INVALID_ARGUMENT` for the reason
+   *
+   * @example
+   * ```ts
+   * const { expiringCerts } = await manager.denyIdentity(
+   *   'spiffe://mesh.example.com/node/node-b.example.com',
+   *   'its disk was stolen',
+   * );
+   * for (const { serial, expiresAt } of expiringCerts) console.log(`${serial} is good until ${expiresAt}`);
+   * ```
    */
   denyIdentity(spiffeId: string, reason: string): Promise<DenyIdentityResult>;
   /**
@@ -178,19 +284,58 @@ export declare class CertificateManager {
    *
    * @returns whether it was on it
    * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`
+   *
+   * @example
+   * ```ts
+   * const wasDenied = await manager.allowIdentity('spiffe://mesh.example.com/node/node-b.example.com');
+   * ```
    */
   allowIdentity(spiffeId: string): Promise<boolean>;
-  /** The deny list, newest first. */
+  /**
+   * The deny list, newest first.
+   *
+   * @example
+   * ```ts
+   * for (const { spiffeId, reason, deniedAt } of await manager.listDeniedIdentities()) {
+   *   console.log(`${spiffeId} since ${new Date(deniedAt).toISOString()}: ${reason}`);
+   * }
+   * ```
+   */
   listDeniedIdentities(): Promise<DenyListEntry[]>;
-  /** How the CA is: counts, expiry dates, warnings. */
+  /**
+   * How the CA is: counts, expiry dates, warnings. Works before `initialize` too, and takes the same
+   * time for a thousand certificates and for a million: fit for a health check.
+   *
+   * @example
+   * ```ts
+   * const { status, warnings } = await manager.getStatus();
+   * if (status !== 'healthy') console.error(status, warnings);
+   * ```
+   */
   getStatus(): Promise<PkiStatusResponse>;
   /**
-   * Deletes the records of end-entity certificates that expired over 24 hours ago.
+   * Deletes the records of end-entity certificates that expired over 24 hours ago. Nobody else does
+   * it: call it once a day.
    *
    * @returns how many
+   *
+   * @example
+   * ```ts
+   * setInterval(() => void manager.purgeExpired().catch(console.error), 86_400_000).unref();
+   * ```
    */
   purgeExpired(): Promise<number>;
-  /** Forgets hierarchy and keys; every later call fails with `PKI_SHUT_DOWN`. */
+  /**
+   * Forgets hierarchy and keys and closes the database, once calls under way have ended and unless
+   * another manager uses it; every later call fails with `PKI_SHUT_DOWN`, but another `shutdown`.
+   * What was never opened isn't opened for this. The store can still be used, and opens the database
+   * again.
+   *
+   * @example
+   * ```ts
+   * process.once('SIGTERM', () => void manager.shutdown());
+   * ```
+   */
   shutdown(): Promise<void>;
   /** The store that this manager was made with. */
   getStore(): SqliteCertificateStore;
@@ -200,15 +345,21 @@ export declare class CertificateManager {
   getTrustDomain(): string;
 }
 
-/** How a {@link CertificateManager} works. What is left out has the default of {@link PkiConfig}. */
+/**
+ * How a {@link CertificateManager} works: a {@link PkiConfigInput} without the provider. Another type
+ * or a value out of range is `PKI_INVALID_ARGUMENT`.
+ */
 export declare interface CertificateManagerConfig {
-  /** The trust domain of every certificate: a DNS name of two labels or more. */
+  /**
+   * The trust domain of every certificate: a DNS name of two labels or more, lower case (default
+   * `catalyst.example.com`, for development alone).
+   */
   trustDomain?: string | undefined;
-  /** How long an SVID lives where the request doesn't say, in seconds: 60 to 86400. */
+  /** How long an SVID lives where the request doesn't say, in whole seconds: 60 to 86400 (default 3600). */
   svidTtlSeconds?: number | undefined;
-  /** How long an SVID lives at most, in seconds; longer requests are cut to it. 60 to 86400. */
+  /** How long an SVID lives at most, in whole seconds; longer requests are cut to it. 60 to 86400 (default 86400). */
   maxSvidTtlSeconds?: number | undefined;
-  /** Whether agents renew by themselves. */
+  /** Whether agents of this configuration renew by themselves (default true); a manager doesn't look at it. */
   autoRenew?: boolean | undefined;
 }
 
@@ -266,7 +417,7 @@ declare type CryptoKeyPair = webcrypto.CryptoKeyPair;
 
 declare type CryptoKeyPair_2 = webcrypto.CryptoKeyPair;
 
-/** A request to deny an identity. */
+/** A request to deny an identity: `{ spiffeId, reason }`, neither of them empty. */
 export declare const DenyIdentityRequestSchema: z.ZodObject<
   {
     spiffeId: z.ZodString;
@@ -326,7 +477,35 @@ declare interface Failure {
   message: string;
 }
 
-/** Keys in Google Cloud KMS. */
+/** {@link GCloudKmsPkiConfigInput} with its defaults filled in. */
+export declare interface GCloudKmsPkiConfig extends GCloudKmsPkiConfigInput {
+  /** As given; `global` if nothing was. */
+  locationId: string;
+  /** As given; `certs.db` if nothing was. */
+  certsDb: string;
+}
+
+/** Keys in Google Cloud KMS, certificates in an SQLite database. Not implemented. */
+export declare interface GCloudKmsPkiConfigInput {
+  /** That it is this. */
+  type: 'gcloud-kms';
+  /** The project. */
+  projectId: string;
+  /** Where the key ring is (default `global`). */
+  locationId?: string | undefined;
+  /** The key ring of the three keys. */
+  keyRingId: string;
+  /** The key of the root. */
+  rootKeyId: string;
+  /** The key of the Services CA. */
+  servicesCaKeyId: string;
+  /** The key of the Transport CA. */
+  transportCaKeyId: string;
+  /** The path of the database (default `certs.db`). */
+  certsDb?: string | undefined;
+}
+
+/** Keys in Google Cloud KMS: {@link GCloudKmsPkiConfigInput}. Not implemented. */
 export declare const GCloudKmsPkiConfigSchema: z.ZodObject<
   {
     type: z.ZodLiteral<'gcloud-kms'>;
@@ -346,13 +525,19 @@ export declare const GCloudKmsPkiConfigSchema: z.ZodObject<
  *
  * @param serviceType what kind of service it is
  * @param instanceId its node or instance ID
- * @param options `trustDomain`: of the CA that will sign; `dns`: DNS names to ask for beside those
- * that the profile grants by itself, which a CA grants only where its policy allows
- * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`, `PKI_INVALID_ARGUMENT`
+ * @param options `trustDomain`: of the CA that will sign; without it the request names the default
+ * trust domain, `catalyst.example.com`, and a CA of another one refuses it with
+ * `PKI_SPIFFE_ID_MISMATCH`. `dns`: DNS names to ask for beside those that the profile grants by
+ * itself (default none), which a CA grants only where its policy allows
+ * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID` for a part of the ID; `PKI_INVALID_ARGUMENT` for
+ * options; `PKI_KEY_BACKEND_FAILED` where no key could be made. A `TypeError` for a service type or
+ * instance ID that is no string
  *
  * @example
  * ```ts
- * const { privateKeyPem, csrPem } = await generateKeyAndCsr('node', 'node-a.example.com');
+ * const { privateKeyPem, csrPem } = await generateKeyAndCsr('node', 'node-a.example.com', {
+ *   trustDomain: manager.getTrustDomain(),
+ * });
  * const svid = await manager.signCSR({ csrPem, serviceType: 'node', nodeId: 'node-a.example.com' });
  * ```
  */
@@ -365,7 +550,13 @@ export declare function generateKeyAndCsr(
   },
 ): Promise<KeyAndCsr>;
 
-/** What a store of certificates does: {@link SqliteCertificateStore}. */
+/**
+ * What a store of certificates does: {@link SqliteCertificateStore}.
+ *
+ * To be named in signatures, not to be implemented: a {@link CertificateManager} refuses any other
+ * object, whatever its methods, with `PKI_INVALID_ARGUMENT`. Certificates are signed and recorded in
+ * one step off the event loop, where no JavaScript can be called.
+ */
 export declare interface ICertificateStore {
   /** Stores a CA certificate; an active one supersedes the active one of its type. */
   saveCaCertificate(record: CertificateRecord): Promise<void>;
@@ -402,7 +593,12 @@ export declare interface ICertificateStore {
   countCertificates(): Promise<CertificateCount[]>;
 }
 
-/** What a signing backend does: {@link NativeSigningBackend}. */
+/**
+ * What a signing backend does: {@link NativeSigningBackend}.
+ *
+ * To be named in signatures, not to be implemented: a {@link CertificateManager} refuses any other
+ * object, whatever its methods, with `PKI_INVALID_ARGUMENT`.
+ */
 export declare interface ISigningBackend {
   /** Makes an extractable P-384 key pair for signing. */
   generateKeyPair(): Promise<CryptoKeyPair>;
@@ -418,7 +614,15 @@ export declare interface ISigningBackend {
   computeFingerprint(certDer: ArrayBuffer | Uint8Array): Promise<string>;
 }
 
-/** Whether `uri` is the SPIFFE ID of a workload. */
+/**
+ * Whether `uri` is the SPIFFE ID of a workload: whether {@link parseSpiffeId} takes it. Never throws.
+ *
+ * @example
+ * ```ts
+ * isValidSpiffeId('spiffe://mesh.example.com/node/node-a.example.com'); // true
+ * isValidSpiffeId('spiffe://mesh.example.com/database/a'); // false: no such service type
+ * ```
+ */
 export declare function isValidSpiffeId(uri: string): boolean;
 
 /** What {@link generateKeyAndCsr} makes. */
@@ -441,7 +645,28 @@ export declare interface KeyUsageFlags {
   crlSign?: boolean | undefined;
 }
 
+/** {@link LocalPkiConfigInput} with its defaults filled in. */
+export declare interface LocalPkiConfig extends LocalPkiConfigInput {
+  /** As given; true if nothing was. */
+  persistent: boolean;
+  /** As given; `certs.db` if nothing was. */
+  certsDb: string;
+}
+
 /** Keys in this process, certificates in an SQLite database. */
+export declare interface LocalPkiConfigInput {
+  /** That it is this. */
+  type: 'local';
+  /** Whether the database is a file (default true); with false it is in memory, and gone with the manager. */
+  persistent?: boolean | undefined;
+  /**
+   * The path of the file, not empty (default `certs.db` in the working folder). It is made where it
+   * is not there; its folder must be, else calls fail with `PKI_STORE_UNAVAILABLE`.
+   */
+  certsDb?: string | undefined;
+}
+
+/** Keys in this process, certificates in an SQLite database: {@link LocalPkiConfigInput}. */
 export declare const LocalPkiConfigSchema: z.ZodObject<
   {
     type: z.ZodLiteral<'local'>;
@@ -476,7 +701,14 @@ export declare const LocalPkiConfigSchema: z.ZodObject<
  */
 declare class NativeSigningBackend implements ISigningBackend {
   #private;
-  /** Makes an extractable P-384 key pair for signing. */
+  /**
+   * Makes an extractable P-384 key pair for signing.
+   *
+   * @example
+   * ```ts
+   * const { publicKey, privateKey } = await backend.generateKeyPair();
+   * ```
+   */
   generateKeyPair(): Promise<CryptoKeyPair_2>;
   /**
    * Makes a certificate. The private key stays where it is: Web Crypto signs with it, and the
@@ -487,12 +719,33 @@ declare class NativeSigningBackend implements ISigningBackend {
    * `PKI_INVALID_KEY` for a signing key that can't sign or is not the issuer's;
    * `PKI_KEY_ALGORITHM_NOT_ALLOWED` for another curve than P-384; `PKI_MALFORMED_CERTIFICATE` for a
    * `signingCert` that can't be read
+   *
+   * @example
+   * ```ts
+   * const pem = await backend.signCertificate({
+   *   subjectCN: 'build-7',
+   *   sanDns: ['build-7.example.com'],
+   *   subjectPublicKey: publicKey,
+   *   signingKey: caKey,
+   *   signingCert: caPem,
+   *   notBefore: new Date(),
+   *   notAfter: new Date(Date.now() + 3_600_000),
+   *   isCa: false,
+   *   keyUsage: { digitalSignature: true },
+   *   extKeyUsage: ['serverAuth'],
+   * });
+   * ```
    */
   signCertificate(params: SignCertificateParams): Promise<string>;
   /**
    * An extractable private key as PEM: PKCS#8, not encrypted.
    *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, `PKI_INVALID_KEY` for one that is not extractable
+   *
+   * @example
+   * ```ts
+   * await writeFile('key.pem', await backend.exportPrivateKeyPem(privateKey), { mode: 0o600 });
+   * ```
    */
   exportPrivateKeyPem(key: CryptoKey_2): Promise<string>;
   /**
@@ -501,19 +754,36 @@ declare class NativeSigningBackend implements ISigningBackend {
    * @throws {@link PkiError} `PKI_INVALID_KEY` for anything but a P-384 key; also for an encrypted
    * one, like those in a {@link SqliteCertificateStore}: decrypt it first, for example with
    * `openssl pkcs8`
+   *
+   * @example
+   * ```ts
+   * const caKey = await backend.importPrivateKeyPem(await readFile('key.pem', 'utf8'));
+   * ```
    */
   importPrivateKeyPem(pem: string): Promise<CryptoKey_2>;
   /**
    * A public key as PEM: `SubjectPublicKeyInfo`.
    *
-   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for what is no public key
+   *
+   * @example
+   * ```ts
+   * console.log(await backend.exportPublicKeyPem(publicKey)); // -----BEGIN PUBLIC KEY-----…
+   * ```
    */
   exportPublicKeyPem(key: CryptoKey_2): Promise<string>;
   /**
    * The fingerprint of a certificate: SHA-256 of its DER, base64url without padding. It is the
    * `x5t#S256` of RFC 8705 too.
    *
-   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, also for more than 64 KiB
+   * @param certDer the certificate, DER; whether it is one is not looked at
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for what are no bytes, or more than 64 KiB
+   *
+   * @example
+   * ```ts
+   * const { raw } = new X509Certificate(svid.certificatePem);
+   * console.log((await backend.computeFingerprint(raw)) === svid.fingerprint); // true
+   * ```
    */
   computeFingerprint(certDer: ArrayBuffer | Uint8Array): Promise<string>;
 }
@@ -524,7 +794,16 @@ export { NativeSigningBackend as WebCryptoSigningBackend };
  * Takes the SPIFFE ID of a workload apart. An ID of another layout than ours, valid as it may be, is
  * refused.
  *
- * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID` that says what is wrong.
+ * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID` that says what is wrong; a `TypeError` for what is
+ * no string.
+ *
+ * @example
+ * ```ts
+ * const { trustDomain, serviceType, instanceId } = parseSpiffeId(
+ *   'spiffe://mesh.example.com/envoy/app/node-a.example.com',
+ * );
+ * // 'mesh.example.com', 'envoy/app', 'node-a.example.com'
+ * ```
  */
 export declare function parseSpiffeId(uri: string): SpiffeId;
 
@@ -582,13 +861,67 @@ export declare interface PeerPolicy {
   skewSeconds?: number | undefined;
 }
 
-/** A configuration with its defaults filled in. */
-export declare type PkiConfig = z.output<typeof PkiConfigSchema>;
+/** Keys in a PKCS#11 token. Not implemented, so its options are not fixed. */
+export declare interface Pkcs11PkiConfig {
+  /** That it is this. */
+  type: 'pkcs11';
+  /** Whatever else. */
+  [option: string]: unknown;
+}
 
-/** A configuration as callers write it. */
-export declare type PkiConfigInput = z.input<typeof PkiConfigSchema>;
+/** A configuration with its defaults filled in: what {@link PkiConfigSchema} makes of a {@link PkiConfigInput}. */
+export declare interface PkiConfig extends PkiConfigInput {
+  /** As given; `{ type: 'local', persistent: true, certsDb: 'certs.db' }` if nothing was. */
+  provider: PkiProviderConfig;
+  /** As given; `catalyst.example.com` if nothing was. */
+  trustDomain: string;
+  /** As given; 3600 if nothing was. */
+  svidTtlSeconds: number;
+  /** As given; 86400 if nothing was. */
+  maxSvidTtlSeconds: number;
+  /** As given; true if nothing was. */
+  autoRenew: boolean;
+}
 
-/** How a {@link CertificateManager} works and where it keeps its keys and certificates. */
+/**
+ * A configuration as callers write it: what {@link CertificateManager.fromConfig} takes. Everything
+ * may be left out, which is good for a first try and for tests: the default trust domain is nobody's.
+ *
+ * A field of another type or out of its range is `PKI_INVALID_ARGUMENT` (in
+ * {@link PkiConfigSchema} a `ZodError`).
+ */
+export declare interface PkiConfigInput {
+  /** Where the CA keeps its keys and certificates (default: `{ type: 'local' }`, a file `certs.db`). */
+  provider?: PkiProviderConfigInput | undefined;
+  /**
+   * The trust domain of every certificate, such as `mesh.example.com` (default
+   * `catalyst.example.com`, for development alone: the CA's status says so). Lower case, 1 to 255
+   * bytes, else `PKI_INVALID_SPIFFE_ID`; two labels or more, else `initialize` fails with
+   * `PKI_INVALID_TRUST_DOMAIN`. A CA keeps the one that it was made with: with another it is
+   * `PKI_TRUST_DOMAIN_MISMATCH`.
+   */
+  trustDomain?: string | undefined;
+  /** How long an SVID lives where the request doesn't say, in whole seconds: 60 to 86400 (default 3600). */
+  svidTtlSeconds?: number | undefined;
+  /**
+   * How long an SVID lives at most, in whole seconds: 60 to 86400 (default 86400). What is asked for
+   * beyond it is cut, and so is `svidTtlSeconds`.
+   */
+  maxSvidTtlSeconds?: number | undefined;
+  /** Whether agents of this configuration renew by themselves (default true); a manager doesn't look at it. */
+  autoRenew?: boolean | undefined;
+}
+
+/**
+ * How a {@link CertificateManager} works and where it keeps its keys and certificates. Takes a
+ * {@link PkiConfigInput}, which tells each field's default and range, and makes a {@link PkiConfig}.
+ *
+ * @example
+ * ```ts
+ * const config = PkiConfigSchema.parse({ trustDomain: 'mesh.example.com' });
+ * // config.svidTtlSeconds is 3600, config.provider.type is 'local'
+ * ```
+ */
 export declare const PkiConfigSchema: z.ZodObject<
   {
     provider: z.ZodDefault<
@@ -733,10 +1066,18 @@ export declare type PkiErrorCode =
 /** The state of a CA in one word; a warning makes it `degraded`. */
 export declare type PkiHealthStatus = 'healthy' | 'degraded' | 'uninitialized';
 
-/** The part of a configuration that says where keys and certificates are. */
-export declare type PkiProviderConfig = z.output<typeof PkiProviderConfigSchema>;
+/** The part of a configuration that says where keys and certificates are, with its defaults filled in. */
+export declare type PkiProviderConfig =
+  LocalPkiConfig | GCloudKmsPkiConfig | AwsKmsPkiConfig | Pkcs11PkiConfig;
 
-/** Where the CA keys are. */
+/**
+ * Where keys and certificates are, as callers write it. `local` alone is there: with another
+ * {@link CertificateManager.fromConfig} fails with `PKI_PROVIDER_NOT_IMPLEMENTED`.
+ */
+export declare type PkiProviderConfigInput =
+  LocalPkiConfigInput | GCloudKmsPkiConfigInput | AwsKmsPkiConfigInput | Pkcs11PkiConfig;
+
+/** Where the CA keys are: {@link PkiProviderConfigInput}. */
 export declare const PkiProviderConfigSchema: z.ZodDiscriminatedUnion<
   [
     z.ZodObject<
@@ -851,20 +1192,25 @@ export declare interface SignCertificateParams {
 
 /**
  * What {@link CertificateManager.signCSR} is asked. Two names for the CSR and two for the instance
- * are in use: give one of each.
+ * are in use. `serviceType`, one of `csr` and `csrPem`, and one of `nodeId` and `instanceId` must be
+ * given; a request without, or with two that differ, is `PKI_INVALID_ARGUMENT`. The type can't say so
+ * and stay that of the earlier package.
  */
 export declare interface SignCSRRequest {
-  /** The certificate signing request, PEM. */
+  /** The certificate signing request, PEM; this or `csrPem` must be given. */
   csr?: string | undefined;
-  /** The same under its other name. */
+  /** The certificate signing request under its other name. */
   csrPem?: string | undefined;
   /** What kind of service the certificate is for; it decides which CA signs. */
   serviceType: PkiServiceType;
-  /** The node or instance ID. */
+  /** The node or instance ID, as in the SPIFFE ID; this or `instanceId` must be given. */
   nodeId?: string | undefined;
-  /** The same under its other name. */
+  /** The node or instance ID under its other name. */
   instanceId?: string | undefined;
-  /** How long the certificate shall live, in seconds, 1 or more; cut to what is configured. */
+  /**
+   * How long the certificate shall live, in whole seconds, 1 or more (default: `svidTtlSeconds`); cut
+   * to `maxSvidTtlSeconds`.
+   */
   ttlSeconds?: number | undefined;
   /**
    * Whether the CSR must name the SPIFFE ID itself (default true). Switch it off only where other
@@ -873,7 +1219,15 @@ export declare interface SignCSRRequest {
   requireCsrSpiffeId?: boolean | undefined;
 }
 
-/** A request for a certificate, as {@link CertificateManager.signCSR} and the HTTP API take it. */
+/**
+ * A request for a certificate, as {@link CertificateManager.signCSR} and the HTTP API take it: a
+ * {@link SignCSRRequest} that has what must be there.
+ *
+ * @example
+ * ```ts
+ * const request = SignCSRRequestSchema.parse(await incoming.json()); // or throws a ZodError
+ * ```
+ */
 export declare const SignCSRRequestSchema: z.ZodObject<
   {
     csr: z.ZodOptional<z.ZodString>;
@@ -926,9 +1280,9 @@ export declare interface SpiffeId {
  * Certificates in an SQLite database. The file is opened, or made with mode 0600, at the first call
  * that needs it, be it a manager's; so a path that can't be opened shows there.
  *
- * Private keys in a file are encrypted with the passphrase of `CATALYST_PKI_KEY_PASSPHRASE` or
- * `CATALYST_PKI_KEY_PASSPHRASE_FILE`, else with one that is made beside it as `<path>.key`, for
- * development.
+ * Private keys in a file are encrypted with the passphrase that is given here, else with that of
+ * `CATALYST_PKI_KEY_PASSPHRASE` or `CATALYST_PKI_KEY_PASSPHRASE_FILE`, else with one that is made
+ * beside it as `<path>.key`, for development.
  *
  * A {@link CertificateManager} keeps its records here by itself. The methods are for programs that
  * look at them, and for those that keep records of their own: what is written reads back equal. All
@@ -945,8 +1299,19 @@ export declare interface SpiffeId {
  */
 declare class SqliteCertificateStore implements ICertificateStore {
   #private;
-  /** @param path the database file; `:memory:` for one that is gone with the process */
-  constructor(path?: string);
+  /**
+   * @param path the database file; `:memory:` for one that is gone with the process
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, also for a passphrase or a variable that is
+   * empty
+   *
+   * @example
+   * ```ts
+   * const passphrase = await readFile('/run/secrets/pki', 'utf8');
+   * const kept = new SqliteCertificateStore('certs.db', { passphrase });
+   * ```
+   */
+  constructor(path?: string, options?: StoreOptions);
   /**
    * Stores a CA certificate. An active one takes the place of the active one of its type, which
    * becomes `superseded`; one of the same serial is replaced. A manager of this store takes it for a
@@ -954,61 +1319,195 @@ declare class SqliteCertificateStore implements ICertificateStore {
    *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for the record of a leaf;
    * `PKI_DUPLICATE_RECORD` when another certificate has its serial or fingerprint
+   *
+   * @example
+   * ```ts
+   * await store.saveCaCertificate({ ...record, type: 'services-ca', spiffeId: null });
+   * ```
    */
   saveCaCertificate(record: CertificateRecord): Promise<void>;
-  /** The active CA certificate of a type. */
+  /**
+   * The active CA certificate of a type; `null` where there is none.
+   *
+   * @example
+   * ```ts
+   * const ca = await store.loadCaCertificate('services-ca');
+   * console.log(ca === null ? 'there is no CA yet' : ca.certificatePem);
+   * ```
+   */
   loadCaCertificate(type: CaCertificateType): Promise<CertificateRecord | null>;
-  /** The active and the superseded CA certificates of a type, newest first. */
+  /**
+   * The active and the superseded CA certificates of a type, newest first.
+   *
+   * @example
+   * ```ts
+   * const cas = await store.loadAllCaCertificates('services-ca');
+   * const ca = cas.map(({ certificatePem }) => certificatePem).join('');
+   * ```
+   */
   loadAllCaCertificates(type: CaCertificateType): Promise<CertificateRecord[]>;
   /**
    * Stores the certificate of a workload, whatever the deny list says.
    *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for the record of a CA; `PKI_DUPLICATE_RECORD`
    * when its serial or fingerprint is there already
+   *
+   * @example
+   * ```ts
+   * await store.saveEndEntityCertificate({
+   *   serial: '4f2a',
+   *   fingerprint,
+   *   type: 'end-entity',
+   *   commonName: 'node-b.example.com',
+   *   spiffeId: 'spiffe://mesh.example.com/node/node-b.example.com',
+   *   certificatePem,
+   *   privateKeyPem: null,
+   *   issuerSerial: null,
+   *   notBefore: Date.now(),
+   *   notAfter: Date.now() + 3_600_000,
+   *   status: 'active',
+   *   createdAt: Date.now(),
+   * });
+   * ```
    */
   saveEndEntityCertificate(record: CertificateRecord): Promise<void>;
-  /** The certificate of a serial number, spelt as in its record: hex in lower case. */
+  /**
+   * The certificate of a serial number, spelt as in its record: hex in lower case. `null` where there is none.
+   *
+   * @example
+   * ```ts
+   * const record = await store.findBySerial(svid.serial);
+   * ```
+   */
   findBySerial(serial: string): Promise<CertificateRecord | null>;
-  /** The certificate of a fingerprint: SHA-256 of the DER, base64url without padding. */
+  /**
+   * The certificate of a fingerprint: SHA-256 of the DER, base64url without padding. `null` where there is none.
+   *
+   * @example
+   * ```ts
+   * const record = await store.findByFingerprint(svid.fingerprint);
+   * ```
+   */
   findByFingerprint(fingerprint: string): Promise<CertificateRecord | null>;
-  /** The active, unexpired certificates of an identity, newest first. */
+  /**
+   * The active, unexpired certificates of an identity, newest first.
+   *
+   * @example
+   * ```ts
+   * const [newest] = await store.findBySpiffeId(
+   *   'spiffe://mesh.example.com/node/node-b.example.com',
+   * );
+   * ```
+   */
   findBySpiffeId(spiffeId: string): Promise<CertificateRecord[]>;
   /**
    * The active, unexpired certificates of workloads, newest first. It reads them a hundred at a
    * time: one that is stored meanwhile is not among them.
+   *
+   * @example
+   * ```ts
+   * for (const { spiffeId, notAfter } of await store.listActiveCertificates()) {
+   *   console.log(`${spiffeId} until ${new Date(notAfter).toISOString()}`);
+   * }
+   * ```
    */
   listActiveCertificates(): Promise<CertificateRecord[]>;
-  /** Marks an active certificate superseded, that of a CA too; nothing where there is none. */
+  /**
+   * Marks an active certificate superseded, that of a CA too; nothing where there is none.
+   *
+   * @example
+   * ```ts
+   * await store.markSuperseded(svid.serial);
+   * ```
+   */
   markSuperseded(serial: string): Promise<void>;
   /**
    * Denies an identity: managers of this store issue nothing for it from now on. Denying again
-   * changes the reason.
+   * changes the reason. {@link CertificateManager.denyIdentity} also answers which certificates are
+   * left, and refuses an ID that could not be issued.
    *
-   * @param reason why, 1 to 1024 bytes
+   * @param reason why, 1 to 1024 bytes, none of them NUL
    * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`, `PKI_INVALID_ARGUMENT`
+   *
+   * @example
+   * ```ts
+   * await store.denyIdentity('spiffe://mesh.example.com/node/node-b.example.com', 'lost');
+   * ```
    */
   denyIdentity(spiffeId: string, reason: string): Promise<void>;
-  /** Takes an identity off the deny list; nothing where it isn't on it. */
+  /**
+   * Takes an identity off the deny list; nothing where it isn't on it.
+   *
+   * @example
+   * ```ts
+   * await store.allowIdentity('spiffe://mesh.example.com/node/node-b.example.com');
+   * ```
+   */
   allowIdentity(spiffeId: string): Promise<void>;
-  /** Whether an identity is on the deny list. */
+  /**
+   * Whether an identity is on the deny list.
+   *
+   * @example
+   * ```ts
+   * const denied = await store.isDenied('spiffe://mesh.example.com/node/node-b.example.com');
+   * ```
+   */
   isDenied(spiffeId: string): Promise<boolean>;
-  /** The deny list, newest first. */
+  /**
+   * The deny list, newest first.
+   *
+   * @example
+   * ```ts
+   * const denied = (await store.listDeniedIdentities()).map(({ spiffeId }) => spiffeId);
+   * ```
+   */
   listDeniedIdentities(): Promise<DenyListEntry[]>;
   /**
    * Deletes the end-entity certificates that expired before a moment; CA certificates never.
    *
    * @param cutoffMs that moment, in milliseconds since the epoch
    * @returns how many
+   *
+   * @example
+   * ```ts
+   * const purged = await store.purgeExpired(Date.now() - 7 * 86_400_000);
+   * ```
    */
   purgeExpired(cutoffMs: number): Promise<number>;
   /**
    * How many certificates there are of each type and status, whether expired or not. It looks at
    * all of them: for people, not for each request.
+   *
+   * @example
+   * ```ts
+   * for (const { type, status, count } of await store.countCertificates()) {
+   *   console.log(`${count} ${status} of type ${type}`);
+   * }
+   * ```
    */
   countCertificates(): Promise<CertificateCount[]>;
+  /**
+   * Closes the file as soon as no manager uses it any more, one that has been shut down not
+   * counting. A later call opens it again. A store in memory stays as it is.
+   *
+   * @example
+   * ```ts
+   * await store.close();
+   * ```
+   */
+  close(): Promise<void>;
 }
 export { SqliteCertificateStore as BunSqliteCertificateStore };
 export { SqliteCertificateStore };
+
+/** How a {@link SqliteCertificateStore} keeps private keys. */
+export declare interface StoreOptions {
+  /**
+   * What the private keys in the file are encrypted with, 1 to 4096 characters, in place of what the
+   * environment says: for a passphrase that comes from a secret manager, or several databases.
+   */
+  passphrase?: string;
+}
 
 /** A peer that has been verified. */
 export declare interface Svid {
@@ -1061,7 +1560,10 @@ export declare type TlsErrorKind =
   | 'name-constraint'
   | 'wrong-usage'
   | 'bad-signature'
+  | 'issuer-not-allowed'
+  | 'chain-rejected'
   | 'revoked'
+  | 'crl-unusable'
   | 'unexpected-peer'
   | 'peer-refused'
   | 'policy-rejected'
@@ -1074,7 +1576,9 @@ export declare type TlsErrorKind =
   | 'options-rejected'
   | 'unreachable'
   | 'closed'
+  | 'handshake-timeout'
   | 'handshake-failed'
+  | 'out-of-memory'
   | 'unknown';
 
 /** A certificate signing request that has been found good. */
