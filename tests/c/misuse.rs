@@ -50,6 +50,8 @@ fn arguments(function: &Function, wrong: usize, how: Wrong) -> String {
     arguments.join(", ")
 }
 
+const SPIFFE_ID: &str = "spiffe://mesh.example.com/node/a";
+
 /// Something of the fixture.
 fn valid(param: &Param) -> String {
     let handle = || {
@@ -61,6 +63,9 @@ fn valid(param: &Param) -> String {
         }
     };
     match (param.kind.as_str(), param.name.as_str()) {
+        // Looked at before what comes behind it.
+        ("size_t", "spiffe_id_len") => SPIFFE_ID.len().to_string(),
+        ("const char *", "spiffe_id") => format!("\"{SPIFFE_ID}\""),
         ("size_t", name) if name.ends_with("_len") => "1".into(),
         (_, "error") => "&error".into(),
         (kind, "out") => format!("({kind})&out"),
