@@ -1632,7 +1632,7 @@ export declare function verifyPeer(chain: Chain, policy: PeerPolicy): Promise<Sv
  * {@link verifyPeer} at once, for `checkServerIdentity`, which must be synchronous. Takes a fraction
  * of a millisecond, 2 ms with 100,000 denied identities. The first use of a policy takes longer, as it
  * is worked out on the spot: 0.5 ms, 7 ms with 10,000 denied identities that have not been denied by
- * one used before, 100 ms with 100,000. `verifyPeer` does that off the event loop.
+ * one used before, 100 to 200 ms with 100,000. `verifyPeer` does that off the event loop.
  *
  * @throws {@link PkiError} as `verifyPeer`
  *

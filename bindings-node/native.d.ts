@@ -150,7 +150,7 @@ export interface ManagerOptions {
 
 /** Whom a verifier trusts, worked out when it is first used and kept for many peers. */
 export declare class Policy {
-  /** A policy with revocation lists (DER), which must not be changed; nothing is looked at yet. */
+  /** A policy with revocation lists (DER); nothing is looked at yet. */
   constructor(options: PolicyOptions, denied: DeniedList, crls: Array<Uint8Array>)
   /**
   * Verifies a peer on a worker. `chain` is PEM texts, each of one certificate or more, or DER,

@@ -16,8 +16,10 @@
 mod boundary;
 mod considerate;
 mod csr;
+mod denied;
 mod draft;
 mod errors;
+mod held;
 mod mailbox;
 mod manager;
 mod records;
