@@ -1,4 +1,4 @@
-import { PRECISE, VAGUE, type Rule } from './tls-error-rules.js';
+import type { Rule } from './tls-error-rules.js';
 
 /** What kind of thing went wrong: stable, for programs. `unknown` is everything else. */
 export type TlsErrorKind =
@@ -339,6 +339,7 @@ interface Sign {
 }
 
 function kindOf(signs: Sign[]): TlsErrorKind {
+  const { PRECISE, VAGUE } = tables();
   for (const rules of [PRECISE, VAGUE]) {
     for (const field of ['code', 'message'] as const) {
       for (const rule of rules) {
@@ -355,6 +356,7 @@ function kindOf(signs: Sign[]): TlsErrorKind {
 
 /** The code that says `kind`, else one that is known. Any other may be anything, so it isn't repeated. */
 function codeOf(signs: Sign[], kind: TlsErrorKind): string | null {
+  const { PRECISE, VAGUE } = tables();
   const rules = [...PRECISE, ...VAGUE];
   const codes = signs.flatMap(({ code }) => (code === undefined ? [] : [code]));
   const known = (among: Rule[]) =>
@@ -406,4 +408,9 @@ function read(from: unknown, name: string | number): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** The rules, loaded when the first error is explained: a program that has none needs none. */
+function tables(): typeof import('./tls-error-rules.js') {
+  return require('./tls-error-rules.js') as typeof import('./tls-error-rules.js');
 }
