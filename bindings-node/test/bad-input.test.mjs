@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import * as pki from '@catalyst/pki';
-import { newManager, newSvid, TRUST_DOMAIN } from './helpers.mjs';
+import { newManager, newSvid, selfSigned, TRUST_DOMAIN } from './helpers.mjs';
 import { strange, survives, survivesArguments } from './strange.mjs';
 
 const manager = await newManager();
@@ -137,15 +137,7 @@ test('records', async () => {
 test('certificates of the caller’s own design', async () => {
   const backend = new pki.NativeSigningBackend();
   const { publicKey, privateKey } = await backend.generateKeyPair();
-  const params = {
-    subjectCN: 'a',
-    subjectPublicKey: publicKey,
-    signingKey: privateKey,
-    notBefore: new Date(0),
-    notAfter: new Date(86_400_000),
-    isCa: true,
-    keyUsage: { keyCertSign: true },
-  };
+  const params = selfSigned(publicKey, privateKey);
   await backend.signCertificate(params);
   const optional = [
     ...['sanUri', 'sanDns', 'signingCert', 'pathLenConstraint', 'extKeyUsage'],

@@ -90,3 +90,16 @@ export function runModule(source, options) {
   const flags = isBun ? ['-e'] : ['--input-type=module', '-e'];
   return run([...flags, imports + source], { cwd: join(repository, 'bindings-node'), ...options });
 }
+
+/** What `signCertificate` takes for a CA that signs itself. */
+export function selfSigned(publicKey, privateKey) {
+  return {
+    subjectCN: 'a',
+    subjectPublicKey: publicKey,
+    signingKey: privateKey,
+    notBefore: new Date(0),
+    notAfter: new Date(86_400_000),
+    isCa: true,
+    keyUsage: { keyCertSign: true },
+  };
+}

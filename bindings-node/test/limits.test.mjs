@@ -7,7 +7,7 @@ import {
   SqliteCertificateStore,
   generateKeyAndCsr,
 } from '@catalyst/pki';
-import { failsWith, newManager, TRUST_DOMAIN } from './helpers.mjs';
+import { failsWith, newManager, selfSigned, TRUST_DOMAIN } from './helpers.mjs';
 
 const HALVES = ['\ud800', 'a\udc00', 'node \ud83d!'];
 const record = {
@@ -56,15 +56,7 @@ test('half of a surrogate pair is refused where it would read back as something 
 test('a name in a certificate is what was asked for', async () => {
   const backend = new NativeSigningBackend();
   const { publicKey, privateKey } = await backend.generateKeyPair();
-  const params = {
-    subjectCN: 'a',
-    subjectPublicKey: publicKey,
-    signingKey: privateKey,
-    notBefore: new Date(0),
-    notAfter: new Date(86_400_000),
-    isCa: true,
-    keyUsage: { keyCertSign: true },
-  };
+  const params = selfSigned(publicKey, privateKey);
   const signing = backend.signCertificate({ ...params, subjectCN: '\ud800' });
   await failsWith('PKI_INVALID_ARGUMENT', signing, /subjectCN: it must be well-formed/);
 });
