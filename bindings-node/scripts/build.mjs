@@ -4,6 +4,8 @@
 //   node scripts/build.mjs --check   build nothing that is tracked: fail where it would change
 //   node scripts/build.mjs --addon linux-arm64-musl
 //                                    the addon alone, for one of the targets; Linux's by cargo-zigbuild
+//
+// CATALYST_PROFILE names cargo's profile, `release` where it is not set.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,6 +18,7 @@ import { addonName, hostTarget, loaderSource, targetOf } from './targets.mjs';
 
 const [option, value] = process.argv.slice(2);
 const check = option === '--check';
+const profile = process.env.CATALYST_PROFILE ?? 'release';
 const here = join(dirname(fileURLToPath(import.meta.url)), '..');
 const workspace = join(here, '..');
 const require = createRequire(import.meta.url);
@@ -24,7 +27,7 @@ if (option === '--addon') {
   const target = targetOf(value);
   buildAddon(target, crossBuild(target));
 } else {
-  buildAddon(hostTarget(), { command: ['build'], folder: 'release' });
+  buildAddon(hostTarget(), { command: ['build'], folder: profile });
   generated('native.d.ts', nativeTypes(readFileSync(typeDefinitions(), 'utf8')));
   generated('ts/codes.ts', errorCodes());
   generated('ts/targets.ts', await formatted(loaderSource()));
@@ -39,11 +42,15 @@ if (option === '--addon') {
 
 function buildAddon(target, { command, folder, env }) {
   mkdirSync(dirname(typeDefinitions()), { recursive: true });
-  execFileSync('cargo', [...command, '--release', '--locked', '--package', 'catalyst-pki-node'], {
-    cwd: workspace,
-    env: { ...process.env, NAPI_TYPE_DEF_TMP_FOLDER: dirname(typeDefinitions()), ...env },
-    stdio: 'inherit',
-  });
+  execFileSync(
+    'cargo',
+    [...command, '--profile', profile, '--locked', '--package', 'catalyst-pki-node'],
+    {
+      cwd: workspace,
+      env: { ...process.env, NAPI_TYPE_DEF_TMP_FOLDER: dirname(typeDefinitions()), ...env },
+      stdio: 'inherit',
+    },
+  );
   const built = process.env.CARGO_TARGET_DIR ?? join(workspace, 'target');
   const addon = join(here, addonName(target));
   // Under another name first: a process may have the old one mapped.
@@ -55,7 +62,7 @@ function buildAddon(target, { command, folder, env }) {
 function crossBuild({ triple, zig }) {
   return {
     command: [zig === undefined ? 'build' : 'zigbuild', '--target', `${triple}${zig ?? ''}`],
-    folder: join(triple, 'release'),
+    folder: join(triple, profile),
     // musl is linked statically where nobody says otherwise, and an addon can't be.
     env: triple.endsWith('-musl') && { RUSTFLAGS: '-C target-feature=-crt-static' },
   };
