@@ -1,7 +1,8 @@
 //! What can go wrong, once for every language.
 //!
 //! [`Error`] carries the message, [`ErrorCode`] the stable identity: a number (C), a name
-//! (JavaScript: `PKI_…`, C: `PKI_ERR_…`) and an HTTP status. Numbers and names are never reused.
+//! (JavaScript: `PKI_…`, C: `PKI_ERR_…`) and an HTTP status. Numbers and names are never reused. An
+//! error is one row of the table below: what it means, variant, number, name, status, message.
 //! No message holds key material, a token or a passphrase.
 
 use std::{any::Any, fmt};
@@ -11,8 +12,46 @@ use crate::spiffe::SpiffeIdError;
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-macro_rules! error_codes {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $number:literal, $name:literal, $http:literal;)+) => {
+macro_rules! errors {
+    ($(
+        $(#[doc = $doc:literal])+
+        $variant:ident
+            $(($($(#[$from:ident])? $type:ty),+))?
+            $({ $($field:ident: $field_type:ty),+ })?
+            = $number:literal, $name:literal, $http:literal, $text:literal;
+    )+) => {
+        /// What went wrong, in words. Every variant has a code of the same name in [`ErrorCode`].
+        ///
+        /// The wording of the messages that callers of the earlier TypeScript package match is fixed
+        /// by tests.
+        #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+        #[non_exhaustive]
+        #[allow(missing_docs, reason = "the fields are what the message shows")]
+        pub enum Error {
+            $(
+                $(#[doc = $doc])+
+                #[error($text)]
+                $variant $(($($(#[$from])? $type),+))? $({ $($field: $field_type),+ })?,
+            )+
+        }
+
+        impl Error {
+            /// The stable code of this error.
+            ///
+            /// ```
+            /// use catalyst_pki::{Error, ErrorCode};
+            ///
+            /// let code = Error::NotInitialized.code();
+            /// assert_eq!(code, ErrorCode::NotInitialized);
+            /// assert_eq!(code.as_str(), "PKI_NOT_INITIALIZED");
+            /// assert_eq!(code.http_status(), 503);
+            /// ```
+            #[must_use]
+            pub fn code(&self) -> ErrorCode {
+                match self { $(Error::$variant { .. } => ErrorCode::$variant,)+ }
+            }
+        }
+
         /// The stable identity of an [`Error`].
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -59,128 +98,157 @@ macro_rules! error_codes {
     };
 }
 
-error_codes! {
+errors! {
     /// A SPIFFE ID that the standard or our own rules refuse.
-    InvalidSpiffeId = 100, "INVALID_SPIFFE_ID", 400;
+    InvalidSpiffeId(#[from] SpiffeIdError) = 100, "INVALID_SPIFFE_ID", 400, "{0}";
     /// A trust domain that can't name this hierarchy.
-    InvalidTrustDomain = 101, "INVALID_TRUST_DOMAIN", 400;
+    InvalidTrustDomain { trust_domain: String, reason: &'static str } = 101, "INVALID_TRUST_DOMAIN", 400,
+        "Invalid trust domain {trust_domain:?}: {reason}";
     /// An argument out of range, named in the message.
-    InvalidArgument = 102, "INVALID_ARGUMENT", 400;
+    InvalidArgument { name: &'static str, reason: String } = 102, "INVALID_ARGUMENT", 400,
+        "Invalid {name}: {reason}";
     /// A null pointer where a value is due (C only).
-    NullArgument = 110, "NULL_ARGUMENT", 400;
+    NullArgument(&'static str) = 110, "NULL_ARGUMENT", 400, "{0} must not be NULL";
     /// Bytes that should be UTF-8 and are not (C only).
-    InvalidUtf8 = 111, "INVALID_UTF8", 400;
+    InvalidUtf8(&'static str) = 111, "INVALID_UTF8", 400, "{0} is not UTF-8";
     /// A struct whose size this library doesn't know (C only).
-    StructSize = 112, "STRUCT_SIZE", 400;
+    StructSize { name: &'static str, given: usize, known: usize } = 112, "STRUCT_SIZE", 400,
+        "{name} has size {given}, this library knows {known}: set it by its initializer";
 
     /// The CA has no hierarchy yet.
-    NotInitialized = 200, "NOT_INITIALIZED", 503;
+    NotInitialized = 200, "NOT_INITIALIZED", 503, "CA not initialized";
     /// The identity is on the deny list.
-    IdentityDenied = 201, "IDENTITY_DENIED", 403;
+    IdentityDenied(String) = 201, "IDENTITY_DENIED", 403, "Identity denied: {0}";
     /// The CA that signs for this service type has no usable key here.
-    SigningCaUnavailable = 202, "SIGNING_CA_UNAVAILABLE", 503;
+    SigningCaUnavailable(&'static str) = 202, "SIGNING_CA_UNAVAILABLE", 503,
+        "Signing CA not available: {0}";
     /// The CA that signs for this service type has expired.
-    SigningCaExpired = 203, "SIGNING_CA_EXPIRED", 500;
+    SigningCaExpired = 203, "SIGNING_CA_EXPIRED", 500, "Signing CA certificate expired";
     /// The CA that signs for this service type is not valid yet.
-    SigningCaNotYetValid = 204, "SIGNING_CA_NOT_YET_VALID", 500;
+    SigningCaNotYetValid = 204, "SIGNING_CA_NOT_YET_VALID", 500,
+        "Signing CA certificate is not valid yet: check this machine's clock";
     /// The CA that signs for this service type has been revoked.
-    SigningCaRevoked = 205, "SIGNING_CA_REVOKED", 503;
+    SigningCaRevoked(&'static str) = 205, "SIGNING_CA_REVOKED", 503, "Signing CA revoked: {0}";
     /// The stored hierarchy is incomplete or contradicts itself.
-    CorruptCaState = 206, "CORRUPT_CA_STATE", 500;
+    CorruptCaState(String) = 206, "CORRUPT_CA_STATE", 500, "Corrupt CA state: {0}";
     /// The configured trust domain is not the stored one.
-    TrustDomainMismatch = 207, "TRUST_DOMAIN_MISMATCH", 409;
+    TrustDomainMismatch { stored: String, configured: String } = 207, "TRUST_DOMAIN_MISMATCH", 409,
+        "trust domain mismatch: the database belongs to {stored:?}, the configuration says \
+         {configured:?}; set the trust domain to {stored:?} or use another database";
     /// A certificate that was just made is not what its profile says.
-    IssuedCertificateRejected = 208, "ISSUED_CERTIFICATE_REJECTED", 500;
+    IssuedCertificateRejected(String) = 208, "ISSUED_CERTIFICATE_REJECTED", 500,
+        "Issued certificate failed its own check: {0}";
     /// The passphrase doesn't open the stored keys.
-    WrongPassphrase = 209, "WRONG_PASSPHRASE", 500;
+    WrongPassphrase = 209, "WRONG_PASSPHRASE", 500,
+        "Wrong passphrase: it does not open the stored CA keys";
     /// A private key that can't be read, or is not of the kind that is needed.
-    InvalidKey = 210, "INVALID_KEY", 400;
+    InvalidKey(String) = 210, "INVALID_KEY", 400, "Invalid key: {0}";
     /// The key backend failed to make a key or a signature.
-    KeyBackendFailed = 211, "KEY_BACKEND_FAILED", 503;
+    KeyBackendFailed(String) = 211, "KEY_BACKEND_FAILED", 503, "Key backend failed: {0}";
     /// The manager has been shut down.
-    ShutDown = 212, "SHUT_DOWN", 503;
+    ShutDown = 212, "SHUT_DOWN", 503, "The manager has been shut down";
     /// A key provider that is configured but not part of this build.
-    ProviderNotImplemented = 213, "PROVIDER_NOT_IMPLEMENTED", 500;
+    ProviderNotImplemented(String) = 213, "PROVIDER_NOT_IMPLEMENTED", 500,
+        "PKI provider '{0}' is not yet implemented";
 
     /// Not a PKCS#10 request in PEM, or not a strict one.
-    InvalidCsr = 300, "INVALID_CSR", 400;
+    InvalidCsr(String) = 300, "INVALID_CSR", 400, "CSR is not valid PKCS#10: {0}";
     /// The request's own signature doesn't verify: no proof of possession.
-    CsrSignatureInvalid = 301, "CSR_SIGNATURE_INVALID", 400;
+    CsrSignatureInvalid = 301, "CSR_SIGNATURE_INVALID", 400, "CSR signature verification failed";
     /// The request's key is not on P-384.
-    KeyAlgorithmNotAllowed = 302, "KEY_ALGORITHM_NOT_ALLOWED", 400;
+    KeyAlgorithmNotAllowed(String) = 302, "KEY_ALGORITHM_NOT_ALLOWED", 400,
+        "Key algorithm must be P-384, got {0}";
     /// The request names another SPIFFE ID than the caller asked for.
-    SpiffeIdMismatch = 303, "SPIFFE_ID_MISMATCH", 400;
+    SpiffeIdMismatch = 303, "SPIFFE_ID_MISMATCH", 400, "SPIFFE URI does not match request";
     /// The request names no SPIFFE ID.
-    CsrWithoutSpiffeId = 304, "CSR_WITHOUT_SPIFFE_ID", 400;
+    CsrWithoutSpiffeId = 304, "CSR_WITHOUT_SPIFFE_ID", 400, "CSR has no SPIFFE URI SAN";
     /// The request asks for a DNS name that neither profile nor policy grants.
-    DnsNameNotAllowed = 305, "DNS_NAME_NOT_ALLOWED", 400;
+    DnsNameNotAllowed(String) = 305, "DNS_NAME_NOT_ALLOWED", 400,
+        "DNS name not allowed: {0:?} is granted neither by the profile nor by the policy";
     /// The request asks for what no leaf is granted: to be a CA, an unknown extension.
-    CsrNotAllowed = 306, "CSR_NOT_ALLOWED", 400;
+    CsrNotAllowed(String) = 306, "CSR_NOT_ALLOWED", 400,
+        "CSR not allowed: it asks for {0}, which no certificate is granted";
 
     /// The store can't be read or written: full, read-only, locked, broken.
-    StoreUnavailable = 400, "STORE_UNAVAILABLE", 503;
+    StoreUnavailable { message: String, is_retryable: bool } = 400, "STORE_UNAVAILABLE", 503,
+        "Store unavailable: {message}";
     /// The database was written by a newer program.
-    StoreTooNew = 401, "STORE_TOO_NEW", 503;
+    StoreTooNew { found: i64, supported: i64 } = 401, "STORE_TOO_NEW", 503,
+        "The database has schema version {found}, this program knows up to {supported}: \
+         use the newer program";
     /// A record with this serial or fingerprint exists already.
-    DuplicateRecord = 402, "DUPLICATE_RECORD", 409;
+    DuplicateRecord(&'static str) = 402, "DUPLICATE_RECORD", 409,
+        "A record with this {0} exists already";
 
     /// Not one certificate, CRL or PEM block, or broken inside.
-    MalformedCertificate = 500, "MALFORMED_CERTIFICATE", 401;
+    MalformedCertificate(String) = 500, "MALFORMED_CERTIFICATE", 401, "Malformed certificate: {0}";
     /// The chain doesn't end in an anchor of this segment.
-    UntrustedIssuer = 501, "UNTRUSTED_ISSUER", 401;
+    UntrustedIssuer(String) = 501, "UNTRUSTED_ISSUER", 401, "Untrusted issuer: {0}";
     /// A certificate of the chain has expired.
-    CertificateExpired = 502, "CERTIFICATE_EXPIRED", 401;
+    CertificateExpired(String) = 502, "CERTIFICATE_EXPIRED", 401, "Certificate expired: {0}";
     /// A certificate of the chain is not valid yet.
-    CertificateNotYetValid = 503, "CERTIFICATE_NOT_YET_VALID", 401;
+    CertificateNotYetValid(String) = 503, "CERTIFICATE_NOT_YET_VALID", 401,
+        "Certificate is not valid yet: {0}";
     /// A CA certificate where a leaf is due.
-    CaUsedAsLeaf = 504, "CA_USED_AS_LEAF", 401;
+    CaUsedAsLeaf = 504, "CA_USED_AS_LEAF", 401, "A CA certificate was presented as a leaf";
     /// The extended key usage doesn't allow this role.
-    UsageNotAllowed = 505, "USAGE_NOT_ALLOWED", 401;
+    UsageNotAllowed(&'static str) = 505, "USAGE_NOT_ALLOWED", 401,
+        "The certificate's extended key usage does not allow {0}";
     /// A critical extension that this verifier doesn't know.
-    UnknownCriticalExtension = 506, "UNKNOWN_CRITICAL_EXTENSION", 401;
+    UnknownCriticalExtension(String) = 506, "UNKNOWN_CRITICAL_EXTENSION", 401,
+        "Unknown critical extension {0}";
     /// A key or signature algorithm that the policy doesn't allow.
-    AlgorithmNotAllowed = 507, "ALGORITHM_NOT_ALLOWED", 401;
+    AlgorithmNotAllowed(String) = 507, "ALGORITHM_NOT_ALLOWED", 401, "Algorithm not allowed: {0}";
     /// A signature in the chain doesn't verify.
-    SignatureInvalid = 508, "SIGNATURE_INVALID", 401;
+    SignatureInvalid = 508, "SIGNATURE_INVALID", 401, "A signature in the chain does not verify";
     /// A name is outside of an issuer's name constraints.
-    NameConstraintViolated = 509, "NAME_CONSTRAINT_VIOLATED", 401;
+    NameConstraintViolated(String) = 509, "NAME_CONSTRAINT_VIOLATED", 401,
+        "Name constraint violated: {0}";
     /// More CAs below one another than a path length allows.
-    PathLengthExceeded = 510, "PATH_LENGTH_EXCEEDED", 401;
+    PathLengthExceeded = 510, "PATH_LENGTH_EXCEEDED", 401,
+        "Path length exceeded: more CAs in the chain than an issuer allows";
     /// A rule of RFC 5280 is broken, named in the message.
-    PathRuleViolated = 511, "PATH_RULE_VIOLATED", 401;
+    PathRuleViolated(String) = 511, "PATH_RULE_VIOLATED", 401, "RFC 5280 rule broken: {0}";
     /// The certificate is not for the expected host.
-    NameMismatch = 512, "NAME_MISMATCH", 401;
+    NameMismatch(String) = 512, "NAME_MISMATCH", 401, "The certificate is not for {0:?}";
     /// No URI SAN in a certificate that should be an SVID.
-    SpiffeIdMissing = 513, "SPIFFE_ID_MISSING", 401;
+    SpiffeIdMissing = 513, "SPIFFE_ID_MISSING", 401,
+        "The certificate has no URI SAN, so it is no SPIFFE SVID";
     /// More than one URI SAN.
-    SpiffeIdNotUnique = 514, "SPIFFE_ID_NOT_UNIQUE", 401;
+    SpiffeIdNotUnique(usize) = 514, "SPIFFE_ID_NOT_UNIQUE", 401,
+        "The certificate has {0} URI SANs, an SVID has exactly one";
     /// The URI SAN is no SPIFFE ID of a workload.
-    PeerIdInvalid = 515, "PEER_ID_INVALID", 401;
+    PeerIdInvalid(String) = 515, "PEER_ID_INVALID", 401, "The peer's SPIFFE ID is not valid: {0}";
     /// The peer belongs to a trust domain that is neither ours nor federated.
-    ForeignTrustDomain = 516, "FOREIGN_TRUST_DOMAIN", 401;
+    ForeignTrustDomain(String) = 516, "FOREIGN_TRUST_DOMAIN", 401,
+        "Foreign trust domain rejected: {0}";
     /// The issuing CA may not sign for this service type.
-    ServiceTypeNotAllowed = 517, "SERVICE_TYPE_NOT_ALLOWED", 401;
+    ServiceTypeNotAllowed(String) = 517, "SERVICE_TYPE_NOT_ALLOWED", 401,
+        "The issuing CA may not sign for {0}";
     /// A valid peer, but not the one that was expected.
-    UnexpectedPeer = 518, "UNEXPECTED_PEER", 403;
+    UnexpectedPeer(String) = 518, "UNEXPECTED_PEER", 403,
+        "Unexpected peer: {0} is not allowed here";
     /// This one certificate is on the deny list.
-    SerialDenied = 519, "SERIAL_DENIED", 403;
+    SerialDenied(String) = 519, "SERIAL_DENIED", 403, "Certificate denied: serial {0}";
     /// A CRL lists a certificate of the chain.
-    CertificateRevoked = 520, "CERTIFICATE_REVOKED", 401;
+    CertificateRevoked(String) = 520, "CERTIFICATE_REVOKED", 401, "Certificate revoked: serial {0}";
     /// The CA that issued the certificate has been revoked.
-    IssuerRevoked = 521, "ISSUER_REVOKED", 401;
+    IssuerRevoked(String) = 521, "ISSUER_REVOKED", 401,
+        "The issuing CA has been revoked: serial {0}";
     /// A CRL that is broken, unsigned by its issuer, or out of date.
-    CrlInvalid = 522, "CRL_INVALID", 401;
+    CrlInvalid(String) = 522, "CRL_INVALID", 401, "CRL not usable: {0}";
     /// The anchor intermediate has expired.
-    IssuerExpired = 523, "ISSUER_EXPIRED", 401;
+    IssuerExpired(String) = 523, "ISSUER_EXPIRED", 401, "The issuing CA certificate expired: {0}";
     /// The anchor intermediate is not valid yet.
-    IssuerNotYetValid = 524, "ISSUER_NOT_YET_VALID", 401;
+    IssuerNotYetValid(String) = 524, "ISSUER_NOT_YET_VALID", 401,
+        "The issuing CA certificate is not valid yet: {0}";
     /// A certificate that may not be an anchor: not signed by a pinned root, a root itself, no CA.
-    AnchorRejected = 525, "ANCHOR_REJECTED", 400;
+    AnchorRejected(String) = 525, "ANCHOR_REJECTED", 400, "Anchor rejected: {0}";
     /// A verification policy that can't be meant: no anchors, a bad pattern.
-    InvalidPolicy = 526, "INVALID_POLICY", 400;
+    InvalidPolicy(String) = 526, "INVALID_POLICY", 400, "Invalid policy: {0}";
 
     /// A defect of ours: report it.
-    Internal = 900, "INTERNAL", 500;
+    Internal(String) = 900, "INTERNAL", 500, "Internal error: {0}";
 }
 
 impl ErrorCode {
@@ -197,220 +265,7 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// What went wrong, in words. Every variant has a code of the same name in [`ErrorCode`].
-///
-/// The wording of the messages that callers of the earlier TypeScript package match is fixed by
-/// tests.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "each variant is documented at the code of the same name")]
-pub enum Error {
-    #[error("{0}")]
-    InvalidSpiffeId(#[from] SpiffeIdError),
-    #[error("Invalid trust domain {trust_domain:?}: {reason}")]
-    InvalidTrustDomain { trust_domain: String, reason: &'static str },
-    #[error("Invalid {name}: {reason}")]
-    InvalidArgument { name: &'static str, reason: String },
-
-    #[error("{0} must not be NULL")]
-    NullArgument(&'static str),
-    #[error("{0} is not UTF-8")]
-    InvalidUtf8(&'static str),
-    #[error("{name} has size {given}, this library knows {known}: set it by its initializer")]
-    StructSize { name: &'static str, given: usize, known: usize },
-
-    #[error("CA not initialized")]
-    NotInitialized,
-    #[error("Identity denied: {0}")]
-    IdentityDenied(String),
-    #[error("Signing CA not available: {0}")]
-    SigningCaUnavailable(&'static str),
-    #[error("Signing CA certificate expired")]
-    SigningCaExpired,
-    #[error("Signing CA certificate is not valid yet: check this machine's clock")]
-    SigningCaNotYetValid,
-    #[error("Signing CA revoked: {0}")]
-    SigningCaRevoked(&'static str),
-    #[error("Corrupt CA state: {0}")]
-    CorruptCaState(String),
-    #[error(
-        "trust domain mismatch: the database belongs to {stored:?}, the configuration says \
-         {configured:?}; set the trust domain to {stored:?} or use another database"
-    )]
-    TrustDomainMismatch { stored: String, configured: String },
-    #[error("Issued certificate failed its own check: {0}")]
-    IssuedCertificateRejected(String),
-    #[error("Wrong passphrase: it does not open the stored CA keys")]
-    WrongPassphrase,
-    #[error("Invalid key: {0}")]
-    InvalidKey(String),
-    #[error("Key backend failed: {0}")]
-    KeyBackendFailed(String),
-    #[error("The manager has been shut down")]
-    ShutDown,
-    #[error("PKI provider '{0}' is not yet implemented")]
-    ProviderNotImplemented(String),
-
-    #[error("CSR is not valid PKCS#10: {0}")]
-    InvalidCsr(String),
-    #[error("CSR signature verification failed")]
-    CsrSignatureInvalid,
-    #[error("Key algorithm must be P-384, got {0}")]
-    KeyAlgorithmNotAllowed(String),
-    #[error("SPIFFE URI does not match request")]
-    SpiffeIdMismatch,
-    #[error("CSR has no SPIFFE URI SAN")]
-    CsrWithoutSpiffeId,
-    #[error("DNS name not allowed: {0:?} is granted neither by the profile nor by the policy")]
-    DnsNameNotAllowed(String),
-    #[error("CSR not allowed: it asks for {0}, which no certificate is granted")]
-    CsrNotAllowed(String),
-
-    #[error("Store unavailable: {message}")]
-    StoreUnavailable { message: String, is_retryable: bool },
-    #[error(
-        "The database has schema version {found}, this program knows up to {supported}: \
-         use the newer program"
-    )]
-    StoreTooNew { found: i64, supported: i64 },
-    #[error("A record with this {0} exists already")]
-    DuplicateRecord(&'static str),
-
-    #[error("Malformed certificate: {0}")]
-    MalformedCertificate(String),
-    #[error("Untrusted issuer: {0}")]
-    UntrustedIssuer(String),
-    #[error("Certificate expired: {0}")]
-    CertificateExpired(String),
-    #[error("Certificate is not valid yet: {0}")]
-    CertificateNotYetValid(String),
-    #[error("A CA certificate was presented as a leaf")]
-    CaUsedAsLeaf,
-    #[error("The certificate's extended key usage does not allow {0}")]
-    UsageNotAllowed(&'static str),
-    #[error("Unknown critical extension {0}")]
-    UnknownCriticalExtension(String),
-    #[error("Algorithm not allowed: {0}")]
-    AlgorithmNotAllowed(String),
-    #[error("A signature in the chain does not verify")]
-    SignatureInvalid,
-    #[error("Name constraint violated: {0}")]
-    NameConstraintViolated(String),
-    #[error("Path length exceeded: more CAs in the chain than an issuer allows")]
-    PathLengthExceeded,
-    #[error("RFC 5280 rule broken: {0}")]
-    PathRuleViolated(String),
-    #[error("The certificate is not for {0:?}")]
-    NameMismatch(String),
-    #[error("The certificate has no URI SAN, so it is no SPIFFE SVID")]
-    SpiffeIdMissing,
-    #[error("The certificate has {0} URI SANs, an SVID has exactly one")]
-    SpiffeIdNotUnique(usize),
-    #[error("The peer's SPIFFE ID is not valid: {0}")]
-    PeerIdInvalid(String),
-    #[error("Foreign trust domain rejected: {0}")]
-    ForeignTrustDomain(String),
-    #[error("The issuing CA may not sign for {0}")]
-    ServiceTypeNotAllowed(String),
-    #[error("Unexpected peer: {0} is not allowed here")]
-    UnexpectedPeer(String),
-    #[error("Certificate denied: serial {0}")]
-    SerialDenied(String),
-    #[error("Certificate revoked: serial {0}")]
-    CertificateRevoked(String),
-    #[error("The issuing CA has been revoked: serial {0}")]
-    IssuerRevoked(String),
-    #[error("CRL not usable: {0}")]
-    CrlInvalid(String),
-    #[error("The issuing CA certificate expired: {0}")]
-    IssuerExpired(String),
-    #[error("The issuing CA certificate is not valid yet: {0}")]
-    IssuerNotYetValid(String),
-    #[error("Anchor rejected: {0}")]
-    AnchorRejected(String),
-    #[error("Invalid policy: {0}")]
-    InvalidPolicy(String),
-
-    #[error("Internal error: {0}")]
-    Internal(String),
-}
-
 impl Error {
-    /// The stable code of this error.
-    ///
-    /// ```
-    /// use catalyst_pki::{Error, ErrorCode};
-    ///
-    /// let code = Error::NotInitialized.code();
-    /// assert_eq!(code, ErrorCode::NotInitialized);
-    /// assert_eq!(code.as_str(), "PKI_NOT_INITIALIZED");
-    /// assert_eq!(code.http_status(), 503);
-    /// ```
-    #[must_use]
-    pub fn code(&self) -> ErrorCode {
-        // No wildcard arm: a new variant without a code doesn't compile.
-        match self {
-            Error::InvalidSpiffeId(_) => ErrorCode::InvalidSpiffeId,
-            Error::InvalidTrustDomain { .. } => ErrorCode::InvalidTrustDomain,
-            Error::InvalidArgument { .. } => ErrorCode::InvalidArgument,
-            Error::NullArgument(_) => ErrorCode::NullArgument,
-            Error::InvalidUtf8(_) => ErrorCode::InvalidUtf8,
-            Error::StructSize { .. } => ErrorCode::StructSize,
-            Error::NotInitialized => ErrorCode::NotInitialized,
-            Error::IdentityDenied(_) => ErrorCode::IdentityDenied,
-            Error::SigningCaUnavailable(_) => ErrorCode::SigningCaUnavailable,
-            Error::SigningCaExpired => ErrorCode::SigningCaExpired,
-            Error::SigningCaNotYetValid => ErrorCode::SigningCaNotYetValid,
-            Error::SigningCaRevoked(_) => ErrorCode::SigningCaRevoked,
-            Error::CorruptCaState(_) => ErrorCode::CorruptCaState,
-            Error::TrustDomainMismatch { .. } => ErrorCode::TrustDomainMismatch,
-            Error::IssuedCertificateRejected(_) => ErrorCode::IssuedCertificateRejected,
-            Error::WrongPassphrase => ErrorCode::WrongPassphrase,
-            Error::InvalidKey(_) => ErrorCode::InvalidKey,
-            Error::KeyBackendFailed(_) => ErrorCode::KeyBackendFailed,
-            Error::ShutDown => ErrorCode::ShutDown,
-            Error::ProviderNotImplemented(_) => ErrorCode::ProviderNotImplemented,
-            Error::InvalidCsr(_) => ErrorCode::InvalidCsr,
-            Error::CsrSignatureInvalid => ErrorCode::CsrSignatureInvalid,
-            Error::KeyAlgorithmNotAllowed(_) => ErrorCode::KeyAlgorithmNotAllowed,
-            Error::SpiffeIdMismatch => ErrorCode::SpiffeIdMismatch,
-            Error::CsrWithoutSpiffeId => ErrorCode::CsrWithoutSpiffeId,
-            Error::DnsNameNotAllowed(_) => ErrorCode::DnsNameNotAllowed,
-            Error::CsrNotAllowed(_) => ErrorCode::CsrNotAllowed,
-            Error::StoreUnavailable { .. } => ErrorCode::StoreUnavailable,
-            Error::StoreTooNew { .. } => ErrorCode::StoreTooNew,
-            Error::DuplicateRecord(_) => ErrorCode::DuplicateRecord,
-            Error::MalformedCertificate(_) => ErrorCode::MalformedCertificate,
-            Error::UntrustedIssuer(_) => ErrorCode::UntrustedIssuer,
-            Error::CertificateExpired(_) => ErrorCode::CertificateExpired,
-            Error::CertificateNotYetValid(_) => ErrorCode::CertificateNotYetValid,
-            Error::CaUsedAsLeaf => ErrorCode::CaUsedAsLeaf,
-            Error::UsageNotAllowed(_) => ErrorCode::UsageNotAllowed,
-            Error::UnknownCriticalExtension(_) => ErrorCode::UnknownCriticalExtension,
-            Error::AlgorithmNotAllowed(_) => ErrorCode::AlgorithmNotAllowed,
-            Error::SignatureInvalid => ErrorCode::SignatureInvalid,
-            Error::NameConstraintViolated(_) => ErrorCode::NameConstraintViolated,
-            Error::PathLengthExceeded => ErrorCode::PathLengthExceeded,
-            Error::PathRuleViolated(_) => ErrorCode::PathRuleViolated,
-            Error::NameMismatch(_) => ErrorCode::NameMismatch,
-            Error::SpiffeIdMissing => ErrorCode::SpiffeIdMissing,
-            Error::SpiffeIdNotUnique(_) => ErrorCode::SpiffeIdNotUnique,
-            Error::PeerIdInvalid(_) => ErrorCode::PeerIdInvalid,
-            Error::ForeignTrustDomain(_) => ErrorCode::ForeignTrustDomain,
-            Error::ServiceTypeNotAllowed(_) => ErrorCode::ServiceTypeNotAllowed,
-            Error::UnexpectedPeer(_) => ErrorCode::UnexpectedPeer,
-            Error::SerialDenied(_) => ErrorCode::SerialDenied,
-            Error::CertificateRevoked(_) => ErrorCode::CertificateRevoked,
-            Error::IssuerRevoked(_) => ErrorCode::IssuerRevoked,
-            Error::CrlInvalid(_) => ErrorCode::CrlInvalid,
-            Error::IssuerExpired(_) => ErrorCode::IssuerExpired,
-            Error::IssuerNotYetValid(_) => ErrorCode::IssuerNotYetValid,
-            Error::AnchorRejected(_) => ErrorCode::AnchorRejected,
-            Error::InvalidPolicy(_) => ErrorCode::InvalidPolicy,
-            Error::Internal(_) => ErrorCode::Internal,
-        }
-    }
-
     /// Whether the same call may succeed later without anybody changing it: a store that is locked,
     /// full or failing, a key backend that doesn't answer. A store that is set up wrongly, or
     /// damaged, waits for somebody to mend it.
