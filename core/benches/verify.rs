@@ -1,9 +1,6 @@
 //! What `verify_svid` costs beside the one signature that it can't do without.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a benchmark")]
 
-#[path = "../tests/common/mod.rs"]
-mod common;
-
 use std::hint::black_box;
 
 use aws_lc_rs::{
@@ -14,8 +11,8 @@ use aws_lc_rs::{
     },
 };
 use catalyst_pki::verify_svid;
-use common::pki::{NODE, Pki};
 use criterion::{Criterion, criterion_group, criterion_main};
+use testkit::hierarchy::{NODE, Pki};
 
 fn verify(c: &mut Criterion) {
     let pki = Pki::new();

@@ -4,8 +4,6 @@
 //! verified with `Profile::WebPki`, all others with `Profile::Rfc5280`.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use catalyst_pki::{
     Algorithms, Anchor, Crl, Error, PathRequest, PeerName, Profile, Purpose, Timestamp, Usage,
     verify_path,
@@ -43,7 +41,7 @@ const NOW: &str = "2026-03-15T00:00:00Z";
 
 #[test]
 fn limbo_agrees_but_for_what_is_explained() {
-    let limbo = common::vectors("limbo.json");
+    let limbo = testkit::vectors("limbo.json");
     let cases = limbo["testcases"].as_array().unwrap();
     let (mut agree, mut explained, mut wrong) = (0, 0, Vec::new());
     for case in cases {

@@ -1,8 +1,6 @@
 //! The SPIFFE ID vectors: 94 IDs, their verdicts and their parts.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use catalyst_pki::{SpiffeId, SpiffeIdError, WorkloadId};
 
 /// The standard leaves it open whether an ID of over 2048 bytes is taken (SPIFFE-ID 2.3); we don't.
@@ -10,7 +8,7 @@ const LONGEST: usize = 2048;
 
 #[test]
 fn every_id_is_read_as_the_standard_says() {
-    let cases = common::vectors("spiffe-ids.json");
+    let cases = testkit::vectors("spiffe-ids.json");
     let cases = cases.as_array().unwrap();
     assert_eq!(cases.len(), 94);
     for case in cases {

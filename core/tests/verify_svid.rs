@@ -1,22 +1,20 @@
 //! `verify_svid`: every refusal with its code, and what must be taken.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::{sync::Arc, time::Duration as StdDuration};
 
 use catalyst_pki::{
     Algorithm, Denied, ErrorCode, ManualClock, NameConstraintMode, PeerRole, Segment, ServiceType,
     Svid, SvidPolicy, SvidPolicyBuilder, certificate_to_pem, verify_svid,
 };
-use common::pki::{
-    Ca, ENVOY, NODE, NOW, Pki, SERIAL, TRUST_DOMAIN, dns, empty_policy, hex, permitted_uris,
-    policy, san, service_types, timestamp, trust_domain, uri,
-};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName,
     ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
     PKCS_ML_DSA_65, SerialNumber,
+};
+use testkit::hierarchy::{
+    Ca, ENVOY, NODE, NOW, Pki, SERIAL, TRUST_DOMAIN, dns, empty_policy, hex, permitted_uris,
+    policy, san, service_types, timestamp, trust_domain, uri,
 };
 use time::Duration;
 

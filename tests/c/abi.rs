@@ -9,7 +9,7 @@ use std::{
     sync::OnceLock,
 };
 
-use catalyst_pki_tests::tools::{finish, program, run};
+use testkit::tools::{finish, program, run};
 
 use crate::{
     header::{commented, functions, text},

@@ -1,6 +1,6 @@
 //! `bundle.c`, which prints the anchors of a segment: with every compiler, under valgrind.
 
-use catalyst_pki_tests::tools::{Folder, finish};
+use testkit::tools::{Folder, finish};
 
 use crate::staged::{Compiler, build, command, example, under_valgrind};
 

@@ -1,6 +1,6 @@
 //! The vectors that every language runs.
 
-use catalyst_pki_tests::tools::{Folder, finish, tests_folder};
+use testkit::tools::{Folder, finish, tests_folder};
 
 use crate::staged::{Compiler, SANITIZED, build, command, source, under_valgrind};
 

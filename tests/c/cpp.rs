@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use catalyst_pki_tests::tools::{Folder, finish};
+use testkit::tools::{Folder, finish};
 
 use crate::{
     header::functions,

@@ -3,7 +3,7 @@
 
 use std::{env, fs, process::Command};
 
-use catalyst_pki_tests::tools::{Folder, finish, program};
+use testkit::tools::{Folder, finish, program};
 
 use crate::staged::{built, repository};
 

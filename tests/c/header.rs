@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use catalyst_pki::ErrorCode;
-use catalyst_pki_tests::tools::{finish, program, run};
+use testkit::tools::{finish, program, run};
 
 use crate::staged::{Compiler, build, command, folder, repository, root};
 

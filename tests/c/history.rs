@@ -45,7 +45,7 @@ fn git(repository: &Path, arguments: &[&str]) -> Option<String> {
 }
 
 mod tests {
-    use catalyst_pki_tests::tools::Folder;
+    use testkit::tools::Folder;
 
     use super::*;
 

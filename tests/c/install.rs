@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use catalyst_pki_tests::tools::{Ended, Folder, finish, program, run};
+use testkit::tools::{Ended, Folder, finish, program, run};
 
 use crate::{
     header::functions,

@@ -3,7 +3,7 @@
 
 use std::{fmt::Write, fs};
 
-use catalyst_pki_tests::tools::{Folder, finish};
+use testkit::tools::{Folder, finish};
 
 use crate::{
     header::{Function, Param, functions},

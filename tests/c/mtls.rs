@@ -16,11 +16,11 @@ use catalyst_pki::{
         store::SqliteStore,
     },
 };
-use catalyst_pki_tests::{
+use serde_json::{Value, json};
+use testkit::{
     mesh::{FOREIGN_TRUST_DOMAIN, Identity, Mesh, TRUST_DOMAIN},
     tools::{Ended, Folder, bun, finish, tests_folder},
 };
-use serde_json::{Value, json};
 
 use crate::staged::{Compiler, PASSPHRASE, SANITIZED, build, command, example, under_valgrind};
 

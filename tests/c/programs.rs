@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use catalyst_pki_tests::tools::{Ended, Folder, finish};
+use testkit::tools::{Ended, Folder, finish};
 
 use crate::staged::{Compiler, SANITIZED, build, command, example, source, under_valgrind};
 

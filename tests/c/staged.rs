@@ -7,7 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-use catalyst_pki_tests::tools::{Ended, finish, program, tests_folder};
+use testkit::tools::{Ended, finish, program, tests_folder};
 
 pub(crate) fn repository() -> PathBuf {
     tests_folder().join("..").canonicalize().unwrap()

@@ -5,7 +5,7 @@
 //! locks, which are futexes and no pthread mutexes. So the load runs as it is, where a lost or doubled
 //! certificate shows, and under memcheck, where a use after free shows.
 
-use catalyst_pki_tests::tools::{Folder, finish};
+use testkit::tools::{Folder, finish};
 
 use crate::staged::{Compiler, SANITIZED, build, command, source, under_valgrind};
 

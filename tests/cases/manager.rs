@@ -11,9 +11,9 @@ use catalyst_pki::{
     },
     certificate_from_pem,
 };
-use catalyst_pki_tests::{mesh::TRUST_DOMAIN, tools::Folder};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use testkit::{mesh::TRUST_DOMAIN, tools::Folder};
 
 use crate::{Answer, calls::read, file::Step, leaf};
 

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use catalyst_pki_tests::{
+use testkit::{
     database::{Contents, Said},
     tools::{Ended, Folder, finish, program},
 };

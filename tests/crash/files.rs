@@ -10,8 +10,8 @@ use catalyst_pki::{
         store::SqliteStore,
     },
 };
-use catalyst_pki_tests::{database::protection, mesh::config, tools::Folder};
 use rusqlite::Connection;
+use testkit::{database::protection, mesh::config, tools::Folder};
 
 fn initialize(path: &Path, config: ManagerConfig) -> Result<String, Error> {
     let store = SqliteStore::open(path, &protection())?;

@@ -14,7 +14,7 @@ use catalyst_pki::authority::{
     signer::LocalKeys,
     store::{SqliteStore, Store},
 };
-use catalyst_pki_tests::{
+use testkit::{
     database::{Contents, Said, protection},
     mesh::config,
     rng::Rng,

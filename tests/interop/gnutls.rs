@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use catalyst_pki::Segment;
-use catalyst_pki_tests::tools::{Ended, program, run};
+use testkit::tools::{Ended, program, run};
 
 use crate::world::{Mode, world};
 

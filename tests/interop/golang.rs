@@ -3,8 +3,8 @@
 use std::{path::PathBuf, process::Command, sync::LazyLock};
 
 use catalyst_pki::Segment;
-use catalyst_pki_tests::tools::{finish, python_environment, tests_folder};
 use serde_json::{Value, json};
+use testkit::tools::{finish, python_environment, tests_folder};
 
 use crate::world::{Mode, World, world};
 

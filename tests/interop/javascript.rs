@@ -7,11 +7,11 @@ use std::{
 };
 
 use catalyst_pki::Segment;
-use catalyst_pki_tests::{
+use serde_json::{Value, json};
+use testkit::{
     mesh::Identity,
     tools::{bun, finish, program, tests_folder},
 };
-use serde_json::{Value, json};
 
 use crate::world::{Mode, World, world};
 

@@ -2,7 +2,7 @@
 //! of the forged ones that name somebody else.
 
 use catalyst_pki::{ErrorCode, PeerRole, Segment, SvidPolicy, certificate_from_pem, verify_svid};
-use catalyst_pki_tests::mesh::{Identity, TRUST_DOMAIN};
+use testkit::mesh::{Identity, TRUST_DOMAIN};
 
 use crate::world::{Mode, World, world};
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, path::Path};
 
 use catalyst_pki::Segment;
-use catalyst_pki_tests::tools::{program, python_environment, run, tests_folder};
 use serde_json::{Value, json};
+use testkit::tools::{program, python_environment, run, tests_folder};
 
 use crate::world::{Mode, world};
 
@@ -124,7 +124,7 @@ fn pkilint_finds_nothing_but_what_is_explained() {
 #[test]
 fn pkilint_does_find_faults() {
     // A CA certificate with neither key usage nor key identifiers.
-    let folder = catalyst_pki_tests::tools::Folder::new();
+    let folder = testkit::tools::Folder::new();
     let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("bad.pem"));
     let config = folder.write(
         "config",

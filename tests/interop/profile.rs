@@ -9,7 +9,7 @@ use catalyst_pki::{
     authority::{ManagerConfig, SignRequest},
     certificate_from_pem, generate_key_and_csr,
 };
-use catalyst_pki_tests::{
+use testkit::{
     mesh::{Mesh, SAMPLES, Sample, TRUST_DOMAIN, config},
     requests::{
         Key, Unsigned, dns, extension, extension_request, oid, oids, san, spki, tlv, to_pem, uri,
@@ -180,7 +180,7 @@ fn name_constraints(mode: Mode) -> Option<Vec<u8>> {
             Some(tlv(0x30, &[&permitted(&[uri(TRUST_DOMAIN)]), &excluded]))
         }
         Mode::Dns => {
-            let domains: Vec<_> = catalyst_pki_tests::mesh::dns_domains().iter().map(dns).collect();
+            let domains: Vec<_> = testkit::mesh::dns_domains().iter().map(dns).collect();
             Some(tlv(0x30, &[&permitted(&domains)]))
         }
     }

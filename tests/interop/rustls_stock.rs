@@ -6,7 +6,6 @@ use std::{
 };
 
 use catalyst_pki::Segment;
-use catalyst_pki_tests::mesh::Identity;
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, Error, RootCertStore, ServerConfig,
     ServerConnection,
@@ -15,6 +14,7 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use testkit::mesh::Identity;
 
 use crate::world::{Mode, World, world};
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use catalyst_pki::{NameConstraintMode, Segment, authority::ManagerConfig};
-use catalyst_pki_tests::mesh::{
+use testkit::mesh::{
     FOREIGN_TRUST_DOMAIN, Identity, Mesh, SAMPLES, Sample, TRUST_DOMAIN, config, dns_domains,
 };
 

@@ -5,7 +5,7 @@ use catalyst_pki::{
     authority::{CertificateManager, ManagerConfig, SignRequest},
     generate_key_and_csr,
 };
-use catalyst_pki_tests::{
+use testkit::{
     mesh::{Mesh, config, stored_leaves},
     requests::{request, san, to_pem, uri},
 };

@@ -8,7 +8,7 @@ use catalyst_pki::{
     ServiceType,
     authority::{SignRequest, SignedCertificate},
 };
-use catalyst_pki_tests::{
+use testkit::{
     mesh::{Mesh, config, stored_leaves},
     requests::{
         Key, Unsigned, dns, extension, extension_request, from_pem, oid, oids, pem_with_label,

@@ -8,7 +8,7 @@ use catalyst_pki::{
     Timestamp, Usage, WorkloadId, authority::SignRequest, certificate_from_pem,
     certificates_from_pem, generate_key_and_csr, verify_path, verify_svid,
 };
-use catalyst_pki_tests::{
+use testkit::{
     mesh::{Mesh, TRUST_DOMAIN, config, stored_leaves},
     requests::{dns, extension, from_pem, oids, request, san, to_pem, uri},
     rng::Rng,

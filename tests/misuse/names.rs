@@ -5,7 +5,7 @@ use catalyst_pki::{
     authority::{ManagerConfig, SignRequest},
     certificate_from_pem,
 };
-use catalyst_pki_tests::{
+use testkit::{
     mesh::{Mesh, config, stored_leaves},
     requests::{dns, request, san, to_pem, uri},
 };

@@ -25,7 +25,7 @@ use catalyst_pki::{
     authority::{CertificateManager, SignRequest, signer::LocalKeys, store::SqliteStore},
     generate_key_and_csr,
 };
-use catalyst_pki_tests::{database::protection, mesh::config};
+use testkit::{database::protection, mesh::config};
 
 const THREADS: usize = 3;
 /// More than fit into any disk that a test lends.

@@ -7,7 +7,7 @@ use catalyst_pki::{
     ManualClock, Segment, Timestamp, authority::ManagerConfig, certificate_from_pem,
     generate_key_and_csr,
 };
-use catalyst_pki_tests::{
+use testkit::{
     mesh::{Mesh, SAMPLES, config},
     requests::from_pem,
 };

@@ -2,9 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a program for tests")]
 
 mod managing;
-#[allow(dead_code, unreachable_pub, reason = "of a whole hierarchy for tests, what is needed here")]
-#[path = "../../../../core/tests/common/pki.rs"]
-mod pki;
 mod signing;
 mod spiffe;
 mod verifying;

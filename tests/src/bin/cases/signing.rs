@@ -1,14 +1,14 @@
 //! Requests for a certificate. None changes what becomes of another, so they may share a CA.
 
-use catalyst_pki_tests::{
+use rcgen::{CertificateParams, KeyPair, SanType, SignatureAlgorithm};
+use serde_json::{Value, json};
+use testkit::{
     mesh::{SAMPLES, TRUST_DOMAIN},
     requests::{
         Key, Unsigned, dns, extension, extension_request, from_pem, oid, oids, pem_with_label,
         request, san, spki, tlv, to_pem, uri,
     },
 };
-use rcgen::{CertificateParams, KeyPair, SanType, SignatureAlgorithm};
-use serde_json::{Value, json};
 
 use super::Cases;
 

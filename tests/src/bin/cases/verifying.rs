@@ -6,18 +6,20 @@ use catalyst_pki::{
     CaKind, ManualClock, NameConstraintMode, Segment, authority::ManagerConfig,
     certificate_from_pem, fingerprint,
 };
-use catalyst_pki_tests::mesh::{Mesh, SAMPLES, config};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa,
     KeyUsagePurpose, SanType, SerialNumber,
 };
 use serde_json::{Value, json};
+use testkit::{
+    hierarchy::{
+        Ca, ENVOY, NODE, NOW, Pki, SERIAL, TRUST_DOMAIN, dns, hex, service_types, timestamp, uri,
+    },
+    mesh::{Mesh, SAMPLES, config},
+};
 use time::Duration;
 
-use super::{
-    Cases,
-    pki::{Ca, ENVOY, NODE, NOW, Pki, SERIAL, TRUST_DOMAIN, dns, hex, timestamp, uri},
-};
+use super::Cases;
 
 const PARTNER: &str = "partner.example";
 const API: &str = "spiffe://partner.example/ns/prod/api";
@@ -123,9 +125,7 @@ fn taken(cases: &mut Cases, pki: &Pki) {
         add_case(cases, name, chain, policy(), expect.clone());
     }
     let second = pki.root.bare("services CA G2", |params| {
-        params
-            .custom_extensions
-            .push(super::pki::service_types(&[catalyst_pki::ServiceType::Node]));
+        params.custom_extensions.push(service_types(&[catalyst_pki::ServiceType::Node]));
     });
     cases.certificate("services G2", &second.der);
     cases.certificate("node of G2", &second.leaf(NODE));

@@ -13,33 +13,43 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime, macros::datetime};
 
+/// The trust domain of all that is made here.
 pub const TRUST_DOMAIN: &str = "mesh.example.com";
+/// The SPIFFE ID of a node.
 pub const NODE: &str = "spiffe://mesh.example.com/node/node-a.mesh.example.com";
+/// The SPIFFE ID of the Envoy beside it.
 pub const ENVOY: &str = "spiffe://mesh.example.com/envoy/app/node-a.mesh.example.com";
 
 /// When everything is valid.
 pub const NOW: OffsetDateTime = datetime!(2026-06-01 12:00 UTC);
 
+/// As the core writes it, in whole seconds.
 pub fn timestamp(at: OffsetDateTime) -> Timestamp {
     Timestamp::from_secs(at.unix_timestamp())
 }
 
+/// A trust domain of that name.
 pub fn trust_domain(name: &str) -> TrustDomain {
     name.parse().unwrap()
 }
 
 /// A CA with its key.
 pub struct Ca {
+    /// What its certificate was made from.
     pub params: CertificateParams,
+    /// Its key.
     pub key: KeyPair,
+    /// Its certificate.
     pub der: Vec<u8>,
 }
 
 impl Ca {
+    /// A root as our CA makes it.
     pub fn root(name: &str) -> Ca {
         Ca::root_with(name, &PKCS_ECDSA_P384_SHA384, |_| {})
     }
 
+    /// A root that differs.
     pub fn root_with(
         name: &str,
         algorithm: &'static SignatureAlgorithm,
@@ -58,6 +68,7 @@ impl Ca {
         self.bare_on(name, &PKCS_ECDSA_P384_SHA384, bend)
     }
 
+    /// One with a key of another algorithm.
     pub fn bare_on(
         &self,
         name: &str,
@@ -86,10 +97,12 @@ impl Ca {
         self.leaf_with(id, |_| {})
     }
 
+    /// A leaf that differs.
     pub fn leaf_with(&self, id: &str, bend: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
         self.leaf_on(id, &PKCS_ECDSA_P384_SHA384, bend)
     }
 
+    /// A leaf that differs, with a key of another algorithm.
     pub fn leaf_on(
         &self,
         id: &str,
@@ -131,14 +144,17 @@ impl Ca {
         params.signed_by(&self.issuer()).unwrap().der().to_vec()
     }
 
+    /// Its serial number.
     pub fn serial(&self) -> Vec<u8> {
         self.params.serial_number.as_ref().unwrap().to_bytes()
     }
 
+    /// Its subject key identifier, in hex.
     pub fn key_id_hex(&self) -> String {
         hex(&self.params.key_identifier(&self.key))
     }
 
+    /// Its certificate, PEM.
     pub fn pem(&self) -> String {
         catalyst_pki::certificate_to_pem(&self.der)
     }
@@ -153,16 +169,21 @@ pub const SERIAL: [u8; 4] = [0x5e, 0x12, 0x1a, 0x01];
 
 /// Root, Services CA, Transport CA.
 pub struct Pki {
+    /// The root.
     pub root: Ca,
+    /// The intermediate of the control plane.
     pub services: Ca,
+    /// The intermediate of the Envoys.
     pub transport: Ca,
 }
 
 impl Pki {
+    /// With name constraints by trust domain.
     pub fn new() -> Pki {
         Pki::with(&NameConstraintMode::TrustDomain)
     }
 
+    /// With name constraints of a mode.
     pub fn with(mode: &NameConstraintMode) -> Pki {
         let root = Ca::root("Root CA");
         Pki {
@@ -183,25 +204,30 @@ pub fn policy(anchor: &Ca) -> SvidPolicyBuilder {
     empty_policy().anchor_der(&anchor.der)
 }
 
+/// The same, without an anchor.
 pub fn empty_policy() -> SvidPolicyBuilder {
     SvidPolicy::builder(Segment::Services, PeerRole::Client, trust_domain(TRUST_DOMAIN))
         .at(timestamp(NOW))
 }
 
+/// A URI in a SAN.
 pub fn uri(id: &str) -> SanType {
     SanType::URI(id.try_into().unwrap())
 }
 
+/// A DNS name in a SAN.
 pub fn dns(name: &str) -> SanType {
     SanType::DnsName(name.try_into().unwrap())
 }
 
+/// Our extension that names what an intermediate may sign for.
 pub fn service_types(types: &[ServiceType]) -> CustomExtension {
     let names: Vec<String> = types.iter().map(ToString::to_string).collect();
     let oid: Vec<u64> = SERVICE_TYPES_OID.split('.').map(|arc| arc.parse().unwrap()).collect();
     CustomExtension::from_oid_content(&oid, names.to_der().unwrap())
 }
 
+/// Name constraints, critical.
 pub fn name_constraints(der: Vec<u8>) -> CustomExtension {
     let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, 30], der);
     extension.set_criticality(true);
@@ -220,6 +246,7 @@ pub fn san(names: &[(u8, &[u8])]) -> CustomExtension {
     CustomExtension::from_oid_content(&[2, 5, 29, 17], tlv(0x30, &names))
 }
 
+/// In lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

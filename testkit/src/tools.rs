@@ -6,10 +6,10 @@ use std::{
     process::Command,
 };
 
-/// The folder of this crate.
+/// The folder `tests/`.
 #[must_use]
 pub fn tests_folder() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests"))
 }
 
 /// A program of this machine.
