@@ -66,10 +66,9 @@ pub use csr::{KeyAndCsr, generate_key_and_csr};
 pub use error::{Error, ErrorCode, Result};
 pub use profile::{
     CaKind, DEFAULT_SVID_TTL, MAX_SVID_TTL, NameConstraintMode, SERVICE_TYPES_OID, Segment,
+    ServiceType,
 };
-pub use spiffe::{
-    DEFAULT_TRUST_DOMAIN, ServiceType, SpiffeId, SpiffeIdError, TrustDomain, WorkloadId,
-};
+pub use spiffe::{DEFAULT_TRUST_DOMAIN, SpiffeId, SpiffeIdError, TrustDomain, WorkloadId};
 pub use verify::{
     Algorithm, Algorithms, Anchor, Crl, Denied, IdPattern, PathRequest, PeerName, PeerRole,
     Profile, Purpose, Svid, SvidPolicy, SvidPolicyBuilder, Usage, VerifiedPath, verify_path,

@@ -3,12 +3,19 @@
 //! Nothing here signs: [`authority`](crate::authority) builds certificates from these tables and
 //! holds what it has built against them, [`verify`](crate::verify) holds peers against them.
 
+mod name_constraints;
+
 use std::{fmt, str::FromStr, time::Duration};
 
-use der::{Decode, Encode, asn1::Ia5String, asn1::OctetString};
-use x509_cert::ext::pkix::{NameConstraints, constraints::name::GeneralSubtree, name::GeneralName};
+use der::{Decode, Encode};
+use serde::{Serialize, Serializer};
 
-use crate::{Error, Result, ServiceType, TrustDomain, dns};
+pub use name_constraints::NameConstraintMode;
+#[cfg(feature = "authority")]
+pub(crate) use name_constraints::permit_uris_on;
+
+use self::LeafName::{InstanceId, Short};
+use crate::{Error, Result, SpiffeIdError};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -50,20 +57,6 @@ impl Segment {
             Segment::Transport => "transport",
         }
     }
-
-    /// The service types that its CA may sign for.
-    #[must_use]
-    pub const fn service_types(self) -> &'static [ServiceType] {
-        match self {
-            Segment::Services => &[
-                ServiceType::Orchestrator,
-                ServiceType::Auth,
-                ServiceType::Node,
-                ServiceType::Gateway,
-            ],
-            Segment::Transport => &[ServiceType::EnvoyApp, ServiceType::EnvoyTransport],
-        }
-    }
 }
 
 impl FromStr for Segment {
@@ -85,23 +78,147 @@ impl fmt::Display for Segment {
     }
 }
 
-impl ServiceType {
-    /// The segment whose CA signs for this type.
-    #[must_use]
-    pub const fn segment(self) -> Segment {
-        match self {
-            ServiceType::Orchestrator
-            | ServiceType::Auth
-            | ServiceType::Node
-            | ServiceType::Gateway => Segment::Services,
-            ServiceType::EnvoyApp | ServiceType::EnvoyTransport => Segment::Transport,
+/// A name in a leaf that follows from its instance ID.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LeafName {
+    /// The instance ID itself.
+    InstanceId,
+    /// This text and the short form of the instance ID: `a` for `node-a.somebiz.local.io`.
+    Short(&'static str),
+}
+
+/// What sets the leaves of one service type apart.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "authority"), allow(dead_code, reason = "a verifier makes no names"))]
+pub(crate) struct LeafProfile {
+    /// The type as it stands in an ID.
+    text: &'static str,
+    /// Whether its certificates may be shown by a TLS client, too.
+    is_client: bool,
+    /// The subject's common name.
+    pub(crate) common_name: LeafName,
+    /// DNS names that belong to one instance ID alone.
+    pub(crate) dns_names: &'static [LeafName],
+    /// A DNS name that all instances of the type share, and nobody else may have.
+    pub(crate) alias: Option<&'static str>,
+}
+
+/// One row a service type, under the segment whose CA signs for it. All that depends on the type
+/// follows from its row.
+macro_rules! service_types {
+    ($($segment:ident { $($(#[doc = $doc:literal])+ $variant:ident: $profile:expr,)+ })+) => {
+        /// What kind of service a workload is; the first part of its ID's path.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum ServiceType {
+            $($($(#[doc = $doc])+ $variant,)+)+
         }
+
+        impl ServiceType {
+            /// All of them.
+            pub const ALL: [ServiceType; [$($(stringify!($variant)),+),+].len()] =
+                [$($(ServiceType::$variant),+),+];
+
+            pub(crate) const fn profile(self) -> &'static LeafProfile {
+                match self { $($(ServiceType::$variant => &$profile,)+)+ }
+            }
+
+            /// The segment whose CA signs for this type.
+            #[must_use]
+            pub const fn segment(self) -> Segment {
+                match self { $($(ServiceType::$variant)|+ => Segment::$segment,)+ }
+            }
+        }
+
+        impl Segment {
+            /// The service types that its CA may sign for.
+            #[must_use]
+            pub const fn service_types(self) -> &'static [ServiceType] {
+                match self { $(Segment::$segment => &[$(ServiceType::$variant),+],)+ }
+            }
+        }
+    };
+}
+
+#[rustfmt::skip]
+service_types! {
+    Services {
+        /// `orchestrator`
+        Orchestrator: LeafProfile {
+            text: "orchestrator", is_client: true,
+            common_name: InstanceId, dns_names: &[InstanceId, Short("orch-")], alias: None,
+        },
+        /// `auth`
+        Auth: LeafProfile {
+            text: "auth", is_client: true,
+            common_name: InstanceId, dns_names: &[InstanceId], alias: Some("auth"),
+        },
+        /// `node`
+        Node: LeafProfile {
+            text: "node", is_client: true,
+            common_name: InstanceId, dns_names: &[InstanceId], alias: None,
+        },
+        /// `gateway`
+        Gateway: LeafProfile {
+            text: "gateway", is_client: false,
+            common_name: InstanceId, dns_names: &[InstanceId], alias: None,
+        },
+    }
+    Transport {
+        /// `envoy/app`
+        EnvoyApp: LeafProfile {
+            text: "envoy/app", is_client: true,
+            common_name: Short("envoy-proxy-"), dns_names: &[Short("envoy-proxy-")], alias: None,
+        },
+        /// `envoy/transport`
+        EnvoyTransport: LeafProfile {
+            text: "envoy/transport", is_client: true,
+            common_name: Short("envoy-transport-"), dns_names: &[Short("envoy-proxy-")], alias: None,
+        },
+    }
+}
+
+impl ServiceType {
+    /// The type as it stands in an ID: `envoy/app`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.profile().text
     }
 
     /// Whether its certificates may be shown by a TLS client. All may be shown by a server.
     #[must_use]
     pub const fn is_client(self) -> bool {
-        !matches!(self, ServiceType::Gateway)
+        self.profile().is_client
+    }
+
+    /// All of them as a message lists them: `a, b and c`.
+    pub(crate) fn list() -> String {
+        let [first @ .., last] = ServiceType::ALL.map(ServiceType::as_str);
+        format!("{} and {last}", first.join(", "))
+    }
+}
+
+impl FromStr for ServiceType {
+    type Err = SpiffeIdError;
+
+    fn from_str(text: &str) -> Result<Self, SpiffeIdError> {
+        ServiceType::ALL
+            .into_iter()
+            .find(|t| t.as_str() == text)
+            .ok_or(SpiffeIdError::BuildServiceType)
+    }
+}
+
+impl fmt::Display for ServiceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Serializes as it displays.
+impl Serialize for ServiceType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -209,136 +326,18 @@ impl fmt::Display for CaKind {
     }
 }
 
-/// How the intermediates are bound to their trust domain by RFC 5280 name constraints.
-///
-/// The rule on paths (a Services CA signs no Envoy) is enforced by this library in every mode: X.509
-/// can't express it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum NameConstraintMode {
-    /// Critical: URIs on the trust domain's host alone, no IP addresses. Enforced by OpenSSL, NSS,
-    /// Go, Envoy, Bun and Node; stock rustls and pyca refuse any chain with it.
-    #[default]
-    TrustDomain,
-    /// No constraint: for peers on stock rustls.
-    None,
-    /// Critical: DNS names below these domains. Accepted and enforced by all.
-    Dns(Vec<String>),
-}
-
-impl NameConstraintMode {
-    /// The extension's content in DER; `None` in mode `none`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidArgument`] if a domain is no DNS name, or there is none in mode `dns`.
-    pub fn to_der(&self, trust_domain: &TrustDomain) -> Result<Option<Vec<u8>>> {
-        let constraints = match self {
-            NameConstraintMode::None => return Ok(None),
-            NameConstraintMode::TrustDomain => NameConstraints {
-                permitted_subtrees: Some(vec![uri_subtree(trust_domain)?]),
-                excluded_subtrees: Some(vec![every_address(4)?, every_address(16)?]),
-            },
-            NameConstraintMode::Dns(domains) => NameConstraints {
-                permitted_subtrees: Some(
-                    domains.iter().map(|domain| dns_subtree(domain)).collect::<Result<_>>()?,
-                )
-                .filter(|subtrees: &Vec<_>| !subtrees.is_empty()),
-                excluded_subtrees: None,
-            },
-        };
-        if constraints.permitted_subtrees.is_none() {
-            return Err(Error::argument("nameConstraints", "mode dns needs at least one domain"));
-        }
-        constraints.to_der().map(Some).map_err(Error::internal)
-    }
-}
-
-/// The content of a name constraints extension that permits URIs on these hosts alone, in DER.
-#[cfg(feature = "authority")]
-pub(crate) fn permit_uris_on(hosts: &[TrustDomain]) -> Result<Vec<u8>> {
-    let permitted = hosts.iter().map(uri_subtree).collect::<Result<_>>()?;
-    let constraints =
-        NameConstraints { permitted_subtrees: Some(permitted), excluded_subtrees: None };
-    constraints.to_der().map_err(Error::internal)
-}
-
-/// URIs on one host: RFC 5280 4.2.1.10 knows no path.
-fn uri_subtree(host: &TrustDomain) -> Result<GeneralSubtree> {
-    let host = Ia5String::new(host.as_str()).map_err(Error::internal)?;
-    Ok(subtree(GeneralName::UniformResourceIdentifier(host)))
-}
-
-fn subtree(base: GeneralName) -> GeneralSubtree {
-    GeneralSubtree { base, minimum: 0, maximum: None }
-}
-
-/// 0.0.0.0/0 or ::/0: address and mask, both all zero (RFC 5280 4.2.1.10).
-fn every_address(address_len: usize) -> Result<GeneralSubtree> {
-    let octets = OctetString::new(vec![0_u8; 2 * address_len]).map_err(Error::internal)?;
-    Ok(subtree(GeneralName::IpAddress(octets)))
-}
-
-fn dns_subtree(domain: &str) -> Result<GeneralSubtree> {
-    dns::require_host_name("nameConstraints", domain)?;
-    Ok(subtree(GeneralName::DnsName(Ia5String::new(domain).map_err(Error::internal)?)))
-}
-
-/// `trust-domain`, `none` or `dns:a.example,b.example`.
-impl FromStr for NameConstraintMode {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let mode = match text {
-            "trust-domain" => NameConstraintMode::TrustDomain,
-            "none" => NameConstraintMode::None,
-            _ => match text.strip_prefix("dns:") {
-                Some(domains) => NameConstraintMode::Dns(
-                    domains.split(',').map(|domain| domain.trim().to_owned()).collect(),
-                ),
-                None => {
-                    return Err(Error::argument(
-                        "nameConstraints",
-                        format!("{text:?} is none of trust-domain, none, dns:a.example,b.example"),
-                    ));
-                }
-            },
-        };
-        mode.to_der(&TrustDomain::default())?;
-        Ok(mode)
-    }
-}
-
-impl fmt::Display for NameConstraintMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NameConstraintMode::TrustDomain => f.write_str("trust-domain"),
-            NameConstraintMode::None => f.write_str("none"),
-            NameConstraintMode::Dns(domains) => write!(f, "dns:{}", domains.join(",")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Else one ID would be that of two types.
     #[test]
-    fn every_service_type_is_signed_for_by_one_segment() {
+    fn no_service_type_is_the_beginning_of_another() {
         for service_type in ServiceType::ALL {
-            for segment in Segment::ALL {
-                let signs = segment.service_types().contains(&service_type);
-                assert_eq!(signs, service_type.segment() == segment);
+            for other in ServiceType::ALL.into_iter().filter(|other| *other != service_type) {
+                let rest = other.as_str().strip_prefix(service_type.as_str());
+                assert!(!rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
             }
-        }
-    }
-
-    #[test]
-    fn name_constraint_modes_come_back_from_their_text() {
-        for text in ["trust-domain", "none", "dns:a.example,b.example"] {
-            assert_eq!(text.parse::<NameConstraintMode>().unwrap().to_string(), text);
-        }
-        for text in ["", "dns:", "dns:a..b", "dns:a.example,", "Trust-Domain"] {
-            assert!(text.parse::<NameConstraintMode>().is_err(), "{text:?}");
         }
     }
 

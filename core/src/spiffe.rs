@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-use crate::{Error, Result, dns};
+use crate::{Error, Result, ServiceType, dns};
 
 /// The trust domain of a hierarchy that nobody has configured: for development and tests only.
 pub const DEFAULT_TRUST_DOMAIN: &str = "catalyst.example.com";
@@ -56,10 +56,7 @@ pub enum SpiffeIdError {
     #[error("Invalid SPIFFE ID: empty instance ID after the service type")]
     EmptyInstanceId,
     /// The path doesn't begin with one of the six service types.
-    #[error(
-        "Invalid SPIFFE ID: unknown service type; known are orchestrator, auth, node, gateway, \
-         envoy/app and envoy/transport"
-    )]
+    #[error("Invalid SPIFFE ID: unknown service type; known are {}", ServiceType::list())]
     UnknownServiceType,
     /// Building: no trust domain given.
     #[error("Trust domain must not be empty")]
@@ -68,10 +65,7 @@ pub enum SpiffeIdError {
     #[error("Instance ID must not be empty")]
     BuildEmptyInstanceId,
     /// Building: not one of the six service types.
-    #[error(
-        "Invalid service type: known are orchestrator, auth, node, gateway, envoy/app and \
-         envoy/transport"
-    )]
+    #[error("Invalid service type: known are {}", ServiceType::list())]
     BuildServiceType,
 }
 
@@ -133,72 +127,6 @@ impl fmt::Display for TrustDomain {
 
 /// Serializes as it displays.
 impl Serialize for TrustDomain {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// What kind of service a workload is; the first part of its ID's path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ServiceType {
-    /// `orchestrator`
-    Orchestrator,
-    /// `auth`
-    Auth,
-    /// `node`
-    Node,
-    /// `gateway`
-    Gateway,
-    /// `envoy/app`
-    EnvoyApp,
-    /// `envoy/transport`
-    EnvoyTransport,
-}
-
-impl ServiceType {
-    /// All six.
-    pub const ALL: [ServiceType; 6] = [
-        ServiceType::Orchestrator,
-        ServiceType::Auth,
-        ServiceType::Node,
-        ServiceType::Gateway,
-        ServiceType::EnvoyApp,
-        ServiceType::EnvoyTransport,
-    ];
-
-    /// The type as it stands in an ID: `envoy/app`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ServiceType::Orchestrator => "orchestrator",
-            ServiceType::Auth => "auth",
-            ServiceType::Node => "node",
-            ServiceType::Gateway => "gateway",
-            ServiceType::EnvoyApp => "envoy/app",
-            ServiceType::EnvoyTransport => "envoy/transport",
-        }
-    }
-}
-
-impl FromStr for ServiceType {
-    type Err = SpiffeIdError;
-
-    fn from_str(text: &str) -> Result<Self, SpiffeIdError> {
-        ServiceType::ALL
-            .into_iter()
-            .find(|t| t.as_str() == text)
-            .ok_or(SpiffeIdError::BuildServiceType)
-    }
-}
-
-impl fmt::Display for ServiceType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Serializes as it displays.
-impl Serialize for ServiceType {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

@@ -7,7 +7,9 @@ use std::{
 
 use super::{
     CertificateManager, EVENTS,
-    hierarchy::{BACKDATE, CaCertificate, Hierarchy},
+    ca::CaCertificate,
+    create::BACKDATE,
+    hierarchy::Hierarchy,
     names::LeafNames,
     store::{CertificateRecord, CertificateStatus, CertificateType, NewLeaf, Recorded},
     template::{Role, Serial, Template},

@@ -2,7 +2,9 @@
 //!
 //! [`CertificateManager`] is its face.
 
+mod ca;
 mod config;
+mod create;
 mod deny;
 mod draft;
 mod hierarchy;
@@ -116,7 +118,7 @@ impl CertificateManager {
         if let Some(hierarchy) = self.load_hierarchy()? {
             return Ok(hierarchy.fingerprints());
         }
-        let created = Hierarchy::create(self.store.as_ref(), self.backend.as_ref(), &self.config)?;
+        let created = create::hierarchy(self.store.as_ref(), self.backend.as_ref(), &self.config)?;
         let hierarchy = self
             .load_hierarchy()?
             .ok_or_else(|| Error::CorruptCaState("the new hierarchy can't be read back".into()))?;

@@ -1,11 +1,9 @@
 //! The names in a leaf, by the table of the profiles.
 
-use crate::{Error, Result, ServiceType, dns};
+use crate::{Error, Result, ServiceType, dns, profile::LeafName};
 
 /// The longest common name, RFC 5280 appendix A.1 (`ub-common-name`).
 const MAX_COMMON_NAME_LEN: usize = 64;
-/// The alias that all instances of `auth` share, and nobody else may have.
-pub(super) const AUTH_ALIAS: &str = "auth";
 
 /// The names in a leaf that follow from its service type and instance ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,33 +21,26 @@ impl LeafNames {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] for the instance ID `auth`, in whatever case, of another service
-    /// type.
+    /// [`Error::InvalidArgument`] for an instance ID that is the alias of another service type, in
+    /// whatever case.
     pub(super) fn new(service_type: ServiceType, instance_id: &str) -> Result<Self> {
-        if service_type != ServiceType::Auth && instance_id.eq_ignore_ascii_case(AUTH_ALIAS) {
-            return Err(Error::argument(
-                "instance ID",
-                format!("{AUTH_ALIAS:?} is the alias of the auth service"),
-            ));
+        for other in ServiceType::ALL.into_iter().filter(|other| *other != service_type) {
+            if let Some(alias) = other.profile().alias
+                && instance_id.eq_ignore_ascii_case(alias)
+            {
+                let reason = format!("{alias:?} is the alias of the {other} service");
+                return Err(Error::argument("instance ID", reason));
+            }
         }
-        let short = short_name(instance_id);
-        let own = instance_id.to_owned();
-        let (common_name, names) = match service_type {
-            ServiceType::Orchestrator => (own.clone(), vec![own, format!("orch-{short}")]),
-            ServiceType::Auth | ServiceType::Node | ServiceType::Gateway => {
-                (own.clone(), vec![own])
-            }
-            ServiceType::EnvoyApp => {
-                let proxy = format!("envoy-proxy-{short}");
-                (proxy.clone(), vec![proxy])
-            }
-            ServiceType::EnvoyTransport => {
-                (format!("envoy-transport-{short}"), vec![format!("envoy-proxy-{short}")])
-            }
+        let profile = service_type.profile();
+        let name = |name: LeafName| match name {
+            LeafName::InstanceId => instance_id.to_owned(),
+            LeafName::Short(prefix) => format!("{prefix}{}", short_name(instance_id)),
         };
-        let shared = (service_type == ServiceType::Auth).then_some(AUTH_ALIAS);
-        let mut exclusive: Vec<String> = Vec::with_capacity(names.len());
-        for name in names.iter().filter(|name| dns::is_host_name(name)) {
+        let (common_name, shared) = (name(profile.common_name), profile.alias);
+        let names = profile.dns_names.iter().map(|of| name(*of));
+        let mut exclusive: Vec<String> = Vec::with_capacity(profile.dns_names.len());
+        for name in names.filter(|name| dns::is_host_name(name)) {
             // Names are compared without case (RFC 4343), so they are granted in lower case.
             let name = name.to_ascii_lowercase();
             if Some(name.as_str()) != shared && !exclusive.contains(&name) {

@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 
 use super::{
     CertificateManager,
-    hierarchy::{CaCertificate, Hierarchy},
+    ca::CaCertificate,
+    hierarchy::Hierarchy,
     store::{CertificateStatus, Counts},
 };
 use crate::{CaKind, Result, Segment, Timestamp};
