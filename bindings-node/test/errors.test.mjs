@@ -7,6 +7,10 @@ import * as pki from '@catalyst/pki';
 import { failsWith, newManager, repository, run, runModule } from './helpers.mjs';
 
 const require = createRequire(import.meta.url);
+// What fails on purpose is no export of the package.
+const { native } = require('../dist/native.js');
+const { call, theMailbox } = require('../dist/calls.js');
+const { calling } = require('../dist/errors.js');
 
 test('an error has a code, an HTTP status, a message and a stack', async () => {
   const error = await failsWith('PKI_INVALID_SPIFFE_ID', () => pki.parseSpiffeId(''));
@@ -26,7 +30,6 @@ test('errors that are thrown and errors that are rejected carry the same', async
 });
 
 test('the type of the codes names every code of the core', () => {
-  const native = require('../dist/native.js').native;
   const codes = native.errorCodes();
   const typed = readFileSync(join(repository, 'bindings-node/ts/codes.ts'), 'utf8').match(
     /'PKI_\w+'/g,
@@ -40,13 +43,15 @@ test('the type of the codes names every code of the core', () => {
 });
 
 test('a panic in a synchronous call is an error', async () => {
-  const error = await failsWith('PKI_INTERNAL', () => pki.__panicForTest(), /panic: on purpose/);
+  const panic = () => calling(() => native.panicForTest());
+  const error = await failsWith('PKI_INTERNAL', panic, /panic: on purpose/);
   assert.equal(error.status, 500);
 });
 
 test('a panic on a worker is an error, and the workers go on', async () => {
+  const panic = () => call((number) => native.panicOnWorkerForTest(theMailbox(), number));
   const panics = Array.from({ length: 100 }, () =>
-    failsWith('PKI_INTERNAL', pki.__panicOnWorkerForTest(), /panic: on purpose/),
+    failsWith('PKI_INTERNAL', panic(), /panic: on purpose/),
   );
   await Promise.all(panics);
   assert.equal((await newManager()).isInitialized(), true);

@@ -200,7 +200,7 @@ test('what is wrong in a list is said', async () => {
       { anchors: 'x'.repeat(5_000_000) },
       /: a policy is too long: at most \d+ characters are taken$/,
     ],
-    [{ at: 'now' }, /: at: .*expected date/],
+    [{ at: 'now' }, /: at: .*must be a Date/],
   ]) {
     await failsWith('PKI_INVALID_ARGUMENT', verifyPeer(der, { ...policy, ...change }), message);
   }

@@ -13,6 +13,7 @@ import {
   SignCSRRequestSchema,
   SqliteCertificateStore,
   WebCryptoSigningBackend,
+  buildSpiffeId,
   explainTlsError,
   generateKeyAndCsr,
   parseSpiffeId,
@@ -129,6 +130,8 @@ export async function callers(): Promise<unknown[]> {
 
   // @ts-expect-error no such service type
   void manager.signCSR({ csrPem, serviceType: 'database', nodeId: 'a' });
+  // @ts-expect-error no such service type
+  buildSpiffeId('mesh.example.com', 'database', 'a');
   // @ts-expect-error no such segment
   void verifyPeer('', { ...policy, segment: 'all' });
   // @ts-expect-error a store of JavaScript's

@@ -1,13 +1,16 @@
+import timers from 'node:timers';
 import { PkiError, calling, type Failure } from './errors.js';
 import { native } from './native.js';
 
 type Mailbox = InstanceType<typeof native.Mailbox>;
 
+/** Whether a call went well, and its result or its failure. */
+type Answer = [ok: boolean, value: unknown];
+
 interface Caller {
   /** What has come of a list. */
   list: unknown[] | undefined;
-  resolve(value: never): void;
-  reject(error: unknown): void;
+  answer(answer: Answer): void;
 }
 
 /**
@@ -23,8 +26,9 @@ const ANSWERS_PER_TURN = 8;
 const MANY = 8;
 const LOOK_AGAIN_MS = 1;
 
-// As they are now: a program's tests may put fake ones in their place, which stand still.
-const { setImmediate, setInterval, setTimeout } = globalThis;
+// Node's own, as they are when this is loaded: what a program's tests put in their place stands still
+// (fake timers), or is none of Node's (jsdom).
+const { setImmediate, setInterval, setTimeout } = timers;
 
 const callers = new Map<number, Caller>();
 let lastCall = 0;
@@ -45,6 +49,9 @@ export function theMailbox(): Mailbox {
 /**
  * Starts work off the event loop and promises its result. `start` hands the call's number to the
  * addon, which answers under it.
+ *
+ * Who calls this must `await` it, also where nothing follows: the error is made when this goes on, and
+ * its stack has those who await at that moment.
  */
 export function call<T>(start: (call: number) => void): Promise<T> {
   return calls<T>(start, undefined);
@@ -63,13 +70,15 @@ export async function callForPage<T, R = unknown>(
   return { rest: await calls<R>(start, list), list };
 }
 
-function calls<T>(start: (call: number) => void, list: unknown[] | undefined): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const number = nextCall();
-    calling(() => start(number));
-    callers.set(number, { list, resolve, reject });
+async function calls<T>(start: (call: number) => void, list: unknown[] | undefined): Promise<T> {
+  const number = nextCall();
+  calling(() => start(number));
+  const [ok, value] = await new Promise<Answer>((answer) => {
+    callers.set(number, { list, answer });
     if (callers.size === 1) stayAlive();
   });
+  if (!ok) throw new PkiError(value as Failure);
+  return value as T;
 }
 
 function nextCall(): number {
@@ -95,8 +104,7 @@ function handOut(): void {
       continue;
     }
     callers.delete(number);
-    if (ok) caller?.resolve(value as never);
-    else caller?.reject(new PkiError(value as Failure));
+    caller?.answer([ok, value]);
   }
   if (callers.size === 0) alive?.unref();
 }

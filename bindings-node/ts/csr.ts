@@ -32,7 +32,7 @@ export async function generateKeyAndCsr(
 ): Promise<KeyAndCsr> {
   const [type, instance] = [clip(serviceType), clip(instanceId)];
   const { trustDomain, dns } = parse((schemas) => schemas.KeyAndCsrOptionsSchema, options);
-  return call((number) =>
+  return await call((number) =>
     native.generateKeyAndCsr(
       theMailbox(),
       number,

@@ -1,7 +1,3 @@
-import { call, theMailbox } from './calls.js';
-import { calling } from './errors.js';
-import { native } from './native.js';
-
 export type { PkiErrorCode } from './codes.js';
 export type * from './config.js';
 export { generateKeyAndCsr } from './csr.js';
@@ -29,13 +25,3 @@ export {
 export { explainTlsError, type TlsErrorExplanation, type TlsErrorKind } from './tls-errors.js';
 export type * from './types.js';
 export { verifyPeer, verifyPeerSync } from './verify.js';
-
-/** @internal Fails on purpose in the addon, for the tests of the boundary. */
-export function __panicForTest(): void {
-  calling(() => native.panicForTest());
-}
-
-/** @internal Fails on purpose on a worker, for the tests of the boundary. */
-export async function __panicOnWorkerForTest(): Promise<void> {
-  await call((number) => native.panicOnWorkerForTest(theMailbox(), number));
-}

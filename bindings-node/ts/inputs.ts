@@ -1,9 +1,9 @@
-import type { webcrypto } from 'node:crypto';
 import { types } from 'node:util';
 import { z } from 'zod';
 import { LONG, MANY, atMost, copyOf, lengthOf } from './limits.js';
 import type { Fields } from './own.js';
 import { PkiConfigSchema } from './schemas.js';
+import type { CryptoKey } from './web-crypto.js';
 
 // What functions take, beside what the schemas that callers get describe. The rules are the core's:
 // here it is looked whether everything is of its type.
@@ -46,8 +46,11 @@ const bytes = z
     context.addIssue(atMost(LONG, 'bytes'));
     return z.NEVER;
   });
-/** A `Date` as milliseconds since the epoch. */
-const moment = z.date().transform((date) => Date.prototype.getTime.call(date));
+/** A `Date` of any realm (a test runner's is another than Node's) as milliseconds since the epoch. */
+const moment = z
+  .custom<Date>(types.isDate, { error: 'it must be a Date', abort: true })
+  .transform((date) => Date.prototype.getTime.call(date))
+  .pipe(z.number({ error: 'it must be a valid Date' }));
 
 /** What a manager's constructor takes: {@link PkiConfigSchema} without a provider, nothing filled in. */
 export const ManagerConfigSchema = z.object({
@@ -118,7 +121,7 @@ export const TextSchema = longText;
 export const StringSchema = z.string();
 
 const cryptoKey = (type: 'private' | 'public') =>
-  z.custom<webcrypto.CryptoKey>((value) => types.isCryptoKey(value) && value.type === type, {
+  z.custom<CryptoKey>((value) => types.isCryptoKey(value) && value.type === type, {
     error: `it must be a ${type} CryptoKey`,
   });
 

@@ -145,7 +145,7 @@ export class CertificateManager {
    * ```
    */
   async initialize(): Promise<CaFingerprints> {
-    return call((number) => this.#native.initialize(number));
+    return await call((number) => this.#native.initialize(number));
   }
 
   /** Whether this manager has its hierarchy at hand; asks no database. */
@@ -185,7 +185,7 @@ export class CertificateManager {
    */
   async signCSR(request: SignCSRRequest): Promise<SignCSRResult> {
     const given = parse((schemas) => schemas.SignCSRRequestSchema, request);
-    return call((number) =>
+    return await call((number) =>
       this.#native.signCSR(
         number,
         clip(given.csr ?? given.csrPem ?? ''),
@@ -207,7 +207,7 @@ export class CertificateManager {
    * ```
    */
   async getCaBundle(): Promise<CaBundleResponse> {
-    return call((number) => this.#native.getCaBundle(number));
+    return await call((number) => this.#native.getCaBundle(number));
   }
 
   /**
@@ -250,7 +250,7 @@ export class CertificateManager {
    */
   async allowIdentity(spiffeId: string): Promise<boolean> {
     const id = parse((schemas) => schemas.TextSchema, spiffeId);
-    return call((number) => this.#native.allowIdentity(number, clip(id)));
+    return await call((number) => this.#native.allowIdentity(number, clip(id)));
   }
 
   /**
@@ -264,7 +264,7 @@ export class CertificateManager {
    * ```
    */
   async listDeniedIdentities(): Promise<DenyListEntry[]> {
-    return callForList((number) => this.#native.listDeniedIdentities(number));
+    return await callForList((number) => this.#native.listDeniedIdentities(number));
   }
 
   /**
@@ -278,7 +278,7 @@ export class CertificateManager {
    * ```
    */
   async getStatus(): Promise<PkiStatusResponse> {
-    return call((number) => this.#native.getStatus(number));
+    return await call((number) => this.#native.getStatus(number));
   }
 
   /**
@@ -293,7 +293,7 @@ export class CertificateManager {
    * ```
    */
   async purgeExpired(): Promise<number> {
-    return call((number) => this.#native.purgeExpired(number));
+    return await call((number) => this.#native.purgeExpired(number));
   }
 
   /**

@@ -30,7 +30,7 @@ export function fieldOf(object: object, name: string): unknown {
     while (typeof owner === 'object' && owner !== null && !Object.hasOwn(owner, name)) {
       owner = Object.getPrototypeOf(owner) as unknown;
     }
-    if (owner === null || owner === Object.prototype) return undefined;
+    if (owner === null || isObjectPrototype(owner)) return undefined;
   }
   return (object as Record<string, unknown>)[name];
 }
@@ -39,5 +39,10 @@ export function fieldOf(object: object, name: string): unknown {
 export function isPlain(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  return prototype === null || isObjectPrototype(prototype);
+}
+
+/** Whether it is `Object.prototype`, of any realm: a test runner gives each file one of its own. */
+function isObjectPrototype(value: unknown): boolean {
+  return value === Object.prototype || Object.hasOwn(value as object, 'isPrototypeOf');
 }

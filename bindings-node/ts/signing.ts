@@ -1,4 +1,3 @@
-import type { webcrypto } from 'node:crypto';
 import { call, theMailbox } from './calls.js';
 import { calling, invalidArgument, invalidKey } from './errors.js';
 import { clip, isObject } from './limits.js';
@@ -6,9 +5,8 @@ import { native } from './native.js';
 import { bare } from './own.js';
 import type { ISigningBackend, SignCertificateParams } from './types.js';
 import { parse } from './validate.js';
+import { nodeCrypto, subtle, type CryptoKey, type CryptoKeyPair } from './web-crypto.js';
 
-type CryptoKey = webcrypto.CryptoKey;
-type CryptoKeyPair = webcrypto.CryptoKeyPair;
 type NativeKeyBackend = InstanceType<typeof native.KeyBackendHandle>;
 
 const P384 = { name: 'ECDSA', namedCurve: 'P-384' };
@@ -55,7 +53,7 @@ export class NativeSigningBackend implements ISigningBackend {
    * ```
    */
   async generateKeyPair(): Promise<CryptoKeyPair> {
-    return crypto.subtle.generateKey(P384, true, ['sign', 'verify']);
+    return subtle().generateKey(P384, true, ['sign', 'verify']);
   }
 
   /**
@@ -89,12 +87,12 @@ export class NativeSigningBackend implements ISigningBackend {
     const publicKey = await exported('spki', given.subjectPublicKey);
     const draft = calling(() => new native.Draft(draftOf(given), publicKey));
     const unsigned = calling(() => draft.toBeSigned());
-    const signature = await crypto.subtle
+    const signature = await subtle()
       .sign({ name: 'ECDSA', hash: 'SHA-384' }, given.signingKey, unsigned)
       .catch((cause: unknown) => {
         throw invalidKey('the signing key must be one of ECDSA with the usage "sign"', cause);
       });
-    return call((number) => draft.complete(theMailbox(), number, new Uint8Array(signature)));
+    return await call((number) => draft.complete(theMailbox(), number, new Uint8Array(signature)));
   }
 
   /**
@@ -135,10 +133,8 @@ export class NativeSigningBackend implements ISigningBackend {
       throw invalidKey('it is encrypted: decrypt it first, for example with openssl pkcs8');
     }
     try {
-      // Loaded here: it takes as long as all of this package, and few need it.
-      const { createPrivateKey } = await import('node:crypto');
-      const der = createPrivateKey(text).export({ format: 'der', type: 'pkcs8' });
-      return await crypto.subtle.importKey('pkcs8', new Uint8Array(der), P384, true, ['sign']);
+      const der = nodeCrypto().createPrivateKey(text).export({ format: 'der', type: 'pkcs8' });
+      return await subtle().importKey('pkcs8', new Uint8Array(der), P384, true, ['sign']);
     } catch {
       // Without the cause: what a parser says of a key may repeat a part of it.
       throw invalidKey('it is not a private key on P-384 in PEM');
@@ -180,7 +176,7 @@ export class NativeSigningBackend implements ISigningBackend {
    */
   async computeFingerprint(certDer: ArrayBuffer | Uint8Array): Promise<string> {
     const der = parse((schemas) => schemas.CertificateBytesSchema, certDer);
-    return call((number) => native.fingerprint(theMailbox(), number, der));
+    return await call((number) => native.fingerprint(theMailbox(), number, der));
   }
 }
 
@@ -195,7 +191,7 @@ export function nativeBackend(backend: unknown): NativeKeyBackend {
 
 async function exported(format: 'pkcs8' | 'spki', key: CryptoKey): Promise<Uint8Array> {
   try {
-    return new Uint8Array(await crypto.subtle.exportKey(format, key));
+    return new Uint8Array(await subtle().exportKey(format, key));
   } catch (cause) {
     throw invalidKey("it can't be exported: it must be an extractable key", cause);
   }

@@ -1,13 +1,13 @@
 import { calling } from './errors.js';
 import { clip } from './limits.js';
 import { native } from './native.js';
-import type { SpiffeId } from './types.js';
+import type { PkiServiceType, SpiffeId } from './types.js';
 
 /**
  * Builds the SPIFFE ID of a workload.
  *
  * @param trustDomain lower case, such as `mesh.example.com`
- * @param serviceType one of {@link PkiServiceType}
+ * @param serviceType what kind of service it is
  * @param instanceId its node or instance ID, one or more path segments
  * @returns `spiffe://<trust domain>/<service type>/<instance id>`
  * @throws {@link PkiError} `PKI_INVALID_SPIFFE_ID`: `Trust domain must not be empty`,
@@ -21,7 +21,7 @@ import type { SpiffeId } from './types.js';
  */
 export function buildSpiffeId(
   trustDomain: string,
-  serviceType: string,
+  serviceType: PkiServiceType,
   instanceId: string,
 ): string {
   return calling(() =>

@@ -105,7 +105,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async loadCaCertificate(type: CaCertificateType): Promise<CertificateRecord | null> {
     const kind = parse((schemas) => schemas.CaTypeSchema, type);
-    return this.#call((records, number) => records.activeCa(number, kind));
+    return await this.#call((records, number) => records.activeCa(number, kind));
   }
 
   /**
@@ -119,7 +119,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async loadAllCaCertificates(type: CaCertificateType): Promise<CertificateRecord[]> {
     const kind = parse((schemas) => schemas.CaTypeSchema, type);
-    return callForList(this.#start((records, number) => records.publishedCas(number, kind)));
+    return await callForList(this.#start((records, number) => records.publishedCas(number, kind)));
   }
 
   /**
@@ -161,7 +161,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async findBySerial(serial: string): Promise<CertificateRecord | null> {
     const text = textOf(serial);
-    return this.#call((records, number) => records.findBySerial(number, text));
+    return await this.#call((records, number) => records.findBySerial(number, text));
   }
 
   /**
@@ -174,7 +174,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async findByFingerprint(fingerprint: string): Promise<CertificateRecord | null> {
     const text = textOf(fingerprint);
-    return this.#call((records, number) => records.findByFingerprint(number, text));
+    return await this.#call((records, number) => records.findByFingerprint(number, text));
   }
 
   /**
@@ -189,7 +189,9 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async findBySpiffeId(spiffeId: string): Promise<CertificateRecord[]> {
     const text = textOf(spiffeId);
-    return callForList(this.#start((records, number) => records.findBySpiffeId(number, text)));
+    return await callForList(
+      this.#start((records, number) => records.findBySpiffeId(number, text)),
+    );
   }
 
   /**
@@ -270,7 +272,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async isDenied(spiffeId: string): Promise<boolean> {
     const text = textOf(spiffeId);
-    return this.#call((records, number) => records.isDenied(number, text));
+    return await this.#call((records, number) => records.isDenied(number, text));
   }
 
   /**
@@ -282,7 +284,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    * ```
    */
   async listDeniedIdentities(): Promise<DenyListEntry[]> {
-    return callForList(this.#start((records, number) => records.deniedIdentities(number)));
+    return await callForList(this.#start((records, number) => records.deniedIdentities(number)));
   }
 
   /**
@@ -298,7 +300,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async purgeExpired(cutoffMs: number): Promise<number> {
     const before = parse((schemas) => schemas.MillisecondsSchema, cutoffMs);
-    return this.#call((records, number) => records.purgeExpired(number, before));
+    return await this.#call((records, number) => records.purgeExpired(number, before));
   }
 
   /**
@@ -313,7 +315,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    * ```
    */
   async countCertificates(): Promise<CertificateCount[]> {
-    return this.#call((records, number) => records.census(number));
+    return await this.#call((records, number) => records.census(number));
   }
 
   /**

@@ -1,8 +1,4 @@
-import type { webcrypto } from 'node:crypto';
-
-/** A Web Crypto key. */
-type CryptoKey = webcrypto.CryptoKey;
-type CryptoKeyPair = webcrypto.CryptoKeyPair;
+import type { CryptoKey, CryptoKeyPair } from './web-crypto.js';
 
 /** What kind of service a workload is; the first part of its SPIFFE ID's path. */
 export type PkiServiceType =

@@ -50,12 +50,12 @@ const MOST_PARTS = 16;
  */
 export async function verifyPeer(chain: Chain, policy: PeerPolicy): Promise<Svid> {
   const [parts, at, prepared] = prepare(chain, policy);
-  if (isHandedOver(prepared)) return start();
+  if (isHandedOver(prepared)) return await start();
   // Others come and go meanwhile.
   prepared.users++;
   try {
     await handOverInTurns(prepared, nextTurn);
-    return start();
+    return await start();
   } finally {
     leave(prepared);
   }
