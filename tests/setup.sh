@@ -59,12 +59,14 @@ echo "Building the Go program"
 (cd "$tests/interop/go" && GOCACHE=$target/go-cache GOPATH=$target/go-path GOPROXY=off \
     GOFLAGS=-mod=mod GOTOOLCHAIN=local CGO_ENABLED=0 "$venv/bin/go" build -o "$target/verify-go" .)
 
-# Bun, from the package of this machine's kind, and Node 22; their install scripts are not needed.
-js=$tests/interop/js
-if ! cmp -s "$js/package-lock.json" "$js/node_modules/installed"; then
-    echo "Installing Bun and Node 22"
-    npm ci --prefix "$js" --ignore-scripts --no-audit --no-fund --loglevel=error
-    cp "$js/package-lock.json" "$js/node_modules/installed"
-fi
+# npm_install FOLDER WHAT: what its lock file names, without install scripts, which none needs.
+npm_install() {
+    cmp -s "$1/package-lock.json" "$1/node_modules/installed" && return
+    echo "Installing $2"
+    npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund --loglevel=error
+    cp "$1/package-lock.json" "$1/node_modules/installed"
+}
+npm_install "$tests/interop/js" "Bun and Node 22"
+npm_install "$tests/../bindings-node/test/ecosystem" "test runners, bundlers and the types of several Nodes"
 "$tests/musl/setup.sh"
 echo "The tools of the tests are there"
