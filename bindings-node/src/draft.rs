@@ -57,24 +57,24 @@ impl Draft {
     #[napi(constructor, catch_unwind)]
     pub fn new(options: DraftOptions, public_key: Uint8Array) -> napi::Result<Self> {
         guard(|| {
-            let draft = CertificateDraft {
-                common_name: options.common_name,
-                san_uri: options.san_uri,
-                san_dns: options.san_dns,
-                public_key: public_key.to_vec(),
-                issuer_pem: options.issuer_pem,
-                not_before: Timestamp::from_millis(options.not_before),
-                not_after: Timestamp::from_millis(options.not_after),
-                is_ca: options.is_ca,
-                path_length: options.path_length,
-                digital_signature: options.digital_signature,
-                key_cert_sign: options.key_cert_sign,
-                crl_sign: options.crl_sign,
-                server_auth: options.server_auth,
-                client_auth: options.client_auth,
-                permitted_uris: options.permitted_uris,
-                serial: options.serial,
-            };
+            let mut draft = CertificateDraft::new(
+                options.common_name,
+                public_key.to_vec(),
+                Timestamp::from_millis(options.not_before),
+                Timestamp::from_millis(options.not_after),
+            );
+            draft.san_uri = options.san_uri;
+            draft.san_dns = options.san_dns;
+            draft.issuer_pem = options.issuer_pem;
+            draft.is_ca = options.is_ca;
+            draft.path_length = options.path_length;
+            draft.digital_signature = options.digital_signature;
+            draft.key_cert_sign = options.key_cert_sign;
+            draft.crl_sign = options.crl_sign;
+            draft.server_auth = options.server_auth;
+            draft.client_auth = options.client_auth;
+            draft.permitted_uris = options.permitted_uris;
+            draft.serial = options.serial;
             Ok(Draft(Arc::new(draft.build()?)))
         })
     }

@@ -11,10 +11,7 @@
 //! };
 //!
 //! // A CA: a root, a CA for services and one for Envoy.
-//! let manager = CertificateManager::ephemeral(ManagerConfig {
-//!     trust_domain: "mesh.example.com".parse()?,
-//!     ..ManagerConfig::default()
-//! })?;
+//! let manager = CertificateManager::ephemeral(ManagerConfig::new("mesh.example.com".parse()?))?;
 //! manager.initialize()?;
 //!
 //! // A service makes its key and asks for a certificate.

@@ -14,7 +14,7 @@ use catalyst_pki::{
     CaKind, Clock, Error, ErrorCode, ManualClock, Result, Segment, ServiceType, SpiffeIdError,
     Timestamp, WorkloadId,
     authority::{
-        CaChoices, CertificateManager, Health, ManagerConfig, SignRequest, SignedCertificate,
+        CertificateManager, Health, ManagerConfig, SignRequest, SignedCertificate,
         signer::{KeyBackend, KeyProtection, KeySealer, LocalKeys, NewKey, Passphrase, Signer},
         store::{CertificateStatus, SqliteStore},
     },
@@ -29,11 +29,9 @@ fn clock() -> Arc<ManualClock> {
 }
 
 fn config(clock: &Arc<ManualClock>) -> ManagerConfig {
-    ManagerConfig {
-        trust_domain: "mesh.example.com".parse().unwrap(),
-        clock: clock.clone(),
-        ..ManagerConfig::default()
-    }
+    let mut config = ManagerConfig::new("mesh.example.com".parse().unwrap());
+    config.clock = clock.clone();
+    config
 }
 
 fn manager(clock: &Arc<ManualClock>) -> CertificateManager {
@@ -62,8 +60,9 @@ fn sign(
     ttl_seconds: Option<i64>,
 ) -> Result<SignedCertificate> {
     let csr = generate_key_and_csr(&id(service_type, instance_id), &[]).unwrap().csr_pem;
-    manager
-        .sign_csr(&SignRequest { ttl_seconds, ..SignRequest::new(&csr, service_type, instance_id) })
+    let mut request = SignRequest::new(&csr, service_type, instance_id);
+    request.ttl_seconds = ttl_seconds;
+    manager.sign_csr(&request)
 }
 
 fn dns_names(signed: &SignedCertificate) -> Vec<String> {
@@ -106,7 +105,7 @@ fn a_hierarchy_is_found_again_with_its_passphrase_and_trust_domain_alone() {
     assert_eq!(again.initialize().unwrap(), fingerprints);
     sign(&again, ServiceType::Node, NODE, None).unwrap();
 
-    let other = ManagerConfig { trust_domain: "other.example".parse().unwrap(), ..config(&clock) };
+    let other = ManagerConfig::new("other.example".parse().unwrap());
     let error = open(&path, other).unwrap().initialize().unwrap_err();
     assert_eq!(error.code(), ErrorCode::TrustDomainMismatch);
     assert!(error.to_string().contains("trust domain mismatch"));
@@ -118,8 +117,7 @@ fn a_hierarchy_is_found_again_with_its_passphrase_and_trust_domain_alone() {
 #[test]
 fn a_trust_domain_that_no_constraint_can_hold_makes_no_hierarchy() {
     for trust_domain in ["a..b", "10.0.0.1", "localhost"] {
-        let config =
-            ManagerConfig { trust_domain: trust_domain.parse().unwrap(), ..config(&clock()) };
+        let config = ManagerConfig::new(trust_domain.parse().unwrap());
         let manager = CertificateManager::ephemeral(config).unwrap();
         let error = manager.initialize().unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidTrustDomain, "{trust_domain}");
@@ -238,8 +236,8 @@ fn a_dns_name_belongs_to_one_owner_while_its_certificate_lives() {
 #[test]
 fn further_dns_names_need_a_policy() {
     let clock = clock();
-    let policy =
-        ManagerConfig { allowed_dns_suffixes: vec!["Svc.Example.com".into()], ..config(&clock) };
+    let mut policy = config(&clock);
+    policy.allowed_dns_suffixes = vec!["Svc.Example.com".into()];
     let manager = CertificateManager::ephemeral(policy).unwrap();
     manager.initialize().unwrap();
     let ask = |name: &str| {
@@ -256,11 +254,10 @@ fn further_dns_names_need_a_policy() {
 /// With a name that its CA's constraints forbid, every verifier would refuse the certificate.
 #[test]
 fn a_leaf_has_no_name_that_its_cas_constraints_forbid() {
-    let constrained = ManagerConfig {
-        name_constraints: "dns:somebiz.local.io,auth".parse().unwrap(),
-        allowed_dns_suffixes: vec!["svc.example.com".into(), "svc.somebiz.local.io".into()],
-        ..config(&clock())
-    };
+    let mut constrained = config(&clock());
+    constrained.name_constraints = "dns:somebiz.local.io,auth".parse().unwrap();
+    constrained.allowed_dns_suffixes =
+        vec!["svc.example.com".into(), "svc.somebiz.local.io".into()];
     let manager = CertificateManager::ephemeral(constrained).unwrap();
     manager.initialize().unwrap();
     let names = |service_type, instance_id| {
@@ -420,8 +417,9 @@ fn purging_takes_leaves_a_day_after_their_end_and_never_a_ca() {
 
 #[test]
 fn the_names_of_the_cas_are_the_operators() {
-    let cas = CaChoices { services_common_name: "Büro CA".into(), ..CaChoices::default() };
-    let manager = CertificateManager::ephemeral(ManagerConfig { cas, ..config(&clock()) }).unwrap();
+    let mut config = config(&clock());
+    config.cas.services_common_name = "Büro CA".into();
+    let manager = CertificateManager::ephemeral(config).unwrap();
     manager.initialize().unwrap();
     sign(&manager, ServiceType::Gateway, "gateway-a", None).unwrap();
     assert_eq!(manager.status().unwrap().services_ca.unwrap().common_name, "Büro CA");

@@ -43,48 +43,37 @@ impl PublicKeyData for Key {
 }
 
 fn ca(name: &str, key: &Key, path_length: u8) -> CertificateDraft {
-    CertificateDraft {
-        common_name: name.into(),
-        public_key: key.spki(),
-        not_before: Timestamp::from_millis(START * 1000 + 999),
-        not_after: Timestamp::from_secs(START + 1_000_000),
-        is_ca: true,
-        path_length: Some(path_length),
-        key_cert_sign: true,
-        crl_sign: true,
-        ..CertificateDraft::default()
-    }
+    let (from, to) =
+        (Timestamp::from_millis(START * 1000 + 999), Timestamp::from_secs(START + 1_000_000));
+    let mut draft = CertificateDraft::new(name, key.spki(), from, to);
+    draft.is_ca = true;
+    draft.path_length = Some(path_length);
+    draft.key_cert_sign = true;
+    draft.crl_sign = true;
+    draft
 }
 
 fn leaf(key: &Key, issuer_pem: &str) -> CertificateDraft {
-    CertificateDraft {
-        common_name: "node-a".into(),
-        san_uri: Some("spiffe://mesh.example.com/node/node-a".into()),
-        san_dns: vec!["node-a.example.com".into()],
-        public_key: key.spki(),
-        issuer_pem: Some(issuer_pem.into()),
-        not_before: Timestamp::from_secs(START),
-        not_after: Timestamp::from_secs(START + 3600),
-        digital_signature: true,
-        server_auth: true,
-        client_auth: true,
-        ..CertificateDraft::default()
-    }
+    let (from, to) = (Timestamp::from_secs(START), Timestamp::from_secs(START + 3600));
+    let mut draft = CertificateDraft::new("node-a", key.spki(), from, to);
+    draft.san_uri = Some("spiffe://mesh.example.com/node/node-a".into());
+    draft.san_dns = vec!["node-a.example.com".into()];
+    draft.issuer_pem = Some(issuer_pem.into());
+    draft.digital_signature = true;
+    draft.server_auth = true;
+    draft.client_auth = true;
+    draft
 }
 
 #[test]
 fn a_whole_hierarchy_can_be_made() {
     let (root_key, services_key, leaf_key) = (Key::new(), Key::new(), Key::new());
     let root = root_key.sign(&ca("Root", &root_key, 1)).unwrap();
-    let services = CertificateDraft {
-        issuer_pem: Some(root.clone()),
-        permitted_uris: vec![
-            "spiffe://mesh.example.com/node/".into(),
-            "spiffe://mesh.example.com/auth/".into(),
-        ],
-        serial: Some("00AbC".into()),
-        ..ca("Services", &services_key, 0)
-    };
+    let mut services = ca("Services", &services_key, 0);
+    services.issuer_pem = Some(root.clone());
+    services.permitted_uris =
+        vec!["spiffe://mesh.example.com/node/".into(), "spiffe://mesh.example.com/auth/".into()];
+    services.serial = Some("00AbC".into());
     let services = root_key.sign(&services).unwrap();
     let leaf = services_key.sign(&leaf(&leaf_key, &services)).unwrap();
 
@@ -159,7 +148,7 @@ fn what_cannot_be_meant_is_refused() {
         change(&mut draft);
         assert_eq!(draft.build().unwrap_err().code(), *code, "case {number}");
     }
-    let with_bad_host =
-        CertificateDraft { permitted_uris: vec!["localhost".into()], ..ca("Root", &key, 1) };
+    let mut with_bad_host = ca("Root", &key, 1);
+    with_bad_host.permitted_uris = vec!["localhost".into()];
     assert_eq!(with_bad_host.build().unwrap_err().code(), ErrorCode::InvalidTrustDomain);
 }

@@ -241,7 +241,8 @@ fn sealer_of(records: &Records) -> catalyst_pki::authority::signer::KeySealer {
 }
 
 fn manager_of(records: &Records) -> CertificateManager {
-    let config = ManagerConfig { clock: clock(), ..ManagerConfig::default() };
+    let mut config = ManagerConfig::default();
+    config.clock = clock();
     CertificateManager::new(store_of(records), Arc::new(LocalKeys), config).unwrap()
 }
 

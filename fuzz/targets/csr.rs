@@ -20,10 +20,8 @@ static MANAGER: LazyLock<CertificateManager> = LazyLock::new(|| {
 fuzz_target!(|input: &[u8]| {
     let wrapped = certificate_to_pem(input).replace(" CERTIFICATE-", " CERTIFICATE REQUEST-");
     for text in [std::str::from_utf8(input).unwrap_or_default(), &wrapped] {
-        let request = SignRequest {
-            require_csr_spiffe_id: false,
-            ..SignRequest::new(text, ServiceType::Node, "node-a.somebiz.local.io")
-        };
+        let mut request = SignRequest::new(text, ServiceType::Node, "node-a.somebiz.local.io");
+        request.require_csr_spiffe_id = false;
         if let Err(error) = MANAGER.sign_csr(&request) {
             let number = error.code().number();
             assert!((300..400).contains(&number), "not the sender's fault: {error}");

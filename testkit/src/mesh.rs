@@ -102,7 +102,7 @@ pub fn dns_domains() -> Vec<String> {
 /// Never.
 #[must_use]
 pub fn config() -> ManagerConfig {
-    ManagerConfig { trust_domain: TRUST_DOMAIN.parse().unwrap(), ..ManagerConfig::default() }
+    ManagerConfig::new(TRUST_DOMAIN.parse().unwrap())
 }
 
 /// A CA in memory.

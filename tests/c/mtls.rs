@@ -42,10 +42,7 @@ impl Ca {
         let database = folder.path().join(trust_domain).with_extension("db");
         let protection = KeyProtection::Passphrase(Passphrase::new(PASSPHRASE).unwrap());
         let store = SqliteStore::open(&database, &protection).unwrap();
-        let config = ManagerConfig {
-            trust_domain: trust_domain.parse().unwrap(),
-            ..ManagerConfig::default()
-        };
+        let config = ManagerConfig::new(trust_domain.parse().unwrap());
         let manager =
             CertificateManager::new(Arc::new(store), Arc::new(LocalKeys), config).unwrap();
         manager.initialize().unwrap();

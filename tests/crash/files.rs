@@ -144,7 +144,7 @@ fn keys_without_their_key_file_are_refused_and_no_new_file_is_made() {
 fn another_trust_domain_is_refused() {
     let folder = Folder::new();
     let path = database(&folder);
-    let other = ManagerConfig { trust_domain: "other.example.com".parse().unwrap(), ..config() };
+    let other = ManagerConfig::new("other.example.com".parse().unwrap());
     let error = initialize(&path, other).unwrap_err();
     assert_eq!(error.code(), ErrorCode::TrustDomainMismatch);
     assert_eq!(

@@ -188,7 +188,8 @@ fn name_constraints(mode: Mode) -> Option<Vec<u8>> {
 
 fn at(seconds: i64) -> (Arc<ManualClock>, ManagerConfig) {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(seconds * 1000 + 750)));
-    let config = ManagerConfig { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..config() };
+    let mut config = config();
+    config.clock = Arc::clone(&clock) as Arc<dyn Clock>;
     (clock, config)
 }
 
@@ -288,8 +289,9 @@ fn check_leaf(what: &str, mesh: &Mesh, sample: &Sample, der: &[u8], made_at: i64
 #[test]
 fn every_profile_gives_the_bytes_of_its_table() {
     for mode in Mode::ALL {
-        let (_, config) = at(NOON);
-        let mesh = Mesh::new(ManagerConfig { name_constraints: mode.constraints(), ..config });
+        let (_, mut config) = at(NOON);
+        config.name_constraints = mode.constraints();
+        let mesh = Mesh::new(config);
         check_cas(mode.name(), &mesh, mode, NOON);
         for sample in &SAMPLES {
             let identity = mesh.issue(sample.service_type, sample.instance_id);
@@ -335,8 +337,8 @@ fn times_are_utc_time_before_2050_and_generalized_time_from_then_on() {
 fn sign_for(mesh: &Mesh, ttl_seconds: Option<i64>) -> (i64, i64) {
     let id = WorkloadId::new(mesh.manager.trust_domain(), ServiceType::Node, "node-a").unwrap();
     let csr = generate_key_and_csr(&id, &[]).unwrap();
-    let request =
-        SignRequest { ttl_seconds, ..SignRequest::new(&csr.csr_pem, ServiceType::Node, "node-a") };
+    let mut request = SignRequest::new(&csr.csr_pem, ServiceType::Node, "node-a");
+    request.ttl_seconds = ttl_seconds;
     let signed = mesh.manager.sign_csr(&request).unwrap();
     let der = certificate_from_pem(&signed.certificate_pem).unwrap();
     let validity = parse(&der).validity().clone();
@@ -376,18 +378,17 @@ fn a_leaf_lives_exactly_as_long_as_granted_and_begins_a_little_earlier() {
 
 #[test]
 fn the_configured_cap_and_default_count() {
-    let (_, config) = at(NOON);
-    let mesh = Mesh::new(ManagerConfig {
-        svid_ttl: Duration::from_secs(7_200),
-        max_svid_ttl: Duration::from_secs(5_400),
-        ..config
-    });
+    let (_, mut config) = at(NOON);
+    config.svid_ttl = Duration::from_secs(7_200);
+    config.max_svid_ttl = Duration::from_secs(5_400);
+    let mesh = Mesh::new(config);
     for asked in [None, Some(7_200), Some(86_400)] {
         let (from, to) = sign_for(&mesh, asked);
         assert_eq!(to - from, 5_400, "{asked:?}");
     }
     for seconds in [0, 59, 86_401] {
-        let config = ManagerConfig { max_svid_ttl: Duration::from_secs(seconds), ..self::config() };
+        let mut config = self::config();
+        config.max_svid_ttl = Duration::from_secs(seconds);
         let error = catalyst_pki::authority::CertificateManager::ephemeral(config).unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidArgument);
         assert_eq!(

@@ -39,7 +39,9 @@ impl Mode {
     }
 
     pub(crate) fn config(self) -> ManagerConfig {
-        ManagerConfig { name_constraints: self.constraints(), ..config() }
+        let mut config = config();
+        config.name_constraints = self.constraints();
+        config
     }
 }
 

@@ -19,10 +19,8 @@ fn lifetimes_below_a_second_are_refused() {
     let mesh = Mesh::new(config());
     let csr = csr("node-a");
     for ttl in [0, -1, -3_600, i64::MIN] {
-        let request = SignRequest {
-            ttl_seconds: Some(ttl),
-            ..SignRequest::new(&csr, ServiceType::Node, "node-a")
-        };
+        let mut request = SignRequest::new(&csr, ServiceType::Node, "node-a");
+        request.ttl_seconds = Some(ttl);
         let error = mesh.manager.sign_csr(&request).unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidArgument, "{ttl}");
         assert_eq!(error.to_string(), "Invalid ttlSeconds: it must be 1 or more");
@@ -150,8 +148,7 @@ fn nothing_works_before_initialization_and_after_shutdown() {
 #[test]
 fn trust_domains_that_no_name_constraint_holds_are_refused() {
     for name in ["localhost", "10.0.0.1", "a..b", "-a.example", "a_b.example", "a.example."] {
-        let config =
-            ManagerConfig { trust_domain: name.parse().unwrap(), ..ManagerConfig::default() };
+        let config = ManagerConfig::new(name.parse().unwrap());
         let manager = CertificateManager::ephemeral(config).unwrap();
         let error = manager.initialize().unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidTrustDomain, "{name}");

@@ -1,10 +1,6 @@
 //! Names that somebody would like to have.
 
-use catalyst_pki::{
-    ErrorCode, ServiceType,
-    authority::{ManagerConfig, SignRequest},
-    certificate_from_pem,
-};
+use catalyst_pki::{ErrorCode, ServiceType, authority::SignRequest, certificate_from_pem};
 use testkit::{
     mesh::{Mesh, config, stored_leaves},
     requests::{dns, request, san, to_pem, uri},
@@ -38,7 +34,9 @@ fn ask(
 
 fn with_policy(suffixes: &[&str]) -> Mesh {
     let allowed_dns_suffixes = suffixes.iter().map(|suffix| (*suffix).to_owned()).collect();
-    Mesh::new(ManagerConfig { allowed_dns_suffixes, ..config() })
+    let mut config = config();
+    config.allowed_dns_suffixes = allowed_dns_suffixes;
+    Mesh::new(config)
 }
 
 #[test]

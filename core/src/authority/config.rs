@@ -10,21 +10,18 @@ use crate::{
 /// The shortest SVID lifetime that can be configured: one minute.
 const MIN_SVID_TTL: Duration = Duration::from_secs(60);
 
-/// How a [`CertificateManager`](super::CertificateManager) works. Take the default and change what
-/// differs:
+/// How a [`CertificateManager`](super::CertificateManager) works. Make one and change what differs:
 ///
 /// ```
 /// use std::time::Duration;
 /// use catalyst_pki::authority::ManagerConfig;
 ///
-/// let config = ManagerConfig {
-///     trust_domain: "mesh.example.com".parse()?,
-///     svid_ttl: Duration::from_secs(30 * 60),
-///     ..ManagerConfig::default()
-/// };
+/// let mut config = ManagerConfig::new("mesh.example.com".parse()?);
+/// config.svid_ttl = Duration::from_secs(30 * 60);
 /// # Ok::<(), catalyst_pki::Error>(())
 /// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ManagerConfig {
     /// The trust domain of every certificate; a DNS name of two labels or more. Set when the
     /// hierarchy is made, refused later if it differs.
@@ -43,10 +40,19 @@ pub struct ManagerConfig {
     pub clock: Arc<dyn Clock>,
 }
 
+/// With the default trust domain, which is for development and tests only.
 impl Default for ManagerConfig {
     fn default() -> Self {
+        ManagerConfig::new(TrustDomain::default())
+    }
+}
+
+impl ManagerConfig {
+    /// A configuration for a trust domain, everything else as the library has it.
+    #[must_use]
+    pub fn new(trust_domain: TrustDomain) -> Self {
         ManagerConfig {
-            trust_domain: TrustDomain::default(),
+            trust_domain,
             svid_ttl: DEFAULT_SVID_TTL,
             max_svid_ttl: MAX_SVID_TTL,
             name_constraints: NameConstraintMode::default(),
@@ -55,9 +61,7 @@ impl Default for ManagerConfig {
             clock: Arc::new(SystemClock),
         }
     }
-}
 
-impl ManagerConfig {
     /// Refuses what can't be meant.
     pub(super) fn check(&self) -> Result<()> {
         for (name, ttl) in
@@ -76,6 +80,7 @@ impl ManagerConfig {
 
 /// The names and lifetimes of the CAs.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CaChoices {
     /// Common name of the root: 1 to 64 characters.
     pub root_common_name: String,

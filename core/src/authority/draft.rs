@@ -39,15 +39,10 @@ const MAX_COMMON_NAME_LEN: usize = 64;
 /// # let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).map_err(|e| catalyst_pki::Error::InvalidKey(e.to_string()))?;
 /// # let public_key = key.subject_public_key_info();
 /// # let sign = |tbs: &[u8]| -> Vec<u8> { key.sign(tbs).unwrap_or_default() };
-/// let root = CertificateDraft {
-///     common_name: "Our root".into(),
-///     public_key,
-///     not_before: Timestamp::from_secs(1_800_000_000),
-///     not_after: Timestamp::from_secs(1_900_000_000),
-///     is_ca: true,
-///     key_cert_sign: true,
-///     ..CertificateDraft::default()
-/// };
+/// let (from, to) = (Timestamp::from_secs(1_800_000_000), Timestamp::from_secs(1_900_000_000));
+/// let mut root = CertificateDraft::new("Our root", public_key, from, to);
+/// root.is_ca = true;
+/// root.key_cert_sign = true;
 /// let unsigned = root.build()?;
 /// let signature = sign(unsigned.to_be_signed());
 /// # assert!(!signature.is_empty());
@@ -55,6 +50,7 @@ const MAX_COMMON_NAME_LEN: usize = 64;
 /// # Ok::<(), catalyst_pki::Error>(())
 /// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CertificateDraft {
     /// The subject's common name: 1 to 64 characters.
     pub common_name: String,
@@ -92,16 +88,23 @@ pub struct CertificateDraft {
     pub serial: Option<String>,
 }
 
-impl Default for CertificateDraft {
-    fn default() -> Self {
+impl CertificateDraft {
+    /// A certificate that signs itself and may be used for nothing yet.
+    #[must_use]
+    pub fn new(
+        common_name: impl Into<String>,
+        public_key: Vec<u8>,
+        not_before: Timestamp,
+        not_after: Timestamp,
+    ) -> Self {
         CertificateDraft {
-            common_name: String::new(),
+            common_name: common_name.into(),
             san_uri: None,
             san_dns: Vec::new(),
-            public_key: Vec::new(),
+            public_key,
             issuer_pem: None,
-            not_before: Timestamp::from_secs(0),
-            not_after: Timestamp::from_secs(0),
+            not_before,
+            not_after,
             is_ca: false,
             path_length: None,
             digital_signature: false,

@@ -30,6 +30,7 @@ const MAX_ATTEMPTS: usize = 8;
 
 /// What a certificate is asked for.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SignRequest<'a> {
     /// The certificate signing request, PEM.
     pub csr_pem: &'a str,

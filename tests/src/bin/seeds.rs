@@ -30,7 +30,9 @@ fn main() {
     write("certificate", "bundle", default.bundle.services_bundle.concat().as_bytes());
 
     let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
-    let mesh = Mesh::new(ManagerConfig { clock, ..config() });
+    let mut config = config();
+    config.clock = clock;
+    let mesh = Mesh::new(config);
     let intermediate = |segment| certificate_from_pem(mesh.intermediate_pem(segment)).unwrap();
     let root = certificate_from_pem(mesh.root_pem()).unwrap();
     let chain = |certificates: &[&[u8]]| {

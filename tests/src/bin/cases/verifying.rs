@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use catalyst_pki::{
-    CaKind, ManualClock, NameConstraintMode, Segment, authority::ManagerConfig,
-    certificate_from_pem, fingerprint,
+    CaKind, ManualClock, NameConstraintMode, Segment, certificate_from_pem, fingerprint,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa,
@@ -71,7 +70,9 @@ fn refuse(cases: &mut Cases, name: &str, chain: &[&str], policy: Value, code: &s
 /// Chains that our own CA has issued, in each role and segment.
 fn ours(cases: &mut Cases) {
     let clock = Arc::new(ManualClock::new(timestamp(NOW)));
-    let mesh = Mesh::new(ManagerConfig { clock, ..config() });
+    let mut config = config();
+    config.clock = clock;
+    let mesh = Mesh::new(config);
     for segment in Segment::ALL {
         let name = format!("our {segment} CA");
         let der = certificate_from_pem(mesh.intermediate_pem(segment)).unwrap();
