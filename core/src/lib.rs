@@ -46,20 +46,16 @@ struct Readme;
 #[cfg(feature = "authority")]
 pub mod authority;
 mod bundle;
-mod cert;
 mod clock;
-mod csr;
 mod dns;
 mod error;
-mod key;
 mod profile;
 mod spiffe;
 mod verify;
+mod x509;
 
 pub use bundle::CaBundle;
-pub use cert::{certificate_from_pem, certificate_to_pem, certificates_from_pem, fingerprint};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
-pub use csr::{KeyAndCsr, generate_key_and_csr};
 pub use error::{Error, ErrorCode, Result};
 pub use profile::{
     CaKind, DEFAULT_SVID_TTL, MAX_SVID_TTL, NameConstraintMode, SERVICE_TYPES_OID, Segment,
@@ -67,7 +63,10 @@ pub use profile::{
 };
 pub use spiffe::{DEFAULT_TRUST_DOMAIN, SpiffeId, SpiffeIdError, TrustDomain, WorkloadId};
 pub use verify::{
-    Algorithm, Algorithms, Anchor, Crl, Denied, IdPattern, PathRequest, PeerName, PeerRole,
-    Profile, Purpose, Svid, SvidPolicy, SvidPolicyBuilder, Usage, VerifiedPath, verify_path,
-    verify_svid,
+    Anchor, Denied, IdPattern, PathRequest, PeerName, PeerRole, Profile, Purpose, Svid, SvidPolicy,
+    SvidPolicyBuilder, Usage, VerifiedPath, verify_path, verify_svid,
+};
+pub use x509::{
+    Algorithm, Algorithms, Crl, KeyAndCsr, certificate_from_pem, certificate_to_pem,
+    certificates_from_pem, fingerprint, generate_key_and_csr,
 };

@@ -12,7 +12,9 @@ use super::{
     template::{IssuerFacts, IssuerKey},
 };
 use crate::{
-    CaKind, Error, Result, Segment, bundle::BundledCa, cert::certificate_from_pem, key::PublicKey,
+    CaKind, Error, Result, Segment,
+    bundle::BundledCa,
+    x509::{PublicKey, certificate_from_pem},
 };
 
 /// A CA certificate, parsed once.

@@ -15,8 +15,7 @@ use super::{
 };
 use crate::{
     CaKind, Error, Result, Segment, Timestamp,
-    cert::{certificate_to_pem, fingerprint},
-    key::PublicKey,
+    x509::{PublicKey, certificate_to_pem, fingerprint},
 };
 
 /// How far before the clock a certificate begins, for peers whose clocks run behind.

@@ -22,8 +22,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::template::{Serial, name_constraints_extension, subject_key_id};
 use crate::{
-    Error, Result, Timestamp, TrustDomain, certificate_from_pem, certificate_to_pem, csr, dns,
-    key::PublicKey, profile,
+    Error, Result, Timestamp, TrustDomain, certificate_from_pem, certificate_to_pem, dns, profile,
+    x509::{PublicKey, p384_key},
 };
 
 /// RFC 5758 3.2: `ecdsa-with-SHA384`.
@@ -137,7 +137,7 @@ impl CertificateDraft {
     pub fn build(&self) -> Result<UnsignedCertificate> {
         let spki = SubjectPublicKeyInfoOwned::from_der(&self.public_key)
             .map_err(|_| Error::argument("public key", "it is no SubjectPublicKeyInfo in DER"))?;
-        let public_key = csr::p384_key(&spki)?;
+        let public_key = p384_key(&spki)?;
         let params = self.params(&public_key)?;
         let (issuer_key, tbs) = match &self.issuer_pem {
             None => {
@@ -316,7 +316,7 @@ fn issuer_key(der: &[u8]) -> Result<PublicKey> {
     }
     let spki = SubjectPublicKeyInfoOwned::from_der(issuer.public_key().raw)
         .map_err(|_| Error::MalformedCertificate("the issuer's key can't be parsed".into()))?;
-    csr::p384_key(&spki)
+    p384_key(&spki)
 }
 
 /// RFC 5280 4.1.2.2: positive, at most 20 bytes as an INTEGER.

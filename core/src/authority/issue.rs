@@ -15,10 +15,8 @@ use super::{
     template::{Role, Serial, Template},
 };
 use crate::{
-    Error, Result, ServiceType, Timestamp, WorkloadId,
-    cert::{certificate_to_pem, fingerprint},
-    csr::CertificateRequest,
-    dns,
+    Error, Result, ServiceType, Timestamp, WorkloadId, dns,
+    x509::{CertificateRequest, certificate_to_pem, fingerprint},
 };
 
 /// The signature of a local key is verified once in so many certificates: a verification costs more

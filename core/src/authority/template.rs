@@ -17,9 +17,9 @@ pub(super) use check::IssuerFacts;
 
 use super::signer::Signer;
 use crate::{
-    Error, Result, ServiceType, Timestamp, WorkloadId, cert,
-    key::PublicKey,
+    Error, Result, ServiceType, Timestamp, WorkloadId,
     profile::{self, SERVICE_TYPES_OID_ARCS},
+    x509::{PublicKey, serial_to_hex},
 };
 
 /// A certificate that does not exist yet.
@@ -153,7 +153,7 @@ impl Serial {
     }
 
     pub(super) fn to_hex(self) -> String {
-        cert::serial_to_hex(&self.0)
+        serial_to_hex(&self.0)
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{svid::Svid, without_leading_zeros};
-use crate::{Error, Result, SpiffeId, cert::serial_to_hex};
+use super::svid::Svid;
+use crate::{
+    Error, Result, SpiffeId,
+    x509::{serial_to_hex, without_leading_zeros},
+};
 
 /// Denied identities, denied certificates and revoked CAs.
 ///

@@ -7,17 +7,16 @@ use rustls_pki_types::{CertificateDer, TrustAnchor};
 use webpki::EndEntityCert;
 
 use super::{
-    Usage,
-    algorithms::Algorithms,
-    certificate::Certificate,
-    constraints::{Budget, NameConstraints, UriRule},
-    crl::{self, Crl},
+    Usage, crl,
     denied::Denied,
     path::{self, Anchor, Anchors, Climb, EveryUsage},
     rules::{self, Role},
     webpki_error,
 };
-use crate::{Error, Result, Segment, ServiceType, Timestamp, cert::serial_to_hex, profile};
+use crate::{
+    Algorithms, Crl, Error, Result, Segment, ServiceType, Timestamp, profile,
+    x509::{Budget, Certificate, NameConstraints, UriRule, serial_to_hex},
+};
 
 /// The time of a verification, widened by the skew that clocks are allowed.
 #[derive(Debug, Clone, Copy)]

@@ -1,13 +1,14 @@
-//! The names in a certificate (RFC 5280 4.2.1.6), and whether one of them is the expected one.
+//! Whether a certificate bears the name that is expected.
 
 use std::net::IpAddr;
 
-use der::{Tag, Tagged};
 use rustls_pki_types::{CertificateDer, DnsName, ServerName};
 use webpki::EndEntityCert;
 
-use super::{certificate::Certificate, tlv::sequence};
-use crate::{Error, Result, dns};
+use crate::{
+    Error, Result,
+    x509::{Certificate, Form, split_mailbox},
+};
 
 /// A name that the peer must bear.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,69 +21,6 @@ pub enum PeerName {
     /// A mailbox: its local part is compared exactly, its host without regard to case
     /// (RFC 5280 7.5).
     Email(String),
-}
-
-/// What a GeneralName is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Form {
-    Other,
-    Email,
-    Dns,
-    X400,
-    Directory,
-    EdiParty,
-    Uri,
-    Ip,
-    RegisteredId,
-}
-
-/// One GeneralName, its value as encoded: no name is left out because its bytes are odd.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct GeneralName<'a> {
-    pub(super) form: Form,
-    pub(super) value: &'a [u8],
-}
-
-impl<'a> GeneralName<'a> {
-    pub(super) fn new(name: der::asn1::AnyRef<'a>) -> Option<Self> {
-        let Tag::ContextSpecific { number, .. } = name.tag() else { return None };
-        let form = match number.value() {
-            0 => Form::Other,
-            1 => Form::Email,
-            2 => Form::Dns,
-            3 => Form::X400,
-            4 => Form::Directory,
-            5 => Form::EdiParty,
-            6 => Form::Uri,
-            7 => Form::Ip,
-            8 => Form::RegisteredId,
-            _ => return None,
-        };
-        Some(GeneralName { form, value: name.value() })
-    }
-
-    /// The text of a name that is an IA5String; nothing if it holds anything but ASCII.
-    pub(super) fn text(&self) -> Option<&'a str> {
-        std::str::from_utf8(self.value).ok().filter(|text| text.is_ascii())
-    }
-
-    /// Whether the name has the form that RFC 5280 4.2.1.6 gives it.
-    pub(super) fn is_well_formed(&self) -> bool {
-        match self.form {
-            Form::Dns => self.text().is_some_and(is_dns_san),
-            Form::Email => self.text().is_some_and(|text| split_mailbox(text).is_some()),
-            Form::Uri => self.text().is_some_and(is_absolute_uri),
-            Form::Ip => matches!(self.value.len(), 4 | 16),
-            Form::Other | Form::X400 | Form::Directory | Form::EdiParty | Form::RegisteredId => {
-                !self.value.is_empty()
-            }
-        }
-    }
-}
-
-/// The names of a GeneralNames value; nothing if it isn't one.
-pub(super) fn general_names(der: &[u8]) -> Option<Vec<GeneralName<'_>>> {
-    sequence(der).ok()?.into_iter().map(GeneralName::new).collect()
 }
 
 /// Checks that the leaf bears each of the expected names.
@@ -121,28 +59,4 @@ pub(super) fn check_expected(leaf: &Certificate<'_>, expected: &[PeerName]) -> R
         }
     }
     Ok(())
-}
-
-/// A host name, or one whose first label is `*`. The name of a TLD's every child is no name.
-pub(super) fn is_dns_san(name: &str) -> bool {
-    dns::is_host_name(name.strip_prefix("*.").unwrap_or(name))
-}
-
-/// Local part and host of `local@host`. Quoted local parts, which may hold another `@`, are not
-/// taken: two parsers never agree on them.
-pub(super) fn split_mailbox(text: &str) -> Option<(&str, &str)> {
-    let (local, host) = text.split_once('@')?;
-    let local_ok = |b: u8| b.is_ascii_graphic() && !b"\"(),:;<>[\\]".contains(&b);
-    (!local.is_empty() && local.bytes().all(local_ok) && dns::is_host_name(host))
-        .then_some((local, host))
-}
-
-/// RFC 3986 3: a scheme and something behind it.
-fn is_absolute_uri(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once(':') else { return false };
-    let scheme_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
-    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(scheme_byte)
-        && !rest.is_empty()
-        && rest.bytes().all(|b| b.is_ascii_graphic())
 }

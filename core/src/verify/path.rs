@@ -9,16 +9,15 @@ use webpki::{
 };
 
 use super::{
-    Usage,
-    algorithms::Algorithms,
-    certificate::Certificate,
-    constraints::UriRule,
-    crl::{self, Crl},
+    Usage, crl,
     names::{self, PeerName},
     rules::{self, Role},
     web, webpki_error,
 };
-use crate::{Error, Result, Timestamp};
+use crate::{
+    Algorithms, Crl, Error, Result, Timestamp,
+    x509::{Certificate, UriRule},
+};
 
 /// The most intermediates that are taken from a peer.
 const MAX_INTERMEDIATES: usize = 128;
@@ -414,7 +413,7 @@ impl<'s, 'a> Climb<'s, 'a> {
         let Some(head) = path.last().copied() else {
             return Err(Error::internal("a way that begins nowhere"));
         };
-        head.check_encoding()?;
+        check_encoding(head)?;
         let mut failure = None;
         for index in 0..self.anchors.anchors.len() {
             let tried = self.anchors.get(index).and_then(|anchor| {
@@ -462,6 +461,15 @@ impl<'s, 'a> Climb<'s, 'a> {
         })?);
         self.algorithms.verify(&certificate.signed, issuer)
     }
+}
+
+/// Holds a certificate against webpki's parser too, which is stricter about encodings and knows
+/// every critical extension that it doesn't know.
+///
+/// For certificates of a path that webpki itself has not walked.
+fn check_encoding(certificate: &Certificate<'_>) -> Result<()> {
+    let der = CertificateDer::from(certificate.der());
+    EndEntityCert::try_from(&der).map(|_| ()).map_err(webpki_error)
 }
 
 /// A candidate that merely isn't the issuer says least.

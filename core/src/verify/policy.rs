@@ -4,10 +4,6 @@ use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use super::{
     Usage,
-    algorithms::{Algorithm, Algorithms},
-    certificate::Certificate,
-    constraints::UriRule,
-    crl::Crl,
     denied::Denied,
     issuer::{Demands, Issuer, Moment, climb},
     path::Anchor,
@@ -15,7 +11,9 @@ use super::{
     rules::{self, Role},
 };
 use crate::{
-    Clock, Error, Result, Segment, ServiceType, SystemClock, Timestamp, TrustDomain, cert,
+    Algorithm, Algorithms, Clock, Crl, Error, Result, Segment, ServiceType, SystemClock, Timestamp,
+    TrustDomain, certificates_from_pem,
+    x509::{Certificate, UriRule},
 };
 
 /// What the peer is in a TLS connection, thus the extended key usage that it must have.
@@ -221,7 +219,7 @@ impl SvidPolicyBuilder {
     /// Trusts the intermediates in a PEM text, one or more. Each must have the service types
     /// extension.
     pub fn anchors_pem(self, pem: &str) -> Self {
-        self.anchors(cert::certificates_from_pem(pem), &[])
+        self.anchors(certificates_from_pem(pem), &[])
     }
 
     /// Trusts an intermediate in DER. It must have the service types extension.
@@ -234,7 +232,7 @@ impl SvidPolicyBuilder {
     /// counts instead.
     pub fn anchors_pem_for(mut self, pem: &str, types: &[ServiceType]) -> Self {
         self.check_types(types);
-        self.anchors(cert::certificates_from_pem(pem), types)
+        self.anchors(certificates_from_pem(pem), types)
     }
 
     /// As [`anchors_pem_for`](Self::anchors_pem_for), one intermediate in DER.
@@ -247,7 +245,7 @@ impl SvidPolicyBuilder {
     /// times. A root is never an anchor itself.
     pub fn pinned_roots_pem(mut self, pem: &str) -> Self {
         self.pinned = true;
-        let roots = self.take(cert::certificates_from_pem(pem).and_then(roots));
+        let roots = self.take(certificates_from_pem(pem).and_then(roots));
         self.roots.extend(roots.unwrap_or_default());
         self
     }
@@ -270,7 +268,7 @@ impl SvidPolicyBuilder {
     ) -> Self {
         let allow: Result<Vec<IdPattern>> =
             allow.iter().map(|text| text.as_ref().parse()).collect();
-        let roots = cert::certificates_from_pem(roots_pem).and_then(roots);
+        let roots = certificates_from_pem(roots_pem).and_then(roots);
         if let Some((roots, allow)) = self.take(roots.and_then(|roots| Ok((roots, allow?)))) {
             self.federated.push(Federated { trust_domain, roots, allow });
         }

@@ -2,13 +2,11 @@
 
 use x509_parser::{oid_registry as oid, x509::X509Version};
 
-use super::{
-    Usage,
-    certificate::{Certificate, Extensions},
-    constraints::{Budget, UriRule},
-    names::Form,
+use super::Usage;
+use crate::{
+    Error, Result, Timestamp,
+    x509::{Budget, Certificate, Extensions, Form, UriRule},
 };
-use crate::{Error, Result, Timestamp};
 
 /// Where a certificate stands in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

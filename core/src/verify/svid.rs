@@ -3,17 +3,14 @@
 use serde::Serialize;
 
 use super::{
-    certificate::Certificate,
-    constraints::UriRule,
     issuer::{Issuer, Moment, climb},
-    names::Form,
     path::Anchor,
     policy::{Federated, SvidPolicy, Trust},
     rules::{self, Role},
 };
 use crate::{
-    Error, Result, ServiceType, SpiffeId, Timestamp, TrustDomain, WorkloadId,
-    cert::{self, hex, serial_to_hex},
+    Error, Result, ServiceType, SpiffeId, Timestamp, TrustDomain, WorkloadId, fingerprint,
+    x509::{Certificate, Form, UriRule, hex, serial_to_hex},
 };
 
 /// The most certificates that are taken from a peer. A leaf and its intermediate are usual, the
@@ -290,7 +287,7 @@ impl<'a> Peer<'a> {
             trust_domain: self.id.trust_domain().parse()?,
             service_type: workload.as_ref().map(WorkloadId::service_type),
             instance_id: workload.map(|workload| workload.instance_id().to_owned()),
-            fingerprint: cert::fingerprint(self.leaf.der()),
+            fingerprint: fingerprint(self.leaf.der()),
             serial: serial_to_hex(serial),
             not_before: self.leaf.not_before(),
             not_after: self.leaf.not_after(),

@@ -3,13 +3,11 @@
 
 use std::net::IpAddr;
 
-use super::{
-    algorithms::rsa_bits,
-    certificate::Certificate,
-    names::{Form, GeneralName},
-    rules::{Role, rule},
+use super::rules::{Role, rule};
+use crate::{
+    Result,
+    x509::{Certificate, Form, GeneralName, rsa_bits},
 };
-use crate::Result;
 
 /// 2.5.29.37.0.
 const ANY_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25, 0x00];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{KeyBackend, KeySealer, NewKey, Signer};
-use crate::{Result, key::PrivateKey};
+use crate::{Result, x509::PrivateKey};
 
 /// Keys of this process, sealed with the store's passphrase.
 #[derive(Debug, Clone, Copy, Default)]

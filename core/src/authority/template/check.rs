@@ -15,7 +15,7 @@ use x509_parser::{
 };
 
 use super::{Role, Template, subject_key_id};
-use crate::{Error, Result, SERVICE_TYPES_OID, Timestamp, cert::hex, profile};
+use crate::{Error, Result, SERVICE_TYPES_OID, Timestamp, profile, x509::hex};
 
 const SERVICE_TYPES: ObjectIdentifier = ObjectIdentifier::new_unwrap(SERVICE_TYPES_OID);
 

@@ -141,7 +141,7 @@ fn read(row: &Row<'_>, sealer: &KeySealer) -> Outcome<CertificateRecord> {
     let certificate = der.as_deref().and_then(|der| X509Certificate::from_der(der).ok());
     let certificate = certificate.map(|(_, certificate)| certificate);
     let serial = row.get::<_, Option<String>>(0)?.or_else(|| {
-        certificate.as_ref().map(|certificate| crate::cert::serial_to_hex(certificate.raw_serial()))
+        certificate.as_ref().map(|certificate| crate::x509::serial_to_hex(certificate.raw_serial()))
     });
     let serial = serial.ok_or_else(|| corrupt("a certificate without serial number"))?;
     let incomplete =

@@ -10,7 +10,7 @@ use der::{Decode, Reader, SliceReader, Tag, Tagged, asn1::AnyRef};
 use crate::Error;
 
 /// The elements of a sequence's value, each with its tag.
-pub(super) fn elements(value: &[u8]) -> Result<Vec<AnyRef<'_>>, der::Error> {
+pub(crate) fn elements(value: &[u8]) -> Result<Vec<AnyRef<'_>>, der::Error> {
     let mut reader = SliceReader::new(value)?;
     let mut elements = Vec::new();
     while !reader.is_finished() {
@@ -20,7 +20,7 @@ pub(super) fn elements(value: &[u8]) -> Result<Vec<AnyRef<'_>>, der::Error> {
 }
 
 /// The elements of what must be one SEQUENCE with nothing behind it.
-pub(super) fn sequence(der: &[u8]) -> Result<Vec<AnyRef<'_>>, der::Error> {
+pub(crate) fn sequence(der: &[u8]) -> Result<Vec<AnyRef<'_>>, der::Error> {
     let any = AnyRef::from_der(der)?;
     any.tag().assert_eq(Tag::Sequence)?;
     elements(any.value())
@@ -28,16 +28,16 @@ pub(super) fn sequence(der: &[u8]) -> Result<Vec<AnyRef<'_>>, der::Error> {
 
 /// A signed structure (RFC 5280 4.1.1, 5.1.1): certificate or CRL.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Signed<'a> {
+pub(crate) struct Signed<'a> {
     /// What is signed, with its tag and length.
-    pub(super) message: &'a [u8],
+    pub(crate) message: &'a [u8],
     /// The AlgorithmIdentifier's content.
-    pub(super) algorithm: &'a [u8],
-    pub(super) signature: &'a [u8],
+    pub(crate) algorithm: &'a [u8],
+    pub(crate) signature: &'a [u8],
 }
 
 impl<'a> Signed<'a> {
-    pub(super) fn parse(der: &'a [u8]) -> Result<Self, Error> {
+    pub(crate) fn parse(der: &'a [u8]) -> Result<Self, Error> {
         Self::read(der).map_err(|_| Error::MalformedCertificate("not a signed structure".into()))
     }
 

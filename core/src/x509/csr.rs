@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 #[cfg(feature = "authority")]
 pub(crate) use parse::{CertificateRequest, p384_key};
 
-use crate::{Error, Result, WorkloadId, cert, dns, key::PrivateKey};
+use super::{key::PrivateKey, pem};
+use crate::{Error, Result, WorkloadId, dns};
 
 /// A new private key and the request for its certificate.
 #[derive(Debug)]
@@ -55,6 +56,6 @@ pub fn generate_key_and_csr(id: &WorkloadId, dns: &[&str]) -> Result<KeyAndCsr> 
     let csr = params.serialize_request(&key).map_err(Error::internal)?;
     Ok(KeyAndCsr {
         private_key_pem: key.to_plain_pem()?,
-        csr_pem: cert::to_pem("CERTIFICATE REQUEST", csr.der()),
+        csr_pem: pem::to_pem("CERTIFICATE REQUEST", csr.der()),
     })
 }

@@ -24,7 +24,7 @@ use x509_cert::{
     spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned},
 };
 
-use crate::{Error, Result, key::PublicKey};
+use crate::{Error, Result, x509::PublicKey};
 
 /// No request of ours comes near it; a larger one is not even decoded.
 const MAX_PEM_LEN: usize = 16 * 1024;

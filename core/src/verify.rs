@@ -1,8 +1,5 @@
 //! Verifying: X.509 paths, and on top of them SPIFFE peers.
 
-mod algorithms;
-mod certificate;
-mod constraints;
 mod crl;
 mod denied;
 mod issuer;
@@ -12,7 +9,6 @@ mod pattern;
 mod policy;
 mod rules;
 mod svid;
-mod tlv;
 mod web;
 
 use der::asn1::ObjectIdentifier;
@@ -20,8 +16,6 @@ use der::asn1::ObjectIdentifier;
 use crate::{Error, Result, Timestamp};
 
 pub use self::{
-    algorithms::{Algorithm, Algorithms},
-    crl::Crl,
     denied::Denied,
     names::PeerName,
     path::{Anchor, PathRequest, Profile, VerifiedPath, verify_path},
@@ -84,12 +78,6 @@ impl Usage {
             Usage::Purpose(_) => "this purpose",
         }
     }
-}
-
-/// The magnitude of an INTEGER's content.
-fn without_leading_zeros(integer: &[u8]) -> &[u8] {
-    let zeros = integer.iter().take_while(|byte| **byte == 0).count();
-    integer.get(zeros..).unwrap_or_default()
 }
 
 /// webpki's refusals in our words.

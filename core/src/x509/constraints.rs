@@ -1,13 +1,12 @@
 //! Name constraints (RFC 5280 4.2.1.10) in all the forms that webpki leaves out or fails closed on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use der::{Tag, Tagged};
-use x509_parser::{prelude::FromDer, x509::X509Name};
 
 use super::{
     certificate::Certificate,
-    names::{Form, GeneralName, split_mailbox},
+    names::{Form, GeneralName, Rdn, directory, split_mailbox},
     tlv::{elements, sequence},
 };
 use crate::{Error, Result, dns};
@@ -40,7 +39,7 @@ struct Subtrees {
 }
 
 impl NameConstraints {
-    pub(super) fn parse(der: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(der: &[u8]) -> Result<Self> {
         let parts = sequence(der).map_err(|_| malformed("not a sequence"))?;
         let mut constraints = NameConstraints { by_form: BTreeMap::new() };
         let mut last = None;
@@ -352,47 +351,6 @@ impl Subject {
     }
 }
 
-/// A relative distinguished name as a set of (type, value), values folded as RFC 5280 7.1 has it.
-type Rdn = BTreeSet<(Vec<u8>, String)>;
-
-fn directory(der: &[u8]) -> Option<Vec<Rdn>> {
-    let (rest, name) = X509Name::from_der(der).ok()?;
-    if !rest.is_empty() {
-        return None;
-    }
-    let fold = |rdn: &x509_parser::x509::RelativeDistinguishedName<'_>| {
-        rdn.iter().map(|a| (a.attr_type().as_bytes().to_vec(), folded(a.attr_value()))).collect()
-    };
-    Some(name.iter_rdn().map(fold).collect())
-}
-
-/// An attribute's value without regard to its string type, case, and runs of spaces.
-fn folded(value: &x509_parser::der_parser::asn1_rs::Any<'_>) -> String {
-    let text = match value.tag().0 {
-        // UTF8String, NumericString, PrintableString, IA5String, VisibleString.
-        12 | 18 | 19 | 22 | 26 => std::str::from_utf8(value.data).ok().map(String::from),
-        // TeletexString: Latin-1, as everybody reads it.
-        20 => Some(value.data.iter().copied().map(char::from).collect()),
-        // UniversalString and BMPString: four and two bytes for each character.
-        28 => wide(value.data, 4),
-        30 => wide(value.data, 2),
-        _ => None,
-    };
-    match text {
-        Some(text) => text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" "),
-        // No string that we know: only the same bytes are the same value.
-        None => format!("#{}:{:02x?}", value.tag().0, value.data),
-    }
-}
-
-fn wide(data: &[u8], width: usize) -> Option<String> {
-    if !data.len().is_multiple_of(width) {
-        return None;
-    }
-    let code = |c: &[u8]| c.iter().fold(0u32, |code, byte| code << 8 | u32::from(*byte));
-    data.chunks_exact(width).map(|c| char::from_u32(code(c))).collect()
-}
-
 /// A host, or a domain with a leading period that stands for all below it.
 fn host_or_domain(text: &str) -> Option<(String, bool)> {
     let (host, below) = match text.strip_prefix('.') {
@@ -523,22 +481,5 @@ mod tests {
         assert!(within(Form::Dns, "example.com", "*.example.com"));
         assert!(!within(Form::Dns, "example.com", "notexample.com"));
         assert!(within(Form::Dns, "", "example.com"));
-    }
-
-    #[test]
-    fn a_directory_name_is_the_same_in_another_string_type() {
-        let name = |tag: u8, text: &[u8]| {
-            let len = |n: usize| u8::try_from(n).unwrap();
-            let value = [&[tag, len(text.len())], text].concat();
-            let attribute = [&[0x06, 3, 0x55, 4, 3][..], &value].concat();
-            let sequence = [&[0x30, len(attribute.len())], &attribute[..]].concat();
-            let set = [&[0x31, len(sequence.len())], &sequence[..]].concat();
-            [&[0x30, len(set.len())], &set[..]].concat()
-        };
-        let foo = directory(&name(12, b"Foo  Bar")).unwrap();
-        assert_eq!(directory(&name(19, b"foo bar ")).unwrap(), foo);
-        assert_eq!(directory(&name(30, b"\0F\0o\0o\0 \0b\0a\0r")).unwrap(), foo);
-        assert_ne!(directory(&name(12, b"foo")).unwrap(), foo);
-        assert_ne!(directory(&name(4, b"foo bar")).unwrap(), foo);
     }
 }

@@ -138,7 +138,7 @@ impl Algorithms {
     }
 
     /// The same, made once.
-    pub(super) fn p384_only() -> &'static Self {
+    pub(crate) fn p384_only() -> &'static Self {
         static P384: LazyLock<Algorithms> = LazyLock::new(Algorithms::p384);
         &P384
     }
@@ -172,13 +172,13 @@ impl Algorithms {
         self.allowed.contains(&algorithm)
     }
 
-    pub(super) fn verifiers(&self) -> &[&'static dyn SignatureVerificationAlgorithm] {
+    pub(crate) fn verifiers(&self) -> &[&'static dyn SignatureVerificationAlgorithm] {
         &self.verifiers
     }
 
     /// Checks the kind of a certificate's own key, which no signature of the path has exercised
     /// when it is the leaf's.
-    pub(super) fn check_key(&self, certificate: &Certificate<'_>) -> Result<()> {
+    pub(crate) fn check_key(&self, certificate: &Certificate<'_>) -> Result<()> {
         let spki = Spki::parse(certificate)?;
         let Some(algorithm) = self.allowed.iter().find(|a| *a.key_id() == *spki.algorithm) else {
             return Err(not_allowed("key", spki.algorithm, |a| *a.key_id() == *spki.algorithm));
@@ -194,7 +194,7 @@ impl Algorithms {
     }
 
     /// Verifies that the key of `issuer` made this signature.
-    pub(super) fn verify(&self, signed: &Signed<'_>, issuer: &Certificate<'_>) -> Result<()> {
+    pub(crate) fn verify(&self, signed: &Signed<'_>, issuer: &Certificate<'_>) -> Result<()> {
         let spki = Spki::parse(issuer)?;
         let mut fitting = self
             .verifiers
@@ -216,7 +216,7 @@ impl Algorithms {
     }
 
     /// Checks that a certificate's signature is of an allowed kind, without verifying it.
-    pub(super) fn check_signature_kind(&self, signed: &Signed<'_>) -> Result<()> {
+    pub(crate) fn check_signature_kind(&self, signed: &Signed<'_>) -> Result<()> {
         let fits =
             |v: &&dyn SignatureVerificationAlgorithm| *v.signature_alg_id() == *signed.algorithm;
         if self.verifiers.iter().any(fits) {
@@ -261,7 +261,7 @@ impl<'a> Spki<'a> {
 }
 
 /// The size of an RSA key's modulus in bits; nothing for any other key.
-pub(super) fn rsa_bits(certificate: &Certificate<'_>) -> Option<u32> {
+pub(crate) fn rsa_bits(certificate: &Certificate<'_>) -> Option<u32> {
     let Ok(PublicKey::RSA(key)) = certificate.x509().public_key().parsed() else { return None };
     let (first, rest) = match key.modulus {
         [0, first, rest @ ..] | [first, rest @ ..] => (first, rest),

@@ -1,11 +1,11 @@
 //! A certificate, parsed once: what the rules look at.
 
+use aws_lc_rs::digest;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use der::{
     Tag, Tagged as _,
     asn1::{AnyRef, ObjectIdentifier},
 };
-use rustls_pki_types::CertificateDer;
-use webpki::EndEntityCert;
 use x509_parser::{
     certificate::{X509Certificate, X509CertificateParser},
     extensions::{AuthorityInfoAccess, AuthorityKeyIdentifier, KeyUsage},
@@ -36,37 +36,44 @@ const SERVICE_TYPES: ObjectIdentifier = ObjectIdentifier::new_unwrap(SERVICE_TYP
 pub(crate) struct Certificate<'a> {
     der: &'a [u8],
     x509: X509Certificate<'a>,
-    pub(super) signed: Signed<'a>,
-    pub(super) extensions: Extensions<'a>,
+    pub(crate) signed: Signed<'a>,
+    pub(crate) extensions: Extensions<'a>,
 }
 
 /// An extension's value, and whether it is critical.
 #[derive(Debug, Clone)]
-pub(super) struct Extension<T> {
-    pub(super) critical: bool,
-    pub(super) value: T,
+pub(crate) struct Extension<T> {
+    pub(crate) critical: bool,
+    pub(crate) value: T,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Extensions<'a> {
-    pub(super) basic_constraints: Option<Extension<BasicConstraints>>,
-    pub(super) key_usage: Option<Extension<KeyUsage>>,
+pub(crate) struct Extensions<'a> {
+    pub(crate) basic_constraints: Option<Extension<BasicConstraints>>,
+    pub(crate) key_usage: Option<Extension<KeyUsage>>,
     /// Object identifiers, their content as encoded.
-    pub(super) extended_key_usage: Option<Extension<Vec<&'a [u8]>>>,
-    pub(super) subject_key_id: Option<Extension<&'a [u8]>>,
-    pub(super) authority_key_id: Option<Extension<AuthorityKeyIdentifier<'a>>>,
-    pub(super) subject_alt_name: Option<Extension<Vec<GeneralName<'a>>>>,
-    pub(super) name_constraints: Option<Extension<NameConstraints>>,
+    pub(crate) extended_key_usage: Option<Extension<Vec<&'a [u8]>>>,
+    pub(crate) subject_key_id: Option<Extension<&'a [u8]>>,
+    pub(crate) authority_key_id: Option<Extension<AuthorityKeyIdentifier<'a>>>,
+    pub(crate) subject_alt_name: Option<Extension<Vec<GeneralName<'a>>>>,
+    pub(crate) name_constraints: Option<Extension<NameConstraints>>,
     /// Critical or not, of those whose criticality RFC 5280 fixes and whose value we don't read.
-    pub(super) others: Vec<Extension<oid::Oid<'a>>>,
+    pub(crate) others: Vec<Extension<oid::Oid<'a>>>,
     /// The value of our own extension (`profiles.md`), not decoded yet.
-    pub(super) service_types: Option<&'a [u8]>,
+    pub(crate) service_types: Option<&'a [u8]>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BasicConstraints {
-    pub(super) ca: bool,
-    pub(super) path_len: Option<u32>,
+pub(crate) struct BasicConstraints {
+    pub(crate) ca: bool,
+    pub(crate) path_len: Option<u32>,
+}
+
+/// The fingerprint of a certificate: SHA-256 of its DER, base64url without padding. It is the
+/// `x5t#S256` of RFC 8705 too.
+#[must_use]
+pub fn fingerprint(der: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, der))
 }
 
 impl<'a> Certificate<'a> {
@@ -90,25 +97,16 @@ impl<'a> Certificate<'a> {
         Ok(Certificate { der, x509, signed, extensions })
     }
 
-    /// Holds the certificate against webpki's parser too, which is stricter about encodings and
-    /// knows every critical extension that it doesn't know.
-    ///
-    /// For certificates of a path that webpki itself has not walked.
-    pub(super) fn check_encoding(&self) -> Result<()> {
-        let der = CertificateDer::from(self.der);
-        EndEntityCert::try_from(&der).map(|_| ()).map_err(super::webpki_error)
-    }
-
     pub(crate) fn der(&self) -> &'a [u8] {
         self.der
     }
 
-    pub(super) fn x509(&self) -> &X509Certificate<'a> {
+    pub(crate) fn x509(&self) -> &X509Certificate<'a> {
         &self.x509
     }
 
     /// The SubjectPublicKeyInfo with its tag and length.
-    pub(super) fn spki(&self) -> &'a [u8] {
+    pub(crate) fn spki(&self) -> &'a [u8] {
         self.x509.tbs_certificate.subject_pki.raw
     }
 
@@ -150,16 +148,16 @@ impl<'a> Certificate<'a> {
         self.extensions.subject_key_id.as_ref().map(|e| e.value)
     }
 
-    pub(super) fn issuer_key_id(&self) -> Option<&'a [u8]> {
+    pub(crate) fn issuer_key_id(&self) -> Option<&'a [u8]> {
         let aki = &self.extensions.authority_key_id.as_ref()?.value;
         aki.key_identifier.as_ref().map(|id| id.0)
     }
 
-    pub(super) fn alt_names(&self) -> &[GeneralName<'a>] {
+    pub(crate) fn alt_names(&self) -> &[GeneralName<'a>] {
         self.extensions.subject_alt_name.as_ref().map_or(&[], |e| &e.value)
     }
 
-    pub(super) fn name_constraints(&self) -> Option<&NameConstraints> {
+    pub(crate) fn name_constraints(&self) -> Option<&NameConstraints> {
         self.extensions.name_constraints.as_ref().map(|e| &e.value)
     }
 

@@ -1,0 +1,32 @@
+//! Certificates, requests, lists and names as data: what both wings read and write.
+
+mod algorithms;
+mod certificate;
+mod constraints;
+mod crl;
+mod csr;
+mod key;
+mod names;
+mod pem;
+mod serial;
+mod tlv;
+
+pub(crate) use self::{
+    algorithms::rsa_bits,
+    certificate::{Certificate, Extensions},
+    constraints::{Budget, NameConstraints, UriRule},
+    names::{Form, GeneralName, split_mailbox},
+    serial::{hex, serial_to_hex, without_leading_zeros},
+};
+pub use self::{
+    algorithms::{Algorithm, Algorithms},
+    certificate::fingerprint,
+    crl::Crl,
+    csr::{KeyAndCsr, generate_key_and_csr},
+    pem::{certificate_from_pem, certificate_to_pem, certificates_from_pem},
+};
+#[cfg(feature = "authority")]
+pub(crate) use self::{
+    csr::{CertificateRequest, p384_key},
+    key::{PrivateKey, PublicKey},
+};

@@ -1,0 +1,159 @@
+//! The names in a certificate: general names (RFC 5280 4.2.1.6) and distinguished names.
+
+use std::collections::BTreeSet;
+
+use der::{Tag, Tagged};
+use x509_parser::{prelude::FromDer, x509::X509Name};
+
+use super::tlv::sequence;
+use crate::dns;
+
+/// What a GeneralName is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Form {
+    Other,
+    Email,
+    Dns,
+    X400,
+    Directory,
+    EdiParty,
+    Uri,
+    Ip,
+    RegisteredId,
+}
+
+/// One GeneralName, its value as encoded: no name is left out because its bytes are odd.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GeneralName<'a> {
+    pub(crate) form: Form,
+    pub(crate) value: &'a [u8],
+}
+
+impl<'a> GeneralName<'a> {
+    pub(crate) fn new(name: der::asn1::AnyRef<'a>) -> Option<Self> {
+        let Tag::ContextSpecific { number, .. } = name.tag() else { return None };
+        let form = match number.value() {
+            0 => Form::Other,
+            1 => Form::Email,
+            2 => Form::Dns,
+            3 => Form::X400,
+            4 => Form::Directory,
+            5 => Form::EdiParty,
+            6 => Form::Uri,
+            7 => Form::Ip,
+            8 => Form::RegisteredId,
+            _ => return None,
+        };
+        Some(GeneralName { form, value: name.value() })
+    }
+
+    /// The text of a name that is an IA5String; nothing if it holds anything but ASCII.
+    pub(crate) fn text(&self) -> Option<&'a str> {
+        std::str::from_utf8(self.value).ok().filter(|text| text.is_ascii())
+    }
+
+    /// Whether the name has the form that RFC 5280 4.2.1.6 gives it.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        match self.form {
+            Form::Dns => self.text().is_some_and(is_dns_san),
+            Form::Email => self.text().is_some_and(|text| split_mailbox(text).is_some()),
+            Form::Uri => self.text().is_some_and(is_absolute_uri),
+            Form::Ip => matches!(self.value.len(), 4 | 16),
+            Form::Other | Form::X400 | Form::Directory | Form::EdiParty | Form::RegisteredId => {
+                !self.value.is_empty()
+            }
+        }
+    }
+}
+
+/// The names of a GeneralNames value; nothing if it isn't one.
+pub(crate) fn general_names(der: &[u8]) -> Option<Vec<GeneralName<'_>>> {
+    sequence(der).ok()?.into_iter().map(GeneralName::new).collect()
+}
+
+/// A host name, or one whose first label is `*`. The name of a TLD's every child is no name.
+pub(crate) fn is_dns_san(name: &str) -> bool {
+    dns::is_host_name(name.strip_prefix("*.").unwrap_or(name))
+}
+
+/// Local part and host of `local@host`. Quoted local parts, which may hold another `@`, are not
+/// taken: two parsers never agree on them.
+pub(crate) fn split_mailbox(text: &str) -> Option<(&str, &str)> {
+    let (local, host) = text.split_once('@')?;
+    let local_ok = |b: u8| b.is_ascii_graphic() && !b"\"(),:;<>[\\]".contains(&b);
+    (!local.is_empty() && local.bytes().all(local_ok) && dns::is_host_name(host))
+        .then_some((local, host))
+}
+
+/// RFC 3986 3: a scheme and something behind it.
+fn is_absolute_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let scheme_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(scheme_byte)
+        && !rest.is_empty()
+        && rest.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// A relative distinguished name as a set of (type, value), values folded as RFC 5280 7.1 has it.
+pub(crate) type Rdn = BTreeSet<(Vec<u8>, String)>;
+
+pub(crate) fn directory(der: &[u8]) -> Option<Vec<Rdn>> {
+    let (rest, name) = X509Name::from_der(der).ok()?;
+    if !rest.is_empty() {
+        return None;
+    }
+    let fold = |rdn: &x509_parser::x509::RelativeDistinguishedName<'_>| {
+        rdn.iter().map(|a| (a.attr_type().as_bytes().to_vec(), folded(a.attr_value()))).collect()
+    };
+    Some(name.iter_rdn().map(fold).collect())
+}
+
+/// An attribute's value without regard to its string type, case, and runs of spaces.
+fn folded(value: &x509_parser::der_parser::asn1_rs::Any<'_>) -> String {
+    let text = match value.tag().0 {
+        // UTF8String, NumericString, PrintableString, IA5String, VisibleString.
+        12 | 18 | 19 | 22 | 26 => std::str::from_utf8(value.data).ok().map(String::from),
+        // TeletexString: Latin-1, as everybody reads it.
+        20 => Some(value.data.iter().copied().map(char::from).collect()),
+        // UniversalString and BMPString: four and two bytes for each character.
+        28 => wide(value.data, 4),
+        30 => wide(value.data, 2),
+        _ => None,
+    };
+    match text {
+        Some(text) => text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" "),
+        // No string that we know: only the same bytes are the same value.
+        None => format!("#{}:{:02x?}", value.tag().0, value.data),
+    }
+}
+
+fn wide(data: &[u8], width: usize) -> Option<String> {
+    if !data.len().is_multiple_of(width) {
+        return None;
+    }
+    let code = |c: &[u8]| c.iter().fold(0u32, |code, byte| code << 8 | u32::from(*byte));
+    data.chunks_exact(width).map(|c| char::from_u32(code(c))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_name_is_the_same_in_another_string_type() {
+        let name = |tag: u8, text: &[u8]| {
+            let len = |n: usize| u8::try_from(n).unwrap();
+            let value = [&[tag, len(text.len())], text].concat();
+            let attribute = [&[0x06, 3, 0x55, 4, 3][..], &value].concat();
+            let sequence = [&[0x30, len(attribute.len())], &attribute[..]].concat();
+            let set = [&[0x31, len(sequence.len())], &sequence[..]].concat();
+            [&[0x30, len(set.len())], &set[..]].concat()
+        };
+        let foo = directory(&name(12, b"Foo  Bar")).unwrap();
+        assert_eq!(directory(&name(19, b"foo bar ")).unwrap(), foo);
+        assert_eq!(directory(&name(30, b"\0F\0o\0o\0 \0b\0a\0r")).unwrap(), foo);
+        assert_ne!(directory(&name(12, b"foo")).unwrap(), foo);
+        assert_ne!(directory(&name(4, b"foo bar")).unwrap(), foo);
+    }
+}
