@@ -4,11 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use catalyst_pki::{
     Error,
-    authority::{
-        CertificateManager, Fingerprints, SignRequest,
-        signer::LocalKeys,
-        store::{MemoryStore, SqliteStore, Store},
-    },
+    authority::{CertificateManager, Fingerprints, SignRequest, store::SqliteStore},
 };
 
 use crate::{
@@ -49,11 +45,8 @@ pub struct pki_manager {
 }
 
 impl pki_manager {
-    fn new(
-        store: Arc<dyn Store>,
-        config: catalyst_pki::authority::ManagerConfig,
-    ) -> catalyst_pki::Result<Self> {
-        let manager = CertificateManager::new(store, Arc::new(LocalKeys), config)?;
+    fn new(manager: catalyst_pki::Result<CertificateManager>) -> catalyst_pki::Result<Self> {
+        let manager = manager?;
         let trust_domain = manager.trust_domain().as_str().into();
         Ok(pki_manager { manager, trust_domain })
     }
@@ -123,13 +116,14 @@ export! {
             None => SqliteStore::open(path, &protection)?,
             Some(timeout) => SqliteStore::open_with_busy_timeout(path, &protection, timeout)?,
         };
-        pki_manager::new(Arc::new(store), config.manager)
+        let keys = Arc::new(store.local_keys());
+        pki_manager::new(CertificateManager::new(Arc::new(store), keys, config.manager))
     }
 
     /// A CA in memory that is gone with its manager: for tests. `config` may be NULL.
     /// `PKI_ERR_INVALID_ARGUMENT`.
     fn pki_manager_new_in_memory(config: Option<&pki_config>) -> New<pki_manager> {
-        pki_manager::new(Arc::new(MemoryStore::new()?), pki_config::copied(config).manager)
+        pki_manager::new(CertificateManager::ephemeral(pki_config::copied(config).manager))
     }
 
     /// Makes the hierarchy, in one transaction, or loads it where there is one already; calling it

@@ -4,13 +4,10 @@
 
 use catalyst_pki::{
     Result, Timestamp,
-    authority::{
-        signer::KeySealer,
-        store::{
-            CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus,
-            CertificateType, Counts, DenyListEntry, ExpiringCertificate, MemoryStore, NewHierarchy,
-            NewLeaf, Recorded, SqliteStore, Store, StoredHierarchy,
-        },
+    authority::store::{
+        CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
+        Counts, DenyListEntry, ExpiringCertificate, MemoryStore, NewHierarchy, NewLeaf,
+        PlannedLeaf, Recorded, SigningFacts, SqliteStore, Store, StoredHierarchy,
     },
 };
 
@@ -56,18 +53,9 @@ impl Store for ConsiderateStore {
     }
 
     /// Asked after the request's signature has been verified, before the certificate is signed.
-    fn names_held_by_others(
-        &self,
-        names: &[String],
-        owner: &str,
-        now: Timestamp,
-    ) -> Result<Vec<String>> {
+    fn facts_before_signing(&self, planned: &PlannedLeaf<'_>) -> Result<SigningFacts> {
         let_others_run();
-        self.store.names_held_by_others(names, owner, now)
-    }
-
-    fn sealer(&self) -> &KeySealer {
-        self.store.sealer()
+        self.store.facts_before_signing(planned)
     }
 
     fn hierarchy(&self) -> Result<StoredHierarchy> {

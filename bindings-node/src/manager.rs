@@ -8,10 +8,7 @@ use std::{
 
 use catalyst_pki::{
     Error, Result, Timestamp,
-    authority::{
-        CertificateManager, ManagerConfig, SignRequest, signer::KeyBackend,
-        store::ExpiringCertificate,
-    },
+    authority::{CertificateManager, ManagerConfig, SignRequest, store::ExpiringCertificate},
 };
 use napi_derive::napi;
 use serde::Serialize;
@@ -56,7 +53,6 @@ pub struct Manager {
 
 struct Shared {
     store: Arc<LazyStore>,
-    backend: Arc<dyn KeyBackend>,
     config: ManagerConfig,
     state: Mutex<State>,
 }
@@ -73,14 +69,14 @@ impl Shared {
         if let Some(manager) = self.state().manager()? {
             return Ok(manager);
         }
-        let store = self.store.get()?;
+        let open = self.store.get()?;
         let mut state = self.state();
         // Another thread may have been faster.
         if let Some(manager) = state.manager()? {
             return Ok(manager);
         }
         let manager =
-            CertificateManager::new(store, Arc::clone(&self.backend), self.config.clone())?;
+            CertificateManager::new(open.store.clone(), open.local_keys(), self.config.clone())?;
         let manager = Arc::new(manager);
         *state = State::Open(Arc::clone(&manager));
         Ok(manager)
@@ -118,13 +114,12 @@ impl Manager {
     pub fn new(
         mailbox: &Mailbox,
         store: &StoreHandle,
-        backend: &KeyBackendHandle,
+        _backend: &KeyBackendHandle,
         config: ManagerOptions,
     ) -> napi::Result<Self> {
         guard(|| {
             let shared = Shared {
                 store: store.lazy(),
-                backend: backend.backend(),
                 config: config.into_core()?,
                 state: Mutex::new(State::New),
             };

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::{
     boundary::guard,
     mailbox::{Mailbox, Post},
-    store::{LazyStore, StoreHandle},
+    store::{LazyStore, Open, StoreHandle},
 };
 
 /// A certificate as JavaScript writes it.
@@ -188,8 +188,7 @@ impl RecordsHandle {
         work: impl FnOnce(&Records) -> Result<T> + Send + 'static,
     ) -> Result<()> {
         let (store, may_wait) = (Arc::clone(&self.store), self.store.may_wait());
-        self.post
-            .run(call, may_wait, move || work(&Records::new(store.get()?, Arc::new(SystemClock))))
+        self.post.run(call, may_wait, move || work(&records(&store)?))
     }
 
     fn run_list<T: Serialize, R: Serialize>(
@@ -198,10 +197,13 @@ impl RecordsHandle {
         work: impl FnOnce(&Records) -> Result<(Vec<T>, R)> + Send + 'static,
     ) -> Result<()> {
         let (store, may_wait) = (Arc::clone(&self.store), self.store.may_wait());
-        self.post.run_list(call, may_wait, move || {
-            work(&Records::new(store.get()?, Arc::new(SystemClock)))
-        })
+        self.post.run_list(call, may_wait, move || work(&records(&store)?))
     }
+}
+
+fn records(store: &LazyStore) -> Result<Records> {
+    let Open { store, sealer } = store.get()?;
+    Ok(Records::new(store, sealer, Arc::new(SystemClock)))
 }
 
 impl RecordInput {

@@ -8,7 +8,7 @@ use std::{
 use catalyst_pki::{
     Result,
     authority::{
-        signer::{KeyBackend, KeyProtection, LocalKeys, Passphrase},
+        signer::{KeyBackend, KeyProtection, KeySealer, LocalKeys, Passphrase},
         store::{MemoryStore, SqliteStore, Store},
     },
 };
@@ -29,7 +29,14 @@ pub struct StoreHandle(Arc<LazyStore>);
 /// A store that is opened when it is first needed.
 pub(crate) struct LazyStore {
     location: Location,
-    open: Mutex<Option<Arc<dyn Store>>>,
+    open: Mutex<Option<Open>>,
+}
+
+/// An open store, and what encrypts the private keys in it.
+#[derive(Clone)]
+pub(crate) struct Open {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sealer: KeySealer,
 }
 
 enum Location {
@@ -91,26 +98,31 @@ impl LazyStore {
     }
 
     /// The store. Where it can't be opened the next call tries again.
-    pub(crate) fn get(&self) -> Result<Arc<dyn Store>> {
+    pub(crate) fn get(&self) -> Result<Open> {
         if let Ok(open) = self.open.try_lock()
-            && let Some(store) = &*open
+            && let Some(open) = &*open
         {
-            return Ok(Arc::clone(store));
+            return Ok(open.clone());
         }
         // It is opened by one; others wait for that one.
         while_waiting(|| {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(store) = &*open {
-                return Ok(Arc::clone(store));
+            if let Some(open) = &*open {
+                return Ok(open.clone());
             }
-            let store: Arc<dyn Store> = Arc::new(match &self.location {
-                Location::Memory => ConsiderateStore::in_memory(MemoryStore::new()?),
-                Location::File { path, protection } => {
-                    ConsiderateStore::in_file(SqliteStore::open(path, protection)?)
+            let (store, sealer) = match &self.location {
+                Location::Memory => {
+                    (ConsiderateStore::in_memory(MemoryStore::new()), KeySealer::ephemeral()?)
                 }
-            });
-            *open = Some(Arc::clone(&store));
-            Ok(store)
+                Location::File { path, protection } => {
+                    let store = SqliteStore::open(path, protection)?;
+                    let sealer = store.sealer().clone();
+                    (ConsiderateStore::in_file(store), sealer)
+                }
+            };
+            let opened = Open { store: Arc::new(store), sealer };
+            *open = Some(opened.clone());
+            Ok(opened)
         })
     }
 
@@ -127,19 +139,20 @@ impl LazyStore {
 
 /// A place for CA keys: this process.
 #[napi]
-pub struct KeyBackendHandle(Arc<dyn KeyBackend>);
+pub struct KeyBackendHandle;
 
 #[napi]
 impl KeyBackendHandle {
     /// Keys in this process's memory, encrypted in the store.
     #[napi(constructor, catch_unwind)]
     pub fn new() -> napi::Result<Self> {
-        guard(|| Ok(KeyBackendHandle(Arc::new(LocalKeys))))
+        guard(|| Ok(KeyBackendHandle))
     }
 }
 
-impl KeyBackendHandle {
-    pub(crate) fn backend(&self) -> Arc<dyn KeyBackend> {
-        Arc::clone(&self.0)
+impl Open {
+    /// Keys in this process's memory, encrypted in this store.
+    pub(crate) fn local_keys(&self) -> Arc<dyn KeyBackend> {
+        Arc::new(LocalKeys::new(self.sealer.clone()))
     }
 }

@@ -15,7 +15,7 @@ use catalyst_pki::{
     Timestamp, WorkloadId,
     authority::{
         CertificateManager, Health, ManagerConfig, SignRequest, SignedCertificate,
-        signer::{KeyBackend, KeyProtection, KeySealer, LocalKeys, NewKey, Passphrase, Signer},
+        signer::{KeyBackend, KeyProtection, LocalKeys, NewKey, Passphrase, Signer},
         store::{CertificateStatus, SqliteStore},
     },
     generate_key_and_csr,
@@ -46,7 +46,8 @@ fn protection(passphrase: &str) -> KeyProtection {
 
 fn open(path: &Path, config: ManagerConfig) -> Result<CertificateManager> {
     let store = SqliteStore::open(path, &protection("correct horse"))?;
-    CertificateManager::new(Arc::new(store), Arc::new(LocalKeys), config)
+    let keys = Arc::new(store.local_keys());
+    CertificateManager::new(Arc::new(store), keys, config)
 }
 
 fn id(service_type: ServiceType, instance_id: &str) -> WorkloadId {
@@ -390,7 +391,8 @@ fn status_says_what_is_for_development_only() {
     let path = folder.path().join("certs.db");
     let store = SqliteStore::open(&path, &KeyProtection::DevelopmentKeyFile).unwrap();
     let config = ManagerConfig::default();
-    let manager = CertificateManager::new(Arc::new(store), Arc::new(LocalKeys), config).unwrap();
+    let keys = Arc::new(store.local_keys());
+    let manager = CertificateManager::new(Arc::new(store), keys, config).unwrap();
     manager.initialize().unwrap();
     let status = manager.status().unwrap();
     assert_eq!(status.status, Health::Healthy, "notices don't degrade");
@@ -489,8 +491,9 @@ fn a_manager_that_was_shut_down_stays_so() {
 }
 
 /// A key in an HSM that can be told to sign wrongly.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 struct Hsm {
+    keys: LocalKeys,
     broken: Arc<AtomicBool>,
 }
 
@@ -501,13 +504,13 @@ struct HsmKey {
 }
 
 impl KeyBackend for Hsm {
-    fn generate(&self, sealer: &KeySealer) -> Result<NewKey> {
-        let NewKey { signer, stored, .. } = LocalKeys.generate(sealer)?;
+    fn generate(&self, kind: CaKind) -> Result<NewKey> {
+        let NewKey { signer, stored, .. } = self.keys.generate(kind)?;
         Ok(NewKey::new(Arc::new(HsmKey { key: signer, hsm: self.clone() }), stored))
     }
 
-    fn load(&self, sealer: &KeySealer, stored: &str) -> Result<Arc<dyn Signer>> {
-        let key = LocalKeys.load(sealer, stored)?;
+    fn load(&self, stored: &str) -> Result<Arc<dyn Signer>> {
+        let key = self.keys.load(stored)?;
         Ok(Arc::new(HsmKey { key, hsm: self.clone() }))
     }
 }
@@ -529,8 +532,8 @@ impl Signer for HsmKey {
 
 #[test]
 fn a_remote_key_that_signs_wrongly_gives_no_certificate() {
-    let hsm = Hsm::default();
     let store = Arc::new(SqliteStore::in_memory().unwrap());
+    let hsm = Hsm { keys: store.local_keys(), broken: Arc::default() };
     let manager = CertificateManager::new(store, Arc::new(hsm.clone()), config(&clock())).unwrap();
     manager.initialize().unwrap();
     sign(&manager, ServiceType::Node, NODE, None).unwrap();

@@ -7,7 +7,7 @@ use catalyst_pki::{
     Error, ErrorCode, ManualClock, ServiceType, Timestamp, WorkloadId,
     authority::{
         CertificateManager, ManagerConfig, SignRequest,
-        signer::{KeyProtection, LocalKeys, Passphrase},
+        signer::{KeyProtection, KeySealer, LocalKeys, Passphrase},
         store::{
             CertificateRecord, CertificateStatus, CertificateType, MemoryStore, Records,
             SqliteStore, Store,
@@ -28,14 +28,22 @@ fn clock() -> Arc<ManualClock> {
 }
 
 fn in_file(path: &Path) -> Records {
-    let store = SqliteStore::open(path, &protection("correct horse")).unwrap();
-    Records::new(Arc::new(store), clock())
+    records_of(SqliteStore::open(path, &protection("correct horse")).unwrap())
+}
+
+fn in_memory() -> Records {
+    Records::new(Arc::new(MemoryStore::new()), KeySealer::ephemeral().unwrap(), clock())
+}
+
+fn records_of(store: SqliteStore) -> Records {
+    let sealer = store.sealer().clone();
+    Records::new(Arc::new(store), sealer, clock())
 }
 
 /// The same test on every kind of store.
 fn on_each_store(test: impl Fn(&Records)) {
-    test(&Records::new(Arc::new(MemoryStore::new().unwrap()), clock()));
-    test(&Records::new(Arc::new(SqliteStore::in_memory().unwrap()), clock()));
+    test(&in_memory());
+    test(&records_of(SqliteStore::in_memory().unwrap()));
     let folder = tempfile::tempdir().unwrap();
     test(&in_file(&folder.path().join("certs.db")));
 }
@@ -139,7 +147,7 @@ fn a_key_of_another_passphrase_is_a_text_like_any_other() {
     let folder = tempfile::tempdir().unwrap();
     let other =
         SqliteStore::open(&folder.path().join("other.db"), &protection("battery staple")).unwrap();
-    let other = Records::new(Arc::new(other), clock());
+    let other = records_of(other);
     manager_of(&other).initialize().unwrap();
     let foreign = other.active_ca(CertificateType::RootCa).unwrap().unwrap();
 
@@ -153,7 +161,7 @@ fn a_key_of_another_passphrase_is_a_text_like_any_other() {
 #[test]
 fn a_hierarchy_that_was_written_record_by_record_signs() {
     on_each_store(|records| {
-        let source = Records::new(Arc::new(MemoryStore::new().unwrap()), clock());
+        let source = in_memory();
         manager_of(&source).initialize().unwrap();
         let kinds =
             [CertificateType::RootCa, CertificateType::ServicesCa, CertificateType::TransportCa];
@@ -166,7 +174,7 @@ fn a_hierarchy_that_was_written_record_by_record_signs() {
             let mut ca = source.active_ca(kind).unwrap().unwrap();
             // As the earlier implementation kept it: in plain text.
             let sealed = ca.private_key_pem.take().unwrap();
-            let opened = sealer_of(&source).open(&sealed).unwrap();
+            let opened = source.sealer().open(&sealed).unwrap();
             let plain = opened.to_pem("PRIVATE KEY", Default::default()).unwrap();
             ca.private_key_pem = Some(plain.to_string());
             records.save_ca(ca).unwrap();
@@ -236,14 +244,11 @@ fn store_of(records: &Records) -> Arc<dyn Store> {
     Arc::clone(records.store())
 }
 
-fn sealer_of(records: &Records) -> catalyst_pki::authority::signer::KeySealer {
-    records.store().sealer().clone()
-}
-
 fn manager_of(records: &Records) -> CertificateManager {
     let mut config = ManagerConfig::default();
     config.clock = clock();
-    CertificateManager::new(store_of(records), Arc::new(LocalKeys), config).unwrap()
+    let keys = Arc::new(LocalKeys::new(records.sealer().clone()));
+    CertificateManager::new(store_of(records), keys, config).unwrap()
 }
 
 fn sign(manager: &CertificateManager) -> catalyst_pki::Result<()> {

@@ -1,10 +1,13 @@
 //! A CA and the services of a small mesh.
 
+use std::sync::Arc;
+
 use catalyst_pki::{
     CaBundle, Segment, ServiceType, WorkloadId,
     authority::{
         CertificateManager, ManagerConfig, SignRequest,
-        store::{CertificateQuery, CertificateRecord, CertificateType},
+        signer::{KeySealer, LocalKeys},
+        store::{CertificateQuery, CertificateRecord, CertificateType, MemoryStore},
     },
     certificate_from_pem, certificate_to_pem, generate_key_and_csr,
 };
@@ -112,6 +115,7 @@ pub struct Mesh {
     pub manager: CertificateManager,
     /// Its certificates.
     pub bundle: CaBundle,
+    sealer: KeySealer,
 }
 
 /// A key with its certificate.
@@ -145,10 +149,22 @@ impl Mesh {
     /// If it can't be made.
     #[must_use]
     pub fn new(config: ManagerConfig) -> Self {
-        let manager = CertificateManager::ephemeral(config).unwrap();
+        let sealer = KeySealer::ephemeral().unwrap();
+        let keys = Arc::new(LocalKeys::new(sealer.clone()));
+        let store = Arc::new(MemoryStore::new());
+        Mesh::of(CertificateManager::new(store, keys, config).unwrap(), sealer)
+    }
+
+    /// The CA of a manager whose keys `sealer` encrypts.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be made or loaded.
+    #[must_use]
+    pub fn of(manager: CertificateManager, sealer: KeySealer) -> Self {
         manager.initialize().unwrap();
         let bundle = manager.ca_bundle().unwrap();
-        Mesh { manager, bundle }
+        Mesh { manager, bundle, sealer }
     }
 
     /// The root, PEM.
@@ -207,7 +223,7 @@ impl Mesh {
     #[must_use]
     pub fn ca_key(&self, segment: Segment) -> Vec<u8> {
         let sealed = self.ca(segment).private_key_pem.unwrap();
-        self.manager.store().sealer().open(&sealed).unwrap().as_bytes().to_vec()
+        self.sealer.open(&sealed).unwrap().as_bytes().to_vec()
     }
 
     /// A leaf that the CA would never sign, signed with its own key all the same.

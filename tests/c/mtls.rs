@@ -12,7 +12,7 @@ use catalyst_pki::{
     Segment, ServiceType,
     authority::{
         CertificateManager, ManagerConfig,
-        signer::{KeyProtection, LocalKeys, Passphrase},
+        signer::{KeyProtection, Passphrase},
         store::SqliteStore,
     },
 };
@@ -43,11 +43,9 @@ impl Ca {
         let protection = KeyProtection::Passphrase(Passphrase::new(PASSPHRASE).unwrap());
         let store = SqliteStore::open(&database, &protection).unwrap();
         let config = ManagerConfig::new(trust_domain.parse().unwrap());
-        let manager =
-            CertificateManager::new(Arc::new(store), Arc::new(LocalKeys), config).unwrap();
-        manager.initialize().unwrap();
-        let bundle = manager.ca_bundle().unwrap();
-        Ca { database, mesh: Mesh { manager, bundle } }
+        let (keys, sealer) = (Arc::new(store.local_keys()), store.sealer().clone());
+        let manager = CertificateManager::new(Arc::new(store), keys, config).unwrap();
+        Ca { database, mesh: Mesh::of(manager, sealer) }
     }
 
     fn credentials(&self, identity: &Identity) -> Value {

@@ -6,7 +6,7 @@ use catalyst_pki::{
     CaBundle, Error, Result,
     authority::{
         CertificateManager, ManagerConfig, SignRequest,
-        signer::{KeyProtection, LocalKeys},
+        signer::{KeyProtection, KeySealer, LocalKeys},
         store::{MemoryStore, SqliteStore, Store},
     },
     certificate_from_pem,
@@ -166,15 +166,17 @@ impl Managed {
     }
 
     fn opened(&self, config: Config, passphrase: Option<String>) -> Result<CertificateManager> {
-        let store: Arc<dyn Store> = match &self.database {
-            None => Arc::new(MemoryStore::new()?),
+        let (store, keys): (Arc<dyn Store>, _) = match &self.database {
+            None => (Arc::new(MemoryStore::new()), LocalKeys::new(KeySealer::ephemeral()?)),
             Some(path) => {
                 assert!(path.starts_with(self.folder.path()));
                 let protection = KeyProtection::from_variables(passphrase, None)?;
-                Arc::new(SqliteStore::open(path, &protection)?)
+                let store = SqliteStore::open(path, &protection)?;
+                let keys = store.local_keys();
+                (Arc::new(store), keys)
             }
         };
-        CertificateManager::new(store, Arc::new(LocalKeys), config.into_core()?)
+        CertificateManager::new(store, Arc::new(keys), config.into_core()?)
     }
 }
 

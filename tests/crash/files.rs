@@ -6,7 +6,7 @@ use catalyst_pki::{
     Error, ErrorCode,
     authority::{
         CertificateManager, ManagerConfig,
-        signer::{KeyProtection, LocalKeys, Passphrase},
+        signer::{KeyProtection, Passphrase},
         store::SqliteStore,
     },
 };
@@ -15,7 +15,8 @@ use testkit::{database::protection, mesh::config, tools::Folder};
 
 fn initialize(path: &Path, config: ManagerConfig) -> Result<String, Error> {
     let store = SqliteStore::open(path, &protection())?;
-    let manager = CertificateManager::new(Arc::new(store), Arc::new(LocalKeys), config)?;
+    let keys = Arc::new(store.local_keys());
+    let manager = CertificateManager::new(Arc::new(store), keys, config)?;
     Ok(manager.initialize()?.root_fingerprint)
 }
 

@@ -11,7 +11,6 @@ use std::{
 
 use catalyst_pki::authority::{
     CertificateManager,
-    signer::LocalKeys,
     store::{SqliteStore, Store},
 };
 use testkit::{
@@ -150,12 +149,10 @@ fn reopen(path: &Path, root: Option<&str>, returned: &[(String, String)]) {
         let found = store.find_by_serial(serial).unwrap().unwrap();
         assert_eq!(found.fingerprint, *fingerprint);
     }
-    let manager = CertificateManager::new(
-        std::sync::Arc::new(store),
-        std::sync::Arc::new(LocalKeys),
-        config(),
-    )
-    .unwrap();
+    let keys = store.local_keys();
+    let manager =
+        CertificateManager::new(std::sync::Arc::new(store), std::sync::Arc::new(keys), config())
+            .unwrap();
     let loaded = manager.load().unwrap();
     if let Some(root) = root {
         assert!(loaded);

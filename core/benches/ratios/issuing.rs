@@ -22,7 +22,7 @@ use catalyst_pki::{
     ServiceType, WorkloadId,
     authority::{
         CertificateManager, ManagerConfig, SignRequest,
-        signer::{KeyProtection, LocalKeys, Passphrase},
+        signer::{KeyProtection, Passphrase},
         store::SqliteStore,
     },
     generate_key_and_csr,
@@ -50,8 +50,8 @@ fn in_memory() -> CertificateManager {
 pub(crate) fn on_disk(path: &Path) -> CertificateManager {
     let protection = KeyProtection::Passphrase(Passphrase::new("bench").unwrap());
     let store = SqliteStore::open(path, &protection).unwrap();
-    let manager =
-        CertificateManager::new(Arc::new(store), Arc::new(LocalKeys), ManagerConfig::default());
+    let keys = Arc::new(store.local_keys());
+    let manager = CertificateManager::new(Arc::new(store), keys, ManagerConfig::default());
     let manager = manager.unwrap();
     manager.initialize().unwrap();
     manager

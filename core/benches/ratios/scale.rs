@@ -111,12 +111,10 @@ fn fill(manager: &CertificateManager, rows: usize) {
                         status: CertificateStatus::Active,
                         created_at: now,
                     };
-                    let recorded = store.record_leaf(NewLeaf {
-                        exclusive_names: vec![format!("node-{n}")],
-                        owner: format!("node-{n}"),
-                        hierarchy_sequence: hierarchy.sequence,
-                        record,
-                    });
+                    let node = format!("node-{n}");
+                    let new = NewLeaf::new(record, hierarchy.sequence)
+                        .with_names(node.clone(), vec![node]);
+                    let recorded = store.record_leaf(new);
                     assert_eq!(recorded.unwrap(), Recorded::Stored);
                 }
             });

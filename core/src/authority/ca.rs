@@ -8,7 +8,7 @@ use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude
 use super::{
     hierarchy::Hierarchy,
     signer::{KeyBackend, Signer},
-    store::{CertificateRecord, CertificateType, Store},
+    store::{CertificateRecord, CertificateType},
     template::{IssuerFacts, IssuerKey},
 };
 use crate::{
@@ -103,7 +103,6 @@ impl CaCertificate {
 
     pub(super) fn load_key(
         &mut self,
-        store: &dyn Store,
         backend: &dyn KeyBackend,
         previous: Option<&Hierarchy>,
     ) -> Result<()> {
@@ -115,7 +114,7 @@ impl CaCertificate {
         let key = match (known, &self.record.private_key_pem) {
             (Some(key), _) => key,
             (None, Some(stored)) => {
-                let key = IssuerKey(backend.load(store.sealer(), stored)?);
+                let key = IssuerKey(backend.load(stored)?);
                 self.try_key(key.0.as_ref())?;
                 key
             }

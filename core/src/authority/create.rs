@@ -30,11 +30,11 @@ pub(super) fn hierarchy(
 ) -> Result<bool> {
     config.trust_domain.require_dns_name()?;
     let now = config.clock.now();
-    let root = NewCa::make(CaKind::Root, None, store, backend, config, now)?;
+    let root = NewCa::make(CaKind::Root, None, backend, config, now)?;
     let mut cas = Vec::with_capacity(CaKind::ALL.len());
     for segment in Segment::ALL {
         let kind = CaKind::Intermediate(segment);
-        cas.push(NewCa::make(kind, Some(&root), store, backend, config, now)?.record);
+        cas.push(NewCa::make(kind, Some(&root), backend, config, now)?.record);
     }
     cas.insert(0, root.record);
     store.create_hierarchy(&NewHierarchy { trust_domain: config.trust_domain.clone(), cas })
@@ -53,12 +53,11 @@ impl NewCa {
     fn make(
         kind: CaKind,
         issuer: Option<&NewCa>,
-        store: &dyn Store,
         backend: &dyn KeyBackend,
         config: &ManagerConfig,
         now: Timestamp,
     ) -> Result<Self> {
-        let new_key = backend.generate(store.sealer())?;
+        let new_key = backend.generate(kind)?;
         let public_key = PublicKey::from_point(new_key.signer.public_key())
             .ok_or_else(|| Error::KeyBackendFailed("it made no P-384 key".into()))?;
         let key = IssuerKey(Arc::clone(&new_key.signer));

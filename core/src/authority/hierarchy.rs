@@ -81,7 +81,7 @@ impl Hierarchy {
         for ca in &mut intermediates {
             if ca.record.status == CertificateStatus::Active {
                 ca.check_issued_by(&root)?;
-                ca.load_key(store, backend, previous)?;
+                ca.load_key(backend, previous)?;
             }
         }
         let bundle = bundle(&trust_domain, sequence, &root, &intermediates);

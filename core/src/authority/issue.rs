@@ -11,7 +11,9 @@ use super::{
     create::BACKDATE,
     hierarchy::Hierarchy,
     names::LeafNames,
-    store::{CertificateRecord, CertificateStatus, CertificateType, NewLeaf, Recorded},
+    store::{
+        CertificateRecord, CertificateStatus, CertificateType, NewLeaf, PlannedLeaf, Recorded,
+    },
     template::{Role, Serial, Template},
 };
 use crate::{
@@ -119,9 +121,26 @@ impl CertificateManager {
     fn issue(&self, id: &WorkloadId, request: &SignRequest<'_>) -> Result<SignedCertificate> {
         let names = LeafNames::new(request.service_type, request.instance_id)?;
         let ttl = self.granted_ttl(request.ttl_seconds)?;
-        if self.store().is_denied(id.as_str())? {
+        let asked = self.read_csr(id, request, names);
+        // One read of the store for all: a denied identity is told so whatever its request says.
+        let exclusive = asked.as_ref().map_or(&[][..], |(_, names)| &names.exclusive);
+        let planned = PlannedLeaf::new(id.as_str(), id.instance_id(), exclusive, self.now());
+        let facts = self.store().facts_before_signing(&planned)?;
+        if facts.is_denied {
             return Err(Error::IdentityDenied(id.to_string()));
         }
+        let (csr, mut names) = asked?;
+        names.leave_out(id, &facts.taken_names);
+        self.sign_and_record(id, &csr, names, ttl)
+    }
+
+    /// What a request says, and the names that it is granted.
+    fn read_csr(
+        &self,
+        id: &WorkloadId,
+        request: &SignRequest<'_>,
+        names: LeafNames,
+    ) -> Result<(CertificateRequest, GrantedNames)> {
         let csr = CertificateRequest::from_pem(request.csr_pem)?;
         match &csr.uri {
             Some(uri) if uri != id.as_str() => return Err(Error::SpiffeIdMismatch),
@@ -129,7 +148,7 @@ impl CertificateManager {
             _ => {}
         }
         let names = GrantedNames::new(names, &csr, &self.config().allowed_dns_suffixes)?;
-        self.sign_and_record(id, &csr, names, ttl)
+        Ok((csr, names))
     }
 
     /// What is asked for, cut to what is configured; whole seconds.
@@ -152,21 +171,15 @@ impl CertificateManager {
         mut names: GrantedNames,
         ttl: Duration,
     ) -> Result<SignedCertificate> {
-        let owner = id.instance_id();
-        let now = self.now();
-        names.leave_out(id, &self.store().names_held_by_others(&names.exclusive, owner, now)?);
         for _ in 0..MAX_ATTEMPTS {
             let hierarchy = self.hierarchy()?;
             let now = self.now();
             let (ca, _) = hierarchy.signing_ca(id.service_type().segment(), now)?;
             let permitted = names.clone().within(ca, id)?;
             let (signed, record) = self.sign(&hierarchy, id, csr, &permitted, ttl, now)?;
-            let recorded = self.store().record_leaf(NewLeaf {
-                record,
-                exclusive_names: permitted.exclusive,
-                owner: owner.to_owned(),
-                hierarchy_sequence: hierarchy.sequence,
-            })?;
+            let new = NewLeaf::new(record, hierarchy.sequence)
+                .with_names(id.instance_id(), permitted.exclusive);
+            let recorded = self.store().record_leaf(new)?;
             match recorded {
                 Recorded::Stored => return Ok(signed),
                 Recorded::Denied => return Err(Error::IdentityDenied(id.to_string())),

@@ -26,7 +26,7 @@ pub use status::{CaStatus, Health, Status, Warning};
 use self::{
     hierarchy::Hierarchy,
     issue::SignatureSample,
-    signer::{KeyBackend, LocalKeys},
+    signer::{KeyBackend, KeySealer, LocalKeys},
     store::{MemoryStore, Store},
 };
 use crate::{CaBundle, Error, Result, Timestamp, TrustDomain};
@@ -105,7 +105,8 @@ impl CertificateManager {
     ///
     /// As [`new`](Self::new).
     pub fn ephemeral(config: ManagerConfig) -> Result<Self> {
-        Self::new(Arc::new(MemoryStore::new()?), Arc::new(LocalKeys), config)
+        let keys = LocalKeys::new(KeySealer::ephemeral()?);
+        Self::new(Arc::new(MemoryStore::new()), Arc::new(keys), config)
     }
 
     /// Makes the hierarchy, in one transaction, or loads it where there is one already.

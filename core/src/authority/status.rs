@@ -139,7 +139,7 @@ impl CertificateManager {
                 self.trust_domain()
             ));
         }
-        if self.store().sealer().uses_development_key_file() {
+        if self.backend().is_for_development() {
             notices.push(
                 "the CA keys are encrypted with a key file beside the database: for development \
                  only, set CATALYST_PKI_KEY_PASSPHRASE"

@@ -22,7 +22,7 @@ use std::{
 
 use catalyst_pki::{
     Result, ServiceType, WorkloadId,
-    authority::{CertificateManager, SignRequest, signer::LocalKeys, store::SqliteStore},
+    authority::{CertificateManager, SignRequest, store::SqliteStore},
     generate_key_and_csr,
 };
 use testkit::{database::protection, mesh::config};
@@ -53,7 +53,8 @@ fn main() -> ExitCode {
 
 fn run(database: &Path, mode: &str) -> Result<Option<CertificateManager>> {
     let store = SqliteStore::open(database, &protection())?;
-    let manager = CertificateManager::new(Arc::new(store), Arc::new(LocalKeys), config())?;
+    let keys = Arc::new(store.local_keys());
+    let manager = CertificateManager::new(Arc::new(store), keys, config())?;
     let fingerprints = manager.initialize()?;
     say(&format!("initialized {}", fingerprints.root_fingerprint));
     match mode {

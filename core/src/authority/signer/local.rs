@@ -3,22 +3,36 @@
 use std::sync::Arc;
 
 use super::{KeyBackend, KeySealer, NewKey, Signer};
-use crate::{Result, x509::PrivateKey};
+use crate::{CaKind, Result, x509::PrivateKey};
 
-/// Keys of this process, sealed with the store's passphrase.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LocalKeys;
+/// Keys of this process; what the store keeps of them is encrypted by a [`KeySealer`].
+#[derive(Debug, Clone)]
+pub struct LocalKeys {
+    sealer: KeySealer,
+}
+
+impl LocalKeys {
+    /// Keys that `sealer` encrypts: that of the database in which they are kept.
+    #[must_use]
+    pub fn new(sealer: KeySealer) -> Self {
+        LocalKeys { sealer }
+    }
+}
 
 impl KeyBackend for LocalKeys {
-    fn generate(&self, sealer: &KeySealer) -> Result<NewKey> {
+    fn generate(&self, _: CaKind) -> Result<NewKey> {
         let key = PrivateKey::generate()?;
-        let stored = sealer.seal(key.to_pkcs8()?.as_ref())?;
+        let stored = self.sealer.seal(key.to_pkcs8()?.as_ref())?;
         Ok(NewKey::new(Arc::new(key), stored))
     }
 
-    fn load(&self, sealer: &KeySealer, stored: &str) -> Result<Arc<dyn Signer>> {
-        let pkcs8 = sealer.open(stored)?;
+    fn load(&self, stored: &str) -> Result<Arc<dyn Signer>> {
+        let pkcs8 = self.sealer.open(stored)?;
         Ok(Arc::new(PrivateKey::from_pkcs8(pkcs8.as_bytes())?))
+    }
+
+    fn is_for_development(&self) -> bool {
+        self.sealer.uses_development_key_file()
     }
 }
 
@@ -43,6 +57,6 @@ mod tests {
 
     #[test]
     fn local_keys_pass_the_suite() {
-        suite::run(&LocalKeys);
+        suite::run(&LocalKeys::new(KeySealer::ephemeral().unwrap()));
     }
 }

@@ -1,9 +1,10 @@
-//! Where CA keys live: one trait for the key in the hand, one for the place that makes them.
+//! Where CA keys live: one trait for the key in the hand, one for the place that makes them, and with
+//! the feature `test-suites` one test suite for all such places (`suite`).
 
 mod local;
 mod seal;
-#[cfg(test)]
-mod suite;
+#[cfg(any(test, feature = "test-suites"))]
+pub mod suite;
 
 use std::{fmt, sync::Arc};
 
@@ -11,7 +12,7 @@ pub use local::LocalKeys;
 pub(in crate::authority) use seal::SEALED;
 pub use seal::{KeyProtection, KeySealer, Passphrase};
 
-use crate::Result;
+use crate::{CaKind, Result};
 
 /// A P-384 private key of a CA that can sign: in memory, in an HSM, in a cloud KMS.
 pub trait Signer: fmt::Debug + Send + Sync + 'static {
@@ -32,12 +33,13 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
 
 /// A place that makes CA keys and finds them again.
 pub trait KeyBackend: fmt::Debug + Send + Sync + 'static {
-    /// Makes a new P-384 key.
+    /// Makes a new P-384 key for a CA. The kind is for whoever looks after the keys: it may become a
+    /// part of a label, and decides nothing else.
     ///
     /// # Errors
     ///
     /// [`Error::KeyBackendFailed`](crate::Error::KeyBackendFailed).
-    fn generate(&self, sealer: &KeySealer) -> Result<NewKey>;
+    fn generate(&self, kind: CaKind) -> Result<NewKey>;
 
     /// Finds a key by what [`generate`](Self::generate) gave to be stored.
     ///
@@ -46,7 +48,12 @@ pub trait KeyBackend: fmt::Debug + Send + Sync + 'static {
     /// [`Error::WrongPassphrase`](crate::Error::WrongPassphrase),
     /// [`Error::InvalidKey`](crate::Error::InvalidKey),
     /// [`Error::KeyBackendFailed`](crate::Error::KeyBackendFailed).
-    fn load(&self, sealer: &KeySealer, stored: &str) -> Result<Arc<dyn Signer>>;
+    fn load(&self, stored: &str) -> Result<Arc<dyn Signer>>;
+
+    /// Whether the keys are protected only so far as is good for development: status says so.
+    fn is_for_development(&self) -> bool {
+        false
+    }
 }
 
 /// A key that was just made.

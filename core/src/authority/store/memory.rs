@@ -9,17 +9,19 @@ use std::{
 
 use super::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
-    Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, Recorded, Store,
-    StoredHierarchy, cursor::Cursor, records::require,
+    Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, PlannedLeaf, Recorded,
+    SigningFacts, Store, StoredHierarchy,
+    cursor::Cursor,
+    decide::{self, Facts},
 };
-use crate::{Error, Result, Timestamp, TrustDomain, authority::signer::KeySealer};
+use crate::{Error, Result, Timestamp, TrustDomain};
 
 /// A store in memory, gone when dropped: for tests and for CAs that live as long as their process.
 ///
 /// Far faster than [`SqliteStore::in_memory`](super::SqliteStore::in_memory), which it otherwise
-/// equals. Its keys are encrypted with a passphrase that nobody knows.
+/// equals.
+#[derive(Default)]
 pub struct MemoryStore {
-    sealer: KeySealer,
     state: Mutex<State>,
 }
 
@@ -31,12 +33,9 @@ impl fmt::Debug for MemoryStore {
 
 impl MemoryStore {
     /// An empty store.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Internal`] if the operating system gives no randomness.
-    pub fn new() -> Result<Self> {
-        Ok(MemoryStore { sealer: KeySealer::ephemeral()?, state: Mutex::default() })
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Every change checks first and then writes without fail, so a panic leaves nothing half done.
@@ -73,8 +72,7 @@ struct State {
 }
 
 impl State {
-    fn check(&self, record: &CertificateRecord) -> Result<()> {
-        record.check_key()?;
+    fn require_new(&self, record: &CertificateRecord) -> Result<()> {
         if self.by_serial.contains_key(&record.serial) {
             return Err(Error::DuplicateRecord("serial"));
         }
@@ -158,12 +156,13 @@ impl State {
             .is_some_and(|record| record.certificate_type != CertificateType::EndEntity)
     }
 
-    fn held_by_others(&self, names: &[String], owner: &str, now: Timestamp) -> Vec<String> {
-        let is_held = |name: &&String| {
-            let owners = self.names.get(*name).into_iter().flatten();
-            owners.into_iter().any(|(other, not_after)| other != owner && *not_after > now)
-        };
-        names.iter().filter(is_held).cloned().collect()
+    fn store_leaf(&mut self, leaf: NewLeaf) -> Result<()> {
+        self.require_new(&leaf.record)?;
+        for name in leaf.exclusive_names {
+            self.hold(name, &leaf.owner, leaf.record.not_after);
+        }
+        self.insert(leaf.record);
+        Ok(())
     }
 
     fn hold(&mut self, name: String, owner: &str, until: Timestamp) {
@@ -181,11 +180,32 @@ impl State {
     }
 }
 
-impl Store for MemoryStore {
-    fn sealer(&self) -> &KeySealer {
-        &self.sealer
+impl Facts for State {
+    type Error = Error;
+
+    fn is_denied(&self, spiffe_id: &str) -> Result<bool> {
+        Ok(self.denied.contains_key(spiffe_id))
     }
 
+    fn hierarchy_sequence(&self) -> Result<u64> {
+        Ok(self.sequence)
+    }
+
+    fn names_held_by_others(
+        &self,
+        names: &[String],
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Vec<String>> {
+        let is_held = |name: &&String| {
+            let owners = self.names.get(*name).into_iter().flatten();
+            owners.into_iter().any(|(other, not_after)| other != owner && *not_after > now)
+        };
+        Ok(names.iter().filter(is_held).cloned().collect())
+    }
+}
+
+impl Store for MemoryStore {
     fn hierarchy(&self) -> Result<StoredHierarchy> {
         let state = self.state();
         Ok(StoredHierarchy {
@@ -208,8 +228,9 @@ impl Store for MemoryStore {
         if !state.cas.is_empty() {
             return Ok(false);
         }
+        decide::on_hierarchy(&new.cas)?;
         for (index, ca) in new.cas.iter().enumerate() {
-            state.check(ca)?;
+            state.require_new(ca)?;
             for other in &new.cas[..index] {
                 if other.serial == ca.serial {
                     return Err(Error::DuplicateRecord("serial"));
@@ -228,51 +249,30 @@ impl Store for MemoryStore {
     }
 
     fn is_denied(&self, spiffe_id: &str) -> Result<bool> {
-        Ok(self.state().denied.contains_key(spiffe_id))
+        self.state().is_denied(spiffe_id)
     }
 
-    fn names_held_by_others(
-        &self,
-        names: &[String],
-        owner: &str,
-        now: Timestamp,
-    ) -> Result<Vec<String>> {
-        Ok(self.state().held_by_others(names, owner, now))
+    fn facts_before_signing(&self, planned: &PlannedLeaf<'_>) -> Result<SigningFacts> {
+        decide::before_signing(planned, &*self.state())
     }
 
     fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded> {
-        let record = leaf.record;
-        if record.certificate_type != CertificateType::EndEntity {
-            return Err(Error::internal("only leaves are recorded as leaves"));
-        }
         let mut state = self.state();
-        if record.spiffe_id.as_ref().is_some_and(|id| state.denied.contains_key(id)) {
-            return Ok(Recorded::Denied);
+        if let Some(refused) = decide::on_signed_leaf(&leaf, &*state)? {
+            return Ok(refused);
         }
-        if leaf.hierarchy_sequence != state.sequence {
-            return Ok(Recorded::HierarchyChanged);
-        }
-        let taken = state.held_by_others(&leaf.exclusive_names, &leaf.owner, record.created_at);
-        if !taken.is_empty() {
-            return Ok(Recorded::NamesTaken(taken));
-        }
-        state.check(&record)?;
-        for name in leaf.exclusive_names {
-            state.hold(name, &leaf.owner, record.not_after);
-        }
-        state.insert(record);
+        state.store_leaf(leaf)?;
         Ok(Recorded::Stored)
     }
 
     fn save_ca(&self, record: &CertificateRecord) -> Result<()> {
-        require(record.certificate_type != CertificateType::EndEntity, "a CA")?;
+        decide::on_ca(record)?;
         let mut state = self.state();
         let replaced = state.by_serial.get(&record.serial).copied();
         let replaced = replaced.filter(|number| state.is_ca(*number));
         match replaced {
-            None => state.check(record)?,
+            None => state.require_new(record)?,
             Some(number) => {
-                record.check_key()?;
                 if state.by_fingerprint.get(&record.fingerprint).is_some_and(|of| *of != number) {
                     return Err(Error::DuplicateRecord("fingerprint"));
                 }
@@ -297,15 +297,8 @@ impl Store for MemoryStore {
     }
 
     fn save_leaf(&self, leaf: &NewLeaf) -> Result<()> {
-        let record = &leaf.record;
-        require(record.certificate_type == CertificateType::EndEntity, "a leaf")?;
-        let mut state = self.state();
-        state.check(record)?;
-        for name in &leaf.exclusive_names {
-            state.hold(name.clone(), &leaf.owner, record.not_after);
-        }
-        state.insert(record.clone());
-        Ok(())
+        decide::on_leaf(&leaf.record)?;
+        self.state().store_leaf(leaf.clone())
     }
 
     fn supersede(&self, serial: &str) -> Result<bool> {
@@ -457,6 +450,6 @@ mod tests {
 
     #[test]
     fn it_passes_the_suite() {
-        suite::run(&|| Box::new(MemoryStore::new().unwrap()));
+        suite::run(&|| Box::new(MemoryStore::new()));
     }
 }

@@ -1,12 +1,14 @@
-//! Where certificates and denials are kept: one trait, one test suite for all that implement it.
+//! Where certificates and denials are kept: one trait, the decisions that all who implement it share
+//! ([`decide`]), and with the feature `test-suites` one test suite for all of them (`suite`).
 
 mod cursor;
+pub mod decide;
 mod memory;
 mod record;
 mod records;
 mod sqlite;
-#[cfg(test)]
-mod suite;
+#[cfg(any(test, feature = "test-suites"))]
+pub mod suite;
 
 use std::fmt;
 
@@ -18,7 +20,7 @@ pub use record::{
 pub use records::Records;
 pub use sqlite::SqliteStore;
 
-use crate::{Result, Timestamp, TrustDomain, authority::signer::KeySealer};
+use crate::{Result, Timestamp, TrustDomain};
 
 /// A place to keep certificates.
 ///
@@ -26,11 +28,9 @@ use crate::{Result, Timestamp, TrustDomain, authority::signer::KeySealer};
 /// all. Several threads and several processes may use one store at once.
 ///
 /// All errors are [`Error::StoreUnavailable`](crate::Error::StoreUnavailable) but where a method
-/// says otherwise.
+/// says otherwise. What may be written is decided by [`decide`], in the transaction that writes it;
+/// whether an implementation keeps to it all is what `suite` tries.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// What encrypts the private keys in this store.
-    fn sealer(&self) -> &KeySealer;
-
     /// The hierarchy as it stands: every CA certificate of whatever status, oldest first.
     fn hierarchy(&self) -> Result<StoredHierarchy>;
 
@@ -44,13 +44,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Whether an identity is on the deny list.
     fn is_denied(&self, spiffe_id: &str) -> Result<bool>;
 
-    /// Those of `names` (lower case) that an unexpired certificate of another owner holds.
-    fn names_held_by_others(
-        &self,
-        names: &[String],
-        owner: &str,
-        now: Timestamp,
-    ) -> Result<Vec<String>>;
+    /// What speaks against a leaf that is to be signed, in one read: [`record_leaf`](Self::record_leaf)
+    /// looks again, but by then the work is done.
+    fn facts_before_signing(&self, planned: &PlannedLeaf<'_>) -> Result<SigningFacts>;
 
     /// Stores a leaf that has just been signed, after looking once more, in the same transaction,
     /// whether it may exist.
@@ -125,7 +121,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The CAs that a store holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct StoredHierarchy {
     /// The trust domain that the hierarchy was made for; `None` in an empty store.
@@ -145,8 +141,46 @@ pub struct NewHierarchy {
     pub cas: Vec<CertificateRecord>,
 }
 
+/// A leaf that is about to be signed.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct PlannedLeaf<'a> {
+    /// The identity that it is for.
+    pub spiffe_id: &'a str,
+    /// The DNS names (lower case) in it that belong to one owner alone.
+    pub exclusive_names: &'a [String],
+    /// Whose names they are: the node or instance ID.
+    pub owner: &'a str,
+    /// The present moment: certificates that have ended by then hold no names.
+    pub now: Timestamp,
+}
+
+impl<'a> PlannedLeaf<'a> {
+    /// A leaf for `spiffe_id` with names that belong to `owner` alone.
+    #[must_use]
+    pub fn new(
+        spiffe_id: &'a str,
+        owner: &'a str,
+        exclusive_names: &'a [String],
+        now: Timestamp,
+    ) -> Self {
+        PlannedLeaf { spiffe_id, exclusive_names, owner, now }
+    }
+}
+
+/// What a store knows of a leaf that is about to be signed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SigningFacts {
+    /// Whether its identity is on the deny list.
+    pub is_denied: bool,
+    /// Those of its names that an unexpired certificate of another owner holds, in their order.
+    pub taken_names: Vec<String>,
+}
+
 /// A leaf to be stored, and what must still hold when it is.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct NewLeaf {
     /// The certificate.
     pub record: CertificateRecord,
@@ -156,6 +190,23 @@ pub struct NewLeaf {
     pub owner: String,
     /// The state of the hierarchy that it was signed with.
     pub hierarchy_sequence: u64,
+}
+
+impl NewLeaf {
+    /// A leaf without names of its own, signed with the hierarchy of that number.
+    #[must_use]
+    pub fn new(record: CertificateRecord, hierarchy_sequence: u64) -> Self {
+        let (owner, exclusive_names) = <(String, Vec<String>)>::default();
+        NewLeaf { record, exclusive_names, owner, hierarchy_sequence }
+    }
+
+    /// The same with `names` (lower case) that belong to `owner` alone.
+    #[must_use]
+    pub fn with_names(mut self, owner: impl Into<String>, names: Vec<String>) -> Self {
+        self.owner = owner.into();
+        self.exclusive_names = names;
+        self
+    }
 }
 
 /// What became of a leaf that was to be stored.

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{Error, Result, Timestamp, authority::signer::SEALED};
+use crate::{Error, Result, Timestamp};
 
 /// A certificate as a store keeps it.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,19 +31,6 @@ pub struct CertificateRecord {
     pub status: CertificateStatus,
     /// When it was stored.
     pub created_at: Timestamp,
-}
-
-impl CertificateRecord {
-    /// The last line of defence: whoever stores a key has encrypted it before.
-    pub(super) fn check_key(&self) -> Result<()> {
-        let is_plain = self.private_key_pem.as_deref().is_some_and(|pem| {
-            pem.contains("PRIVATE KEY") && !SEALED.iter().any(|begin| pem.contains(begin))
-        });
-        match is_plain {
-            true => Err(Error::InvalidKey("a private key must be encrypted to be stored".into())),
-            false => Ok(()),
-        }
-    }
 }
 
 /// Prints no key, not even an encrypted one.
@@ -167,7 +154,8 @@ pub struct CertificateQuery {
 
 impl CertificateQuery {
     /// How many a page holds at most.
-    pub(super) fn page_len(&self) -> usize {
+    #[must_use]
+    pub fn page_len(&self) -> usize {
         match self.limit {
             0 => 100,
             limit => limit.min(1000),

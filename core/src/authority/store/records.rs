@@ -10,8 +10,8 @@ use super::{
     DenyListEntry, NewLeaf, Store,
 };
 use crate::{
-    Clock, Error, Result, Timestamp, WorkloadId,
-    authority::{deny, names::LeafNames},
+    Clock, Result, Timestamp, WorkloadId,
+    authority::{deny, names::LeafNames, signer::KeySealer},
     certificate_from_pem,
 };
 
@@ -29,12 +29,15 @@ const PAGE: usize = 100;
 /// use std::sync::Arc;
 /// use catalyst_pki::{SystemClock, authority::{
 ///     CertificateManager, ManagerConfig,
-///     store::{CertificateType, Records},
+///     signer::{KeySealer, LocalKeys},
+///     store::{CertificateType, MemoryStore, Records},
 /// }};
 ///
-/// let manager = CertificateManager::ephemeral(ManagerConfig::default())?;
+/// let (store, sealer) = (Arc::new(MemoryStore::new()), KeySealer::ephemeral()?);
+/// let keys = Arc::new(LocalKeys::new(sealer.clone()));
+/// let manager = CertificateManager::new(store.clone(), keys, ManagerConfig::default())?;
 /// manager.initialize()?;
-/// let records = Records::new(Arc::clone(manager.store()), Arc::new(SystemClock));
+/// let records = Records::new(store, sealer, Arc::new(SystemClock));
 /// let ca = records.active_ca(CertificateType::ServicesCa)?.ok_or(catalyst_pki::Error::NotInitialized)?;
 /// assert!(ca.private_key_pem.is_some_and(|key| key.contains("ENCRYPTED PRIVATE KEY")));
 /// # Ok::<(), catalyst_pki::Error>(())
@@ -42,20 +45,27 @@ const PAGE: usize = 100;
 #[derive(Debug, Clone)]
 pub struct Records {
     store: Arc<dyn Store>,
+    sealer: KeySealer,
     clock: Arc<dyn Clock>,
 }
 
 impl Records {
-    /// The records of `store`; `clock` says which have expired.
+    /// The records of `store`, whose private keys `sealer` encrypts; `clock` says which have expired.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Records { store, clock }
+    pub fn new(store: Arc<dyn Store>, sealer: KeySealer, clock: Arc<dyn Clock>) -> Self {
+        Records { store, sealer, clock }
     }
 
     /// The store.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// What encrypts the private keys.
+    #[must_use]
+    pub fn sealer(&self) -> &KeySealer {
+        &self.sealer
     }
 
     /// Stores a CA certificate, in place of one of the same serial; see [`Store::save_ca`].
@@ -96,9 +106,8 @@ impl Records {
     /// As [`Store::save_leaf`].
     pub fn save_leaf(&self, record: CertificateRecord) -> Result<()> {
         let record = self.seal(record)?;
-        let (owner, exclusive_names) = exclusive_names(&record).unwrap_or_default();
-        let hierarchy_sequence = 0;
-        self.store.save_leaf(&NewLeaf { record, exclusive_names, owner, hierarchy_sequence })
+        let (owner, names) = exclusive_names(&record).unwrap_or_default();
+        self.store.save_leaf(&NewLeaf::new(record, 0).with_names(owner, names))
     }
 
     /// The certificate of a serial, exactly as it was written: hex in lower case, for those of a
@@ -230,13 +239,13 @@ impl Records {
         let Some(key) = record.private_key_pem.take().map(Zeroizing::new) else {
             return Ok(record);
         };
-        record.private_key_pem = Some(self.store.sealer().seal_given(&key)?);
+        record.private_key_pem = Some(self.sealer.seal_given(&key)?);
         Ok(record)
     }
 
     fn open(&self, mut record: CertificateRecord) -> Result<CertificateRecord> {
         if let Some(key) = &record.private_key_pem
-            && let Some(text) = self.store.sealer().open_text(key)?
+            && let Some(text) = self.sealer.open_text(key)?
         {
             record.private_key_pem = Some(text.to_string());
         }
@@ -259,12 +268,4 @@ pub(super) fn exclusive_names(leaf: &CertificateRecord) -> Option<(String, Vec<S
     });
     let exclusive = names.filter(|name| Some(name.as_str()) != shared).collect();
     Some((id.instance_id().to_owned(), exclusive))
-}
-
-/// What every store says of a record in the wrong place.
-pub(super) fn require(is_right: bool, needed: &'static str) -> Result<()> {
-    match is_right {
-        true => Ok(()),
-        false => Err(Error::argument("type", format!("the record must be that of {needed}"))),
-    }
 }

@@ -37,12 +37,12 @@ use self::{
 };
 use super::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
-    Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, Recorded, Store,
-    StoredHierarchy, records::require,
+    Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, PlannedLeaf, Recorded,
+    SigningFacts, Store, StoredHierarchy, decide,
 };
 use crate::{
     Error, Result, Timestamp,
-    authority::signer::{KeyProtection, KeySealer},
+    authority::signer::{KeyProtection, KeySealer, LocalKeys},
 };
 
 /// The embedded store: a SQLite database in a file or in memory.
@@ -151,13 +151,21 @@ impl SqliteStore {
         let database = Database::in_memory(writer);
         Ok(SqliteStore { database, leaves: GroupCommit::default(), sealer })
     }
-}
 
-impl Store for SqliteStore {
-    fn sealer(&self) -> &KeySealer {
+    /// What encrypts the private keys in this database, by the passphrase that opened it.
+    #[must_use]
+    pub fn sealer(&self) -> &KeySealer {
         &self.sealer
     }
 
+    /// The key backend that keeps its keys in this database.
+    #[must_use]
+    pub fn local_keys(&self) -> LocalKeys {
+        LocalKeys::new(self.sealer.clone())
+    }
+}
+
+impl Store for SqliteStore {
     fn hierarchy(&self) -> Result<StoredHierarchy> {
         self.database.read_snapshot(hierarchy::load)
     }
@@ -167,6 +175,7 @@ impl Store for SqliteStore {
     }
 
     fn create_hierarchy(&self, new: &NewHierarchy) -> Result<bool> {
+        decide::on_hierarchy(&new.cas)?;
         self.database.write(|connection| hierarchy::create(connection, new))
     }
 
@@ -174,13 +183,9 @@ impl Store for SqliteStore {
         self.database.read(|connection| leaf::is_denied(connection, spiffe_id))
     }
 
-    fn names_held_by_others(
-        &self,
-        names: &[String],
-        owner: &str,
-        now: Timestamp,
-    ) -> Result<Vec<String>> {
-        self.database.read(|connection| leaf::names_held_by_others(connection, names, owner, now))
+    fn facts_before_signing(&self, planned: &PlannedLeaf<'_>) -> Result<SigningFacts> {
+        self.database
+            .read(|connection| decide::before_signing(planned, &leaf::Known::new(connection)))
     }
 
     fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded> {
@@ -205,12 +210,12 @@ impl Store for SqliteStore {
     }
 
     fn save_ca(&self, record: &CertificateRecord) -> Result<()> {
-        require(record.certificate_type != CertificateType::EndEntity, "a CA")?;
+        decide::on_ca(record)?;
         self.database.write(|connection| hierarchy::save(connection, record))
     }
 
     fn save_leaf(&self, leaf: &NewLeaf) -> Result<()> {
-        require(leaf.record.certificate_type == CertificateType::EndEntity, "a leaf")?;
+        decide::on_leaf(&leaf.record)?;
         self.database.write(|connection| leaf::save(connection, leaf))
     }
 

@@ -1,5 +1,7 @@
 //! Recording leaves: what must still hold, and what is written.
 
+use std::cell::Cell;
+
 use rusqlite::{Connection, params};
 
 use super::{
@@ -9,8 +11,11 @@ use super::{
     row, setting,
 };
 use crate::{
-    Error, Result, Timestamp,
-    authority::store::{CertificateType, NewLeaf, Recorded},
+    Result, Timestamp,
+    authority::store::{
+        NewLeaf, Recorded,
+        decide::{self, Facts},
+    },
 };
 
 /// Records leaves in one transaction: each one is stored or refused by itself; if the transaction
@@ -21,11 +26,11 @@ pub(super) fn record_all(
     leaves: &[NewLeaf],
 ) -> Vec<Result<Recorded>> {
     let record_them = |connection: &Connection| {
-        let sequence = setting::hierarchy_sequence(connection)?;
         let mut tally = Tally::default();
+        let known = Known::new(connection);
         let recorded = leaves
             .iter()
-            .map(|leaf| record(connection, leaf, sequence, &mut tally))
+            .map(|leaf| record(&known, leaf, &mut tally))
             .collect::<Outcome<Vec<_>>>()?;
         tally.write(connection)?;
         Ok(recorded)
@@ -37,13 +42,52 @@ pub(super) fn record_all(
     })
 }
 
+/// What the database knows, as of the transaction of a connection.
+pub(super) struct Known<'a> {
+    connection: &'a Connection,
+    /// Read once for all leaves of a transaction.
+    sequence: Cell<Option<u64>>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn new(connection: &'a Connection) -> Self {
+        Known { connection, sequence: Cell::new(None) }
+    }
+}
+
+impl Facts for Known<'_> {
+    type Error = Failure;
+
+    fn is_denied(&self, spiffe_id: &str) -> Outcome<bool> {
+        is_denied(self.connection, spiffe_id)
+    }
+
+    fn hierarchy_sequence(&self) -> Outcome<u64> {
+        if let Some(sequence) = self.sequence.get() {
+            return Ok(sequence);
+        }
+        let sequence = setting::hierarchy_sequence(self.connection)?;
+        self.sequence.set(Some(sequence));
+        Ok(sequence)
+    }
+
+    fn names_held_by_others(
+        &self,
+        names: &[String],
+        owner: &str,
+        now: Timestamp,
+    ) -> Outcome<Vec<String>> {
+        names_held_by_others(self.connection, names, owner, now)
+    }
+}
+
 pub(super) fn is_denied(connection: &Connection, spiffe_id: &str) -> Outcome<bool> {
     Ok(connection
         .prepare_cached("SELECT 1 FROM denied_identity WHERE spiffe_id = ?1")?
         .exists([spiffe_id])?)
 }
 
-pub(super) fn names_held_by_others(
+fn names_held_by_others(
     connection: &Connection,
     names: &[String],
     owner: &str,
@@ -81,29 +125,17 @@ pub(super) fn hold_name(
 
 /// Nothing is written unless all of it can be: a refused leaf leaves the transaction as it was.
 fn record<'a>(
-    connection: &Connection,
+    known: &Known<'_>,
     leaf: &'a NewLeaf,
-    sequence: u64,
     tally: &mut Tally<'a>,
 ) -> Outcome<Result<Recorded>> {
-    let record = &leaf.record;
-    if record.certificate_type != CertificateType::EndEntity {
-        return Ok(Err(Error::internal("only leaves are recorded as leaves")));
+    match decide::on_signed_leaf(leaf, known) {
+        Ok(Some(refused)) => Ok(Ok(refused)),
+        Ok(None) => Ok(insert(known.connection, leaf, tally)?.map(|()| Recorded::Stored)),
+        // A fault of this leaf alone.
+        Err(Failure::Pki(error)) => Ok(Err(error)),
+        Err(failure) => Err(failure),
     }
-    if let Some(spiffe_id) = &record.spiffe_id
-        && is_denied(connection, spiffe_id)?
-    {
-        return Ok(Ok(Recorded::Denied));
-    }
-    if leaf.hierarchy_sequence != sequence {
-        return Ok(Ok(Recorded::HierarchyChanged));
-    }
-    let taken =
-        names_held_by_others(connection, &leaf.exclusive_names, &leaf.owner, record.created_at)?;
-    if !taken.is_empty() {
-        return Ok(Ok(Recorded::NamesTaken(taken)));
-    }
-    Ok(insert(connection, leaf, tally)?.map(|()| Recorded::Stored))
 }
 
 /// Stores a leaf, whatever speaks against it.

@@ -66,9 +66,6 @@ pub(super) fn insert(
     connection: &Connection,
     record: &CertificateRecord,
 ) -> Outcome<Result<(), Error>> {
-    if let Err(error) = record.check_key() {
-        return Ok(Err(error));
-    }
     let inserted = connection
         .prepare_cached(concat!(
             "INSERT INTO certificate (",

@@ -231,7 +231,7 @@ fn a_full_disk_fails_what_it_fails_whole() {
         assert!(error.is_retryable());
         assert_eq!(store.find_by_serial(&leaf(kept).record.serial).unwrap(), None);
         let names = leaf(kept).exclusive_names;
-        assert!(store.names_held_by_others(&names, "x", NOW).unwrap().is_empty());
+        assert!(suite::held(&store, &names, "x", NOW).is_empty());
         let active = || store.counts(NOW).unwrap().active_by_issuer[0].1;
         assert_eq!(active(), kept as u64);
         thread::scope(|scope| {
@@ -528,9 +528,9 @@ fn a_legacy_database_is_adopted_and_its_keys_are_encrypted() {
     assert_eq!(store.counts(NOW).unwrap().denied, 2);
     assert!(store.is_denied("spiffe://old.example/node/bad").unwrap());
     let names = ["auth", "auth-a1", "auth-a2", "auth-a3"].map(str::to_owned);
-    let held = store.names_held_by_others(&names, "other", NOW).unwrap();
+    let held = suite::held(&store, &names, "other", NOW);
     assert_eq!(held, ["auth-a1", "auth-a2"], "of unexpired leaves, without the shared alias");
-    assert!(store.names_held_by_others(&names, "auth-1", NOW).unwrap().is_empty());
+    assert!(suite::held(&store, &names, "auth-1", NOW).is_empty());
     let found = store.find_by_spiffe_id("spiffe://old.example/auth/auth-1", NOW).unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].created_at, found[0].not_before);

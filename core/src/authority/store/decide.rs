@@ -1,0 +1,128 @@
+//! What every store must decide in the transaction that writes: stated once, so that no backend
+//! forgets a rule or asks in another order.
+//!
+//! A backend answers the questions of [`Facts`] as of that transaction, and obeys. It has to find
+//! out by itself whether a serial or a fingerprint is taken
+//! ([`Error::DuplicateRecord`](crate::Error::DuplicateRecord)), in which case it changes nothing.
+
+use super::{CertificateRecord, CertificateType, NewLeaf, PlannedLeaf, Recorded, SigningFacts};
+use crate::{Error, Result, Timestamp, authority::signer::SEALED};
+
+/// What a store knows, as of the transaction that is open.
+pub trait Facts {
+    /// Of the backend's own making: most of them know more than [`Error`] says.
+    type Error: From<Error>;
+
+    /// Whether an identity is on the deny list.
+    ///
+    /// # Errors
+    ///
+    /// Where the store can't be read.
+    fn is_denied(&self, spiffe_id: &str) -> Result<bool, Self::Error>;
+
+    /// The number of the hierarchy's present state.
+    ///
+    /// # Errors
+    ///
+    /// Where the store can't be read.
+    fn hierarchy_sequence(&self) -> Result<u64, Self::Error>;
+
+    /// Those of `names` that a certificate of another owner holds which ends after `now`.
+    ///
+    /// # Errors
+    ///
+    /// Where the store can't be read.
+    fn names_held_by_others(
+        &self,
+        names: &[String],
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Vec<String>, Self::Error>;
+}
+
+/// What is known of a leaf that is about to be signed.
+///
+/// # Errors
+///
+/// Those of `facts`.
+pub fn before_signing<F: Facts>(
+    planned: &PlannedLeaf<'_>,
+    facts: &F,
+) -> Result<SigningFacts, F::Error> {
+    let PlannedLeaf { spiffe_id, exclusive_names, owner, now } = *planned;
+    Ok(SigningFacts {
+        is_denied: facts.is_denied(spiffe_id)?,
+        taken_names: facts.names_held_by_others(exclusive_names, owner, now)?,
+    })
+}
+
+/// Whether a leaf that has just been signed may be stored: `None` if so, else why not.
+///
+/// # Errors
+///
+/// Those of `facts`; [`Error::InvalidKey`] for a plain private key, [`Error::Internal`] for a CA.
+pub fn on_signed_leaf<F: Facts>(leaf: &NewLeaf, facts: &F) -> Result<Option<Recorded>, F::Error> {
+    let record = &leaf.record;
+    if record.certificate_type != CertificateType::EndEntity {
+        return Err(Error::internal("only leaves are recorded as leaves").into());
+    }
+    require_no_plain_key(record)?;
+    if let Some(spiffe_id) = &record.spiffe_id
+        && facts.is_denied(spiffe_id)?
+    {
+        return Ok(Some(Recorded::Denied));
+    }
+    if leaf.hierarchy_sequence != facts.hierarchy_sequence()? {
+        return Ok(Some(Recorded::HierarchyChanged));
+    }
+    let taken =
+        facts.names_held_by_others(&leaf.exclusive_names, &leaf.owner, record.created_at)?;
+    Ok((!taken.is_empty()).then_some(Recorded::NamesTaken(taken)))
+}
+
+/// Whether the CAs of a new hierarchy may be stored, where there is none yet.
+///
+/// # Errors
+///
+/// [`Error::InvalidKey`] for a plain private key.
+pub fn on_hierarchy(cas: &[CertificateRecord]) -> Result<()> {
+    cas.iter().try_for_each(require_no_plain_key)
+}
+
+/// Whether a record may be stored as that of a CA.
+///
+/// # Errors
+///
+/// [`Error::InvalidArgument`] for a leaf, [`Error::InvalidKey`] for a plain private key.
+pub fn on_ca(record: &CertificateRecord) -> Result<()> {
+    require(record.certificate_type != CertificateType::EndEntity, "a CA")?;
+    require_no_plain_key(record)
+}
+
+/// Whether a record may be stored as that of a leaf that somebody else has signed.
+///
+/// # Errors
+///
+/// [`Error::InvalidArgument`] for a CA, [`Error::InvalidKey`] for a plain private key.
+pub fn on_leaf(record: &CertificateRecord) -> Result<()> {
+    require(record.certificate_type == CertificateType::EndEntity, "a leaf")?;
+    require_no_plain_key(record)
+}
+
+fn require(is_right: bool, needed: &'static str) -> Result<()> {
+    match is_right {
+        true => Ok(()),
+        false => Err(Error::argument("type", format!("the record must be that of {needed}"))),
+    }
+}
+
+/// The last line of defence: whoever stores a key has encrypted it before.
+fn require_no_plain_key(record: &CertificateRecord) -> Result<()> {
+    let is_plain = record.private_key_pem.as_deref().is_some_and(|pem| {
+        pem.contains("PRIVATE KEY") && !SEALED.iter().any(|begin| pem.contains(begin))
+    });
+    match is_plain {
+        true => Err(Error::InvalidKey("a private key must be encrypted to be stored".into())),
+        false => Ok(()),
+    }
+}
