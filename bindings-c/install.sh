@@ -13,7 +13,7 @@ fail() {
 [[ $# == 4 && $1 =~ ^(un)?install$ ]] || fail 'install|uninstall DESTDIR PREFIX LIBDIR'
 action=$1 prefix=$3 libdir=$4
 here=$(cd "$(dirname "$0")" && pwd)
-built=${CARGO_TARGET_DIR:-$here/../target}/release
+built=${CARGO_TARGET_DIR:-$here/../target}/${CATALYST_PROFILE:-release}
 
 # All that can be wrong is found before anything is copied.
 [[ $prefix == /* ]] || fail "PREFIX must begin with /: $prefix"

@@ -5,9 +5,18 @@
 //   node scripts/build.mjs --addon linux-arm64-musl
 //                                    the addon alone, for one of the targets; Linux's by cargo-zigbuild
 //
-// CATALYST_PROFILE names cargo's profile, `release` where it is not set.
+// CATALYST_PROFILE names cargo's profile, `release` where it is not set. With CATALYST_BUILT=1 cargo
+// has built the addon already, as the Makefile does.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,16 +50,16 @@ if (option === '--addon') {
 }
 
 function buildAddon(target, { command, folder, env }) {
-  mkdirSync(dirname(typeDefinitions()), { recursive: true });
-  execFileSync(
-    'cargo',
-    [...command, '--profile', profile, '--locked', '--package', 'catalyst-pki-node'],
-    {
-      cwd: workspace,
-      env: { ...process.env, NAPI_TYPE_DEF_TMP_FOLDER: dirname(typeDefinitions()), ...env },
-      stdio: 'inherit',
-    },
-  );
+  if (process.env.CATALYST_BUILT !== '1') {
+    // Cargo knows nothing of this file, which comes with compiling.
+    if (!existsSync(typeDefinitions()))
+      utimesSync(join(here, 'src/lib.rs'), new Date(), new Date());
+    execFileSync(
+      'cargo',
+      [...command, '--profile', profile, '--locked', '--package', 'catalyst-pki-node'],
+      { cwd: workspace, env: { ...process.env, ...env }, stdio: 'inherit' },
+    );
+  }
   const built = process.env.CARGO_TARGET_DIR ?? join(workspace, 'target');
   const addon = join(here, addonName(target));
   // Under another name first: a process may have the old one mapped.
@@ -68,7 +77,7 @@ function crossBuild({ triple, zig }) {
   };
 }
 
-/** What napi-derive writes while it compiles: a line of JSON for each export. */
+/** What napi-derive writes while it compiles, as .cargo/config.toml says: a line of JSON an export. */
 function typeDefinitions() {
   return join(workspace, 'target', 'napi-types', 'catalyst-pki-node');
 }
