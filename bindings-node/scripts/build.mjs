@@ -101,13 +101,16 @@ function buildFace() {
   rmSync(dist, { recursive: true, force: true });
   const tsc = require.resolve('typescript/bin/tsc');
   execFileSync(process.execPath, [tsc, '-p', here], { stdio: 'inherit' });
-  // One implementation for both formats, so that no process has two `PkiError`s.
+  // One implementation for both formats, so that no process has two `PkiError`s. Where a test runner
+  // takes them for sources of the program and not for a package (vitest, in a workspace), it gives the
+  // importer what is assigned to `module.exports`, and nothing of what tsc defines on `exports`.
   const names = Object.keys(require(join(dist, 'index.js'))).filter(
     (name) => name !== '__esModule',
   );
+  writeFileSync(join(dist, 'index.cjs'), "module.exports = require('./index.js');\n");
   writeFileSync(
     join(dist, 'index.mjs'),
-    `import pki from './index.js';\nexport const {\n${names.map((name) => `  ${name},\n`).join('')}} = pki;\n`,
+    `import pki from './index.cjs';\nexport const {\n${names.map((name) => `  ${name},\n`).join('')}} = pki;\n`,
   );
   writeFileSync(join(dist, 'index.d.mts'), "export * from '../index.js';\n");
 }

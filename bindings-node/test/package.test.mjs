@@ -84,7 +84,14 @@ test('the packages contain what is needed and nothing else', only, () => {
   const both = ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'package.json'];
   assert.deepEqual(
     contentOf(tarballs['@catalyst/pki']),
-    [...both, ...compiled, 'dist/index.mjs', 'dist/index.d.mts', 'index.d.ts'].sort(),
+    [
+      ...both,
+      ...compiled,
+      'dist/index.cjs',
+      'dist/index.mjs',
+      'dist/index.d.mts',
+      'index.d.ts',
+    ].sort(),
   );
   const addon = addonName(hostTarget());
   assert.deepEqual(contentOf(tarballs[packageName(hostTarget())]), [...both, addon].sort());

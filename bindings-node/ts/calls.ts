@@ -28,7 +28,9 @@ const LOOK_AGAIN_MS = 1;
 
 // Node's own, as they are when this is loaded: what a program's tests put in their place stands still
 // (fake timers), or is none of Node's (jsdom).
-const { setImmediate, setInterval, setTimeout } = timers;
+const { clearInterval, setImmediate, setInterval } = timers;
+/** For waiting without a timer: Bun's fake ones hold all of its timers. */
+const nobodyNotifies = new Int32Array(new SharedArrayBuffer(4));
 
 const callers = new Map<number, Caller>();
 let lastCall = 0;
@@ -75,7 +77,8 @@ async function calls<T>(start: (call: number) => void, list: unknown[] | undefin
   calling(() => start(number));
   const [ok, value] = await new Promise<Answer>((answer) => {
     callers.set(number, { list, answer });
-    if (callers.size === 1) stayAlive();
+    // The process doesn't end while somebody waits for an answer, and may end when nobody does.
+    alive ??= setInterval(() => {}, 0x7fff_ffff);
   });
   if (!ok) throw new PkiError(value as Failure);
   return value as T;
@@ -96,7 +99,7 @@ function handOut(): void {
     ...[number, boolean | null, unknown][],
   ];
   if (more) setImmediate(handOut);
-  else if (busy && answers.length > 0) setTimeout(handOut, LOOK_AGAIN_MS);
+  else if (busy && answers.length > 0) void lookAgain();
   for (const [number, ok, value] of answers) {
     const caller = callers.get(number);
     if (ok === null) {
@@ -106,11 +109,12 @@ function handOut(): void {
     callers.delete(number);
     caller?.answer([ok, value]);
   }
-  if (callers.size === 0) alive?.unref();
+  if (callers.size > 0) return;
+  clearInterval(alive);
+  alive = undefined;
 }
 
-/** The process doesn't end while somebody waits for an answer, and may end when nobody does. */
-function stayAlive(): void {
-  if (alive === undefined) alive = setInterval(() => {}, 0x7fff_ffff);
-  else alive.ref();
+async function lookAgain(): Promise<void> {
+  await Atomics.waitAsync(nobodyNotifies, 0, 0, LOOK_AGAIN_MS).value;
+  handOut();
 }

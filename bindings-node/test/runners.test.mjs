@@ -1,0 +1,101 @@
+// The package in its users' test runners: installed, and linked into a workspace, in jsdom, beside
+// fake timers, in every realm that a runner makes.
+import assert from 'node:assert/strict';
+import { copyFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { test } from 'node:test';
+import { addonName, hostTarget } from '../scripts/targets.mjs';
+import { folder, isBun, repository, run } from './helpers.mjs';
+
+const only = { skip: isBun && 'drives the runners by itself, from Node' };
+const ours = join(repository, 'bindings-node');
+const ecosystem = join(ours, 'test/ecosystem');
+const tools = join(ecosystem, 'node_modules');
+
+/** A program with the package and these tools beside it, and one test. */
+function program(place, name, testFile, linked) {
+  const path = join(place, name);
+  const modules = join(path, 'node_modules');
+  const target = linked ? join(place, 'packages/pki') : join(modules, '@catalyst/pki');
+  mkdirSync(join(modules, '@catalyst'), { recursive: true });
+  copyPackage(target);
+  if (linked) symlinkSync(target, join(modules, '@catalyst/pki'));
+  for (const tool of ['jest', 'jest-environment-jsdom', 'jsdom', 'vitest']) {
+    symlinkSync(join(tools, tool), join(modules, tool));
+  }
+  for (const file of ['everything.cjs', testFile]) {
+    copyFileSync(join(ecosystem, file), join(path, file));
+  }
+  writeFileSync(join(path, 'package.json'), '{ "private": true }');
+  return path;
+}
+
+function copyPackage(target) {
+  for (const part of ['dist', 'package.json', addonName(hostTarget())]) {
+    cpSync(join(ours, part), join(target, part), { recursive: true });
+  }
+}
+
+/** A place for programs, with Zod, as a package manager hoists it. */
+function workspace() {
+  const place = folder();
+  cpSync(join(repository, 'node_modules/zod'), join(place, 'node_modules/zod'), {
+    recursive: true,
+  });
+  return place;
+}
+
+test('jest, in its environments for Node and jsdom', only, async () => {
+  const path = program(workspace(), 'installed', 'jest.cjs', false);
+  const projects = ['node', 'jsdom'].map((testEnvironment) => ({
+    displayName: testEnvironment,
+    rootDir: path,
+    testEnvironment,
+    testMatch: ['<rootDir>/jest.cjs'],
+  }));
+  writeFileSync(join(path, 'jest.config.json'), JSON.stringify({ projects }));
+  const jest = join(tools, 'jest/bin/jest.js');
+  const { code, stderr } = await run(
+    [jest, '--runInBand', '--cacheDirectory', join(path, 'cache')],
+    { cwd: path },
+  );
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^Tests: +8 passed, 8 total$/m);
+});
+
+test('vitest, in all pools, installed in jsdom and linked into a workspace', only, async () => {
+  const place = workspace();
+  const [installed, linked] = [false, true].map((isLinked) =>
+    program(place, isLinked ? 'linked' : 'installed', 'vitest.mjs', isLinked),
+  );
+  const project = (root, pool, environment) => ({
+    root,
+    test: { name: `${basename(root)}-${pool}`, pool, environment, include: ['vitest.mjs'] },
+  });
+  const projects = [
+    ...['threads', 'forks', 'vmThreads', 'vmForks'].map((pool) =>
+      project(installed, pool, 'jsdom'),
+    ),
+    ...['threads', 'vmThreads'].map((pool) => project(linked, pool, 'node')),
+  ];
+  writeFileSync(
+    join(place, 'vitest.config.mjs'),
+    `export default ${JSON.stringify({ cacheDir: join(place, 'cache'), test: { projects } })};`,
+  );
+  const { code, stdout, stderr } = await run(
+    [join(tools, 'vitest/vitest.mjs'), 'run', '--no-color'],
+    { cwd: place },
+  );
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(stdout, /Tests +18 passed \(18\)/);
+});
+
+test('the tests of Bun, beside its fake timers', only, async () => {
+  const path = program(workspace(), 'installed', 'bun.mjs', false);
+  const { code, stderr } = await run(['test', './bun.mjs'], {
+    command: join(repository, 'node_modules/.bin/bun'),
+    cwd: path,
+  });
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^ 2 pass$/m);
+});
