@@ -190,13 +190,13 @@ export! {
         drop(builder);
     }
 
-    /// The same policy with other expected IDs and patterns, none standing for every ID of the trust
-    /// domain in this segment. Cheap: the anchors are not looked at again. The new policy is freed by
-    /// itself. `PKI_ERR_INVALID_POLICY`.
+    /// The same policy with other expected IDs and patterns; none would be nobody, and is refused.
+    /// Cheap: the anchors are not looked at again. The new policy is freed by itself.
+    /// `PKI_ERR_INVALID_POLICY`.
     fn pki_policy_with_expected(policy: &pki_policy, patterns: &[&str]) -> New<pki_policy> {
         let patterns: Vec<IdPattern> =
             patterns.iter().map(|pattern| pattern.parse()).collect::<Result<_>>()?;
-        Ok(pki_policy(policy.0.with_expected(patterns)))
+        Ok(pki_policy(policy.0.with_expected(patterns)?))
     }
 
     /// The same policy with another deny list, which is copied. Cheap, as

@@ -27,8 +27,8 @@ pub struct PolicyOptions {
     pub segment: String,
     /// What the peer is: `client` or `server`.
     pub role: String,
-    /// SPIFFE IDs and patterns of which one must match; none for all of the segment.
-    pub expect: Vec<String>,
+    /// SPIFFE IDs and patterns of which one must match; left out for all of the segment.
+    pub expect: Option<Vec<String>>,
     /// Foreign trust domains.
     pub federated: Vec<FederatedDomain>,
     /// How far clocks may differ, in seconds.
@@ -144,8 +144,8 @@ impl PolicyOptions {
         for pem in &self.anchors {
             policy = policy.anchors_pem(pem);
         }
-        for pattern in &self.expect {
-            policy = policy.expect_id(pattern);
+        if let Some(patterns) = &self.expect {
+            policy = policy.expect_ids(patterns);
         }
         for domain in &self.federated {
             policy = policy.federate(domain.trust_domain.parse()?, &domain.roots, &domain.allow);

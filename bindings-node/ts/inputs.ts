@@ -82,7 +82,7 @@ export const PeerPolicySchema = z.object({
   trustDomain: z.string(),
   segment: z.enum(['services', 'transport']),
   role: z.enum(['client', 'server']),
-  expect: oneOrMany.default([]),
+  expect: oneOrMany.optional(),
   denied: z.object({ identities: strings.default([]), serials: strings.default([]) }).prefault({}),
   crls: strings.default([]),
   federated: listOf(z.object({ trustDomain: z.string(), roots: strings, allow: strings })).default(

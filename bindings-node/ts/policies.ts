@@ -124,13 +124,14 @@ function policyFrom(given: Snapshot, known: DeniedList | undefined): Policy {
   const denied = known ?? deniedFrom(identities, serials);
   const { anchors, trustDomain, segment, role, expect, federated, skewSeconds } = content;
   const options = bare({
-    ...{ anchors, trustDomain, segment, role, expect },
+    ...{ anchors, trustDomain, segment, role },
+    ...(expect !== undefined && { expect }),
     federated: federated.map((domain) => ({ ...domain, roots: domain.roots.join('\n') })),
     ...(skewSeconds !== undefined && { skewSeconds }),
   });
   const made = calling(() => new native.Policy(options, denied.native, revoked));
   denied.users++;
-  const texts = [anchors, expect, ...federated.map(({ roots, allow }) => [...roots, ...allow])];
+  const texts = [anchors, expect ?? [], ...federated.map(({ roots, allow }) => [...roots, ...allow])];
   const size = lengthOfAll(texts.flat()) + revoked.reduce((sum, crl) => sum + crl.byteLength, 0);
   const snapshot = { ...given, identities: denied.identities, serials: denied.serials };
   return { native: made, denied, snapshot, size, users: 1 };

@@ -244,8 +244,14 @@ errors! {
         "The issuing CA certificate is not valid yet: {0}";
     /// A certificate that may not be an anchor: not signed by a pinned root, a root itself, no CA.
     AnchorRejected(String) = 525, "ANCHOR_REJECTED", 400, "Anchor rejected: {0}";
-    /// A verification policy that can't be meant: no anchors, a bad pattern.
+    /// A verification policy that can't be meant: no anchors, a bad pattern, an empty list of
+    /// expected IDs, a revocation list of nobody whom it trusts.
     InvalidPolicy(String) = 526, "INVALID_POLICY", 400, "Invalid policy: {0}";
+    /// A revocation list is demanded, and none that is current says anything of a certificate.
+    RevocationUnknown(String) = 527, "REVOCATION_UNKNOWN", 401, "Revocation unknown: {0}";
+    /// The key usage doesn't allow what the key is to do.
+    KeyUsageNotAllowed(&'static str) = 528, "KEY_USAGE_NOT_ALLOWED", 401,
+        "The certificate's key usage does not allow {0}";
 
     /// A defect of ours: report it.
     Internal(String) = 900, "INTERNAL", 500, "Internal error: {0}";

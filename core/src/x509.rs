@@ -16,7 +16,7 @@ pub(crate) use self::{
     certificate::{Certificate, Extensions},
     constraints::{Budget, NameConstraints, UriRule},
     names::{Form, GeneralName, split_mailbox},
-    serial::{hex, serial_to_hex, without_leading_zeros},
+    serial::{bytes_from_hex, hex, serial_from_hex, serial_to_hex, shortest},
 };
 pub use self::{
     algorithms::{Algorithm, Algorithms},

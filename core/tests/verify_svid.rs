@@ -593,12 +593,12 @@ mod leaf {
             (&["spiffe://mesh.example.com/auth/*"], false),
             (&["spiffe://other.example/**"], false),
         ] {
-            let policy = patterns.iter().fold(pki.policy(), |p, pattern| p.expect_id(pattern));
-            let verdict = verify(&[&leaf], policy);
+            let verdict = verify(&[&leaf], pki.policy().expect_ids(patterns));
             assert_eq!(verdict.err(), (!expected).then_some(ErrorCode::UnexpectedPeer));
         }
         let policy = pki.policy().build().unwrap();
-        let other = policy.with_expected(["spiffe://mesh.example.com/auth/*".parse().unwrap()]);
+        let other =
+            policy.with_expected(["spiffe://mesh.example.com/auth/*".parse().unwrap()]).unwrap();
         assert!(verify_svid(&[&leaf], &policy).is_ok());
         assert_eq!(verify_svid(&[&leaf], &other).unwrap_err().code(), ErrorCode::UnexpectedPeer);
     }
@@ -884,6 +884,10 @@ mod anchors {
     fn and_the_rest_of_a_policy_can_be_meant() {
         let pki = Pki::new();
         assert_eq!(refusal(pki.policy().expect_id("node/*")), ErrorCode::InvalidPolicy);
+        // A list that is given and empty is nobody; none at all is everybody.
+        assert_eq!(refusal(pki.policy().expect_ids([""; 0])), ErrorCode::InvalidPolicy);
+        let policy = pki.policy().build().unwrap();
+        assert_eq!(policy.with_expected([]).unwrap_err().code(), ErrorCode::InvalidPolicy);
         assert_eq!(
             refusal(pki.policy().expect_id("spiffe://mesh.example.com/*/a")),
             ErrorCode::InvalidPolicy

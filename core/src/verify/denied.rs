@@ -5,8 +5,11 @@ use std::collections::{HashMap, HashSet};
 use super::svid::Svid;
 use crate::{
     Error, Result, SpiffeId,
-    x509::{serial_to_hex, without_leading_zeros},
+    x509::{bytes_from_hex, serial_from_hex, serial_to_hex, shortest},
 };
+
+/// The longest digest that a key identifier is made of (RFC 7093).
+const MAX_KEY_ID_LEN: usize = 64;
 
 /// Denied identities, denied certificates and revoked CAs.
 ///
@@ -41,16 +44,16 @@ impl Denied {
     }
 
     /// Denies one certificate, by its issuer's subject key identifier and its serial number, both
-    /// in hex, in either case.
+    /// in hex, in either case; a negative serial number with a leading `-`.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidPolicy`] if one of them is no hex.
+    /// [`Error::InvalidPolicy`] for what would deny nothing: a serial number or a key identifier
+    /// that can't be one, written with colons or `0x`, in decimal, or empty.
     pub fn deny_serial(&mut self, issuer_key_id: &str, serial: &str) -> Result<()> {
-        let issuer_key_id = bytes(issuer_key_id, "a denied serial's issuer key identifier")?;
-        let serial = bytes(serial, "a denied serial")?;
-        let serials = self.serials.entry(issuer_key_id.into()).or_default();
-        serials.insert(without_leading_zeros(&serial).into());
+        let issuer_key_id = key_id(issuer_key_id)?;
+        let serial = serial_from_hex(serial, "a denied serial")?;
+        self.serials.entry(issuer_key_id.into()).or_default().insert(serial.into());
         Ok(())
     }
 
@@ -58,10 +61,10 @@ impl Denied {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidPolicy`] if it is no hex.
+    /// [`Error::InvalidPolicy`] for what can't be a serial number, as
+    /// [`deny_serial`](Self::deny_serial).
     pub fn revoke_issuer(&mut self, serial: &str) -> Result<()> {
-        let serial = bytes(serial, "a revoked issuer's serial")?;
-        self.issuers.insert(without_leading_zeros(&serial).into());
+        self.issuers.insert(serial_from_hex(serial, "a revoked issuer's serial")?.into());
         Ok(())
     }
 
@@ -72,8 +75,8 @@ impl Denied {
     ///
     /// [`Error::IdentityDenied`], [`Error::SerialDenied`].
     pub fn check(&self, svid: &Svid) -> Result<()> {
-        let issuer_key_id = bytes(&svid.issuer_key_id, "the issuer's key identifier")?;
-        self.check_peer(&svid.spiffe_id, &issuer_key_id, &bytes(&svid.serial, "the serial")?)
+        let serial = serial_from_hex(&svid.serial, "the serial")?;
+        self.check_peer(&svid.spiffe_id, &key_id(&svid.issuer_key_id)?, &serial)
     }
 
     pub(super) fn check_peer(
@@ -92,27 +95,23 @@ impl Denied {
     }
 
     pub(super) fn has_issuer(&self, serial: &[u8]) -> bool {
-        self.issuers.contains(without_leading_zeros(serial))
+        self.issuers.contains(shortest(serial))
     }
 
     fn has_serial(&self, issuer_key_id: &[u8], serial: &[u8]) -> bool {
         let serials = self.serials.get(issuer_key_id);
-        serials.is_some_and(|serials| serials.contains(without_leading_zeros(serial)))
+        serials.is_some_and(|serials| serials.contains(shortest(serial)))
     }
 }
 
-/// The bytes of a hex text; an odd first digit stands alone, as numbers are written.
-fn bytes(hex: &str, what: &str) -> Result<Vec<u8>> {
-    let digits: Option<Vec<u8>> =
-        hex.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    match digits {
-        Some(digits) if !digits.is_empty() => {
-            let (first, pairs) = digits.split_at(digits.len() % 2);
-            let pairs = pairs.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]);
-            Ok(first.iter().copied().chain(pairs).collect())
-        }
-        _ => Err(Error::InvalidPolicy(format!("{what} is no hex"))),
-    }
+/// An octet string and no number: its zeros count.
+fn key_id(hex: &str) -> Result<Vec<u8>> {
+    bytes_from_hex(hex).filter(|id| id.len() <= MAX_KEY_ID_LEN).ok_or_else(|| {
+        Error::InvalidPolicy(
+            "an issuer key identifier is whole octets in hex, without colons or 0x, 64 at most"
+                .into(),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -128,11 +127,17 @@ mod tests {
         // A key identifier is no number: its zeros count.
         assert!(!denied.has_serial(&[0, 0x0a, 0x0b], &[0x01, 0xab]));
         denied.revoke_issuer("00ff").unwrap();
-        assert!(denied.has_issuer(&[0, 0xff]) && denied.has_issuer(&[0xff]));
-        for broken in ["", "0x1", "g", "é", "1 2"] {
+        assert!(denied.has_issuer(&[0, 0xff]));
+        // -1 is another number than 255.
+        assert!(!denied.has_issuer(&[0xff]));
+        denied.revoke_issuer("-01").unwrap();
+        assert!(denied.has_issuer(&[0xff]));
+        for broken in ["", "0x1", "g", "é", "1 2", "01:02", "-", &"12".repeat(24)] {
             assert!(denied.deny_serial("00", broken).is_err(), "{broken:?}");
-            assert!(denied.deny_serial(broken, "00").is_err(), "{broken:?}");
             assert!(denied.revoke_issuer(broken).is_err(), "{broken:?}");
+        }
+        for broken in ["", "0x01", "g", "01:02", "abc", "-01", &"12".repeat(65)] {
+            assert!(denied.deny_serial(broken, "01").is_err(), "{broken:?}");
         }
         assert!(denied.deny_identity("node/a").is_err());
     }

@@ -63,7 +63,8 @@ impl fmt::Display for PeerRole {
 #[derive(Debug, Clone)]
 pub struct SvidPolicy {
     pub(super) trust: Arc<Trust>,
-    pub(super) expected: Arc<[IdPattern]>,
+    /// `None`: everybody of the trust domain in this segment.
+    pub(super) expected: Option<Arc<[IdPattern]>>,
     pub(super) denied: Arc<Denied>,
     time: Time,
 }
@@ -145,7 +146,7 @@ impl SvidPolicy {
             pinned: false,
             federated: Vec::new(),
             crls: Vec::new(),
-            expected: Vec::new(),
+            expected: None,
             denied: Arc::default(),
             time: Time::Clock(Arc::new(SystemClock)),
             skew: Duration::ZERO,
@@ -153,11 +154,14 @@ impl SvidPolicy {
         }
     }
 
-    /// The same policy for peers whose ID one of these patterns matches; none at all stands for
-    /// every ID of the trust domain in this segment.
-    #[must_use]
-    pub fn with_expected(&self, patterns: impl Into<Arc<[IdPattern]>>) -> Self {
-        SvidPolicy { expected: patterns.into(), ..self.clone() }
+    /// The same policy for peers whose ID one of these patterns matches, in place of those that it
+    /// expects.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidPolicy`] if there are none: that would be nobody.
+    pub fn with_expected(&self, patterns: impl IntoIterator<Item = IdPattern>) -> Result<Self> {
+        Ok(SvidPolicy { expected: Some(somebody(patterns)?), ..self.clone() })
     }
 
     /// The same policy with another deny list.
@@ -208,7 +212,8 @@ pub struct SvidPolicyBuilder {
     pinned: bool,
     federated: Vec<Federated>,
     crls: Vec<Crl>,
-    expected: Vec<IdPattern>,
+    /// `None` until some are given, be it an empty list.
+    expected: Option<Vec<IdPattern>>,
     denied: Arc<Denied>,
     time: Time,
     skew: Duration,
@@ -277,9 +282,17 @@ impl SvidPolicyBuilder {
 
     /// Expects an ID, or one that a pattern ([`IdPattern`]) matches. Given several times, one of
     /// them must match; without any, every ID of the trust domain in this segment is taken.
-    pub fn expect_id(mut self, pattern: &str) -> Self {
-        let pattern = self.take(pattern.parse());
-        self.expected.extend(pattern);
+    pub fn expect_id(self, pattern: &str) -> Self {
+        self.expect_ids([pattern])
+    }
+
+    /// Expects one of these IDs or patterns, beside those that are expected already. A list that is
+    /// given and empty would be nobody: [`build`](Self::build) refuses it.
+    pub fn expect_ids(mut self, patterns: impl IntoIterator<Item: AsRef<str>>) -> Self {
+        let patterns: Result<Vec<IdPattern>> =
+            patterns.into_iter().map(|pattern| pattern.as_ref().parse()).collect();
+        let patterns = self.take(patterns).unwrap_or_default();
+        self.expected.get_or_insert_default().extend(patterns);
         self
     }
 
@@ -365,7 +378,7 @@ impl SvidPolicyBuilder {
         };
         Ok(SvidPolicy {
             trust: Arc::new(trust),
-            expected: self.expected.into(),
+            expected: self.expected.map(somebody).transpose()?,
             denied: self.denied,
             time: self.time,
         })
@@ -503,6 +516,16 @@ impl SvidPolicyBuilder {
         }
         Ok(())
     }
+}
+
+fn somebody(patterns: impl IntoIterator<Item = IdPattern>) -> Result<Arc<[IdPattern]>> {
+    let patterns: Arc<[IdPattern]> = patterns.into_iter().collect();
+    if patterns.is_empty() {
+        return Err(Error::InvalidPolicy(
+            "an empty list of expected IDs is nobody: leave it out for everybody".into(),
+        ));
+    }
+    Ok(patterns)
 }
 
 fn roots(ders: Vec<Vec<u8>>) -> Result<Vec<Anchor>> {

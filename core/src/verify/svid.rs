@@ -279,8 +279,9 @@ impl<'a> Peer<'a> {
     fn finish(self, issuer: &Issuer, workload: Workload) -> Result<Svid> {
         let serial = self.leaf.serial();
         self.policy.denied.check_peer(&self.id, issuer.key_id(), serial)?;
-        let expected = &self.policy.expected;
-        if !expected.is_empty() && !expected.iter().any(|pattern| pattern.matches(&self.id)) {
+        if let Some(expected) = &self.policy.expected
+            && !expected.iter().any(|pattern| pattern.matches(&self.id))
+        {
             return Err(Error::UnexpectedPeer(self.id.to_string()));
         }
         Ok(Svid {

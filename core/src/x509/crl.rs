@@ -11,7 +11,7 @@ use x509_parser::{
 use super::{
     algorithms::Algorithms,
     certificate::Certificate,
-    serial::{serial_to_hex, without_leading_zeros},
+    serial::{serial_to_hex, shortest},
     tlv::Signed,
 };
 use crate::{Error, Result, Timestamp};
@@ -50,7 +50,7 @@ impl Crl {
             .into_iter()
             .map(|entry| {
                 let entry = entry.map_err(|error| invalid(format!("a broken entry ({error})")))?;
-                Ok(without_leading_zeros(entry.serial_number).into())
+                Ok(shortest(entry.serial_number).into())
             })
             .collect::<Result<_>>()?;
 
@@ -167,7 +167,7 @@ impl Crl {
     }
 
     pub(crate) fn revokes(&self, serial: &[u8]) -> bool {
-        self.revoked.contains(without_leading_zeros(serial))
+        self.revoked.contains(shortest(serial))
     }
 }
 
