@@ -826,8 +826,9 @@ export declare interface PeerPolicy {
   /** What the peer is in this connection, hence the extended key usage that it must have. */
   role: 'client' | 'server';
   /**
-   * SPIFFE IDs of which one must be the peer's; without any, all of the trust domain in this
-   * segment are taken. A last path segment `*` matches any one segment, `**` any number.
+   * SPIFFE IDs of which one must be the peer's; left out, all of the trust domain in this segment
+   * are taken, and an empty list, which would be nobody, is refused. A last path segment `*`
+   * matches any one segment, `**` any number.
    */
   expect?: string | readonly string[] | undefined;
   /** What is refused whatever its certificate says. */
@@ -1062,6 +1063,8 @@ export declare type PkiErrorCode =
   | 'PKI_ISSUER_NOT_YET_VALID'
   | 'PKI_ANCHOR_REJECTED'
   | 'PKI_INVALID_POLICY'
+  | 'PKI_REVOCATION_UNKNOWN'
+  | 'PKI_KEY_USAGE_NOT_ALLOWED'
   | 'PKI_INTERNAL';
 
 /** The state of a CA in one word; a warning makes it `degraded`. */

@@ -173,8 +173,8 @@ export interface PolicyOptions {
   segment: string
   /** What the peer is: `client` or `server`. */
   role: string
-  /** SPIFFE IDs and patterns of which one must match; none for all of the segment. */
-  expect: Array<string>
+  /** SPIFFE IDs and patterns of which one must match; left out for all of the segment. */
+  expect?: Array<string>
   /** Foreign trust domains. */
   federated: Array<FederatedDomain>
   /** How far clocks may differ, in seconds. */

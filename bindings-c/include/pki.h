@@ -204,8 +204,14 @@
 /** A certificate that may not be an anchor: not signed by a pinned root, a root itself, no CA. */
 #define PKI_ERR_ANCHOR_REJECTED 525
 
-/** A verification policy that can't be meant: no anchors, a bad pattern. */
+/** A verification policy that can't be meant: no anchors, a bad pattern, an empty list of expected IDs, a revocation list of nobody whom it trusts. */
 #define PKI_ERR_INVALID_POLICY 526
+
+/** A revocation list is demanded, and none that is current says anything of a certificate. */
+#define PKI_ERR_REVOCATION_UNKNOWN 527
+
+/** The key usage doesn't allow what the key is to do. */
+#define PKI_ERR_KEY_USAGE_NOT_ALLOWED 528
 
 /** A defect of ours: report it. */
 #define PKI_ERR_INTERNAL 900
@@ -1969,9 +1975,9 @@ pki_result pki_policy_builder_build(pki_policy_builder *builder,
 void pki_policy_builder_free(pki_policy_builder *builder);
 
 /**
- * The same policy with other expected IDs and patterns, none standing for every ID of the trust
- * domain in this segment. Cheap: the anchors are not looked at again. The new policy is freed by
- * itself. `PKI_ERR_INVALID_POLICY`.
+ * The same policy with other expected IDs and patterns; none would be nobody, and is refused.
+ * Cheap: the anchors are not looked at again. The new policy is freed by itself.
+ * `PKI_ERR_INVALID_POLICY`.
  *
  * @param policy Not NULL.
  * @param patterns `patterns_len` texts, none of them NULL; may be NULL if there are none.

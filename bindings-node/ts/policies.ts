@@ -131,7 +131,11 @@ function policyFrom(given: Snapshot, known: DeniedList | undefined): Policy {
   });
   const made = calling(() => new native.Policy(options, denied.native, revoked));
   denied.users++;
-  const texts = [anchors, expect ?? [], ...federated.map(({ roots, allow }) => [...roots, ...allow])];
+  const texts = [
+    anchors,
+    expect ?? [],
+    ...federated.map(({ roots, allow }) => [...roots, ...allow]),
+  ];
   const size = lengthOfAll(texts.flat()) + revoked.reduce((sum, crl) => sum + crl.byteLength, 0);
   const snapshot = { ...given, identities: denied.identities, serials: denied.serials };
   return { native: made, denied, snapshot, size, users: 1 };

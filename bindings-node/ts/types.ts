@@ -392,7 +392,8 @@ export interface PeerPolicy {
   role: 'client' | 'server';
   /**
    * SPIFFE IDs of which one must be the peer's; left out, all of the trust domain in this segment
-   * are taken, and an empty list, which would be nobody, is refused. A last path segment `*` matches any one segment, `**` any number.
+   * are taken, and an empty list, which would be nobody, is refused. A last path segment `*`
+   * matches any one segment, `**` any number.
    */
   expect?: string | readonly string[] | undefined;
   /** What is refused whatever its certificate says. */
