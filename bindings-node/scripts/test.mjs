@@ -27,7 +27,7 @@ const byNode = (tests) => ({
 });
 // What is about Bun, packages and many calls is the same in every Node.
 const elsewhere =
-  /^test\/(bun-|runners|cookbook|recipes|example|readme|package|publish|documented|soak|pollution)/;
+  /^test\/(bun-|bundlers|runners|typed|cookbook|recipes|example|readme|package|publish|documented|soak|pollution)/;
 const runners = {
   bun: {
     command: join(here, '../node_modules/.bin/bun'),

@@ -15,7 +15,15 @@ import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { pack } from '../scripts/pack.mjs';
 import { TARGETS, addonName, hostTarget, packageName, targetOf } from '../scripts/targets.mjs';
-import { assertReadmeOutput, folder, isBun, readmeExample, repository, run } from './helpers.mjs';
+import {
+  assertReadmeOutput,
+  folder,
+  isBun,
+  readmeExample,
+  readmeExampleInCommonJs,
+  repository,
+  run,
+} from './helpers.mjs';
 
 const only = { skip: isBun && 'drives npm, Node and Bun by itself, from Node' };
 const bun = join(repository, 'node_modules/.bin/bun');
@@ -27,7 +35,7 @@ const MEGABYTE = 1_000_000;
 const files = {
   'load.mjs': "await import('@catalyst/pki').catch(({ message }) => console.log(message));",
   'example.mjs': readmeExample(),
-  'example.cjs': `(async () => {\n${readmeExample().replace(/^import (.*) from (.*);$/m, 'const $1 = require($2);')}})();\n`,
+  'example.cjs': readmeExampleInCommonJs(),
 };
 
 const place = folder();

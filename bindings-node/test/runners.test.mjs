@@ -1,48 +1,23 @@
 // The package in its users' test runners: installed, and linked into a workspace, in jsdom, beside
 // fake timers, in every realm that a runner makes.
 import assert from 'node:assert/strict';
-import { copyFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
-import { addonName, hostTarget } from '../scripts/targets.mjs';
-import { folder, isBun, repository, run } from './helpers.mjs';
+import { isBun, repository, run } from './helpers.mjs';
+import { install, tools, workspace } from './installed.mjs';
 
 const only = { skip: isBun && 'drives the runners by itself, from Node' };
-const ours = join(repository, 'bindings-node');
-const ecosystem = join(ours, 'test/ecosystem');
-const tools = join(ecosystem, 'node_modules');
+const fixtures = join(repository, 'bindings-node/test/ecosystem');
 
-/** A program with the package and these tools beside it, and one test. */
+/** A program with the package and the runners beside it, and one test. */
 function program(place, name, testFile, linked) {
   const path = join(place, name);
-  const modules = join(path, 'node_modules');
-  const target = linked ? join(place, 'packages/pki') : join(modules, '@catalyst/pki');
-  mkdirSync(join(modules, '@catalyst'), { recursive: true });
-  copyPackage(target);
-  if (linked) symlinkSync(target, join(modules, '@catalyst/pki'));
-  for (const tool of ['jest', 'jest-environment-jsdom', 'jsdom', 'vitest']) {
-    symlinkSync(join(tools, tool), join(modules, tool));
-  }
-  for (const file of ['everything.cjs', testFile]) {
-    copyFileSync(join(ecosystem, file), join(path, file));
-  }
+  install(path, { linked, with: ['jest', 'jest-environment-jsdom', 'jsdom', 'vitest'] });
+  for (const file of ['everything.cjs', testFile])
+    copyFileSync(join(fixtures, file), join(path, file));
   writeFileSync(join(path, 'package.json'), '{ "private": true }');
   return path;
-}
-
-function copyPackage(target) {
-  for (const part of ['dist', 'package.json', addonName(hostTarget())]) {
-    cpSync(join(ours, part), join(target, part), { recursive: true });
-  }
-}
-
-/** A place for programs, with Zod, as a package manager hoists it. */
-function workspace() {
-  const place = folder();
-  cpSync(join(repository, 'node_modules/zod'), join(place, 'node_modules/zod'), {
-    recursive: true,
-  });
-  return place;
 }
 
 test('jest, in its environments for Node and jsdom', only, async () => {
