@@ -258,6 +258,12 @@ class Signed : public Handle<pki_signed, pki_signed_free> {
   std::string_view serial() const noexcept { return view(pki_signed_serial(get())); }
   std::int64_t expires_at() const noexcept { return pki_signed_expires_at(get()); }
   std::int64_t renew_after() const noexcept { return pki_signed_renew_after(get()); }
+  std::size_t omitted_dns_names_len() const noexcept {
+    return pki_signed_omitted_dns_names_len(get());
+  }
+  std::string_view omitted_dns_name(std::size_t index) const noexcept {
+    return view(pki_signed_omitted_dns_name(get(), index));
+  }
 };
 
 /** The CA certificates of a trust domain. */

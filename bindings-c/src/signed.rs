@@ -13,6 +13,7 @@ pub struct pki_signed {
     tls_chain_pem: Text,
     fingerprint: Text,
     serial: Text,
+    omitted_dns_names: Vec<Text>,
     expires_at: i64,
     renew_after: i64,
 }
@@ -23,6 +24,7 @@ impl From<SignedCertificate> for pki_signed {
         pki_signed {
             tls_chain_pem: format!("{}{issuer}", signed.certificate_pem).into(),
             chain: text::list(&signed.chain),
+            omitted_dns_names: text::list(&signed.omitted_dns_names),
             certificate_pem: signed.certificate_pem.into(),
             fingerprint: signed.fingerprint.into(),
             serial: signed.serial.into(),
@@ -70,7 +72,20 @@ export! {
         certificate.expires_at
     }
 
-    /// When to renew it, half of its life: milliseconds since 1970-01-01T00:00:00Z.
+    /// How many DNS names of its profile had to be left out: another identity's unexpired
+    /// certificate holds them, or the CA's name constraints don't permit them. What the CSR asks for
+    /// by name is granted or refused, never left out.
+    fn pki_signed_omitted_dns_names_len(certificate: &pki_signed) -> usize {
+        certificate.omitted_dns_names.len()
+    }
+
+    /// A DNS name that was left out. Empty beyond the end. Lives as long as `certificate`.
+    fn pki_signed_omitted_dns_name(certificate: &pki_signed, index: usize) -> pki_str {
+        text::at(&certificate.omitted_dns_names, index)
+    }
+
+    /// When to renew it, half of its life and never before it was signed: milliseconds since
+    /// 1970-01-01T00:00:00Z.
     fn pki_signed_renew_after(certificate: &pki_signed) -> i64 {
         certificate.renew_after
     }

@@ -84,12 +84,18 @@ export interface SignCSRResult {
   chain: string[];
   /** The last moment of its validity, ISO 8601 in UTC. */
   expiresAt: string;
-  /** When to renew it: half of its life; ISO 8601 in UTC. */
+  /** When to renew it: half of its life, never before it was signed; ISO 8601 in UTC. */
   renewAfter: string;
   /** SHA-256 of its DER, base64url without padding. */
   fingerprint: string;
   /** Its serial number, hex, lower case. */
   serial: string;
+  /**
+   * DNS names of its profile that had to be left out: another identity's unexpired certificate holds
+   * them, or the CA's name constraints don't permit them. What the CSR asks for by name is granted or
+   * refused (`PKI_DNS_NAME_TAKEN`, `PKI_DNS_NAME_NOT_ALLOWED`), never left out.
+   */
+  omittedDnsNames: string[];
 }
 
 /** The CA certificates, for those who verify. */

@@ -27,3 +27,9 @@ pub(crate) fn is_host_name(name: &str) -> bool {
         name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     name.len() <= 253 && name.split('.').all(label) && !last_is_number
 }
+
+/// Whether `name` lies below `domain`: whole labels, without case (RFC 4343).
+pub(crate) fn is_below(name: &str, domain: &str) -> bool {
+    name.split_at_checked(name.len().saturating_sub(domain.len()))
+        .is_some_and(|(rest, end)| rest.ends_with('.') && end.eq_ignore_ascii_case(domain))
+}

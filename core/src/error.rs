@@ -7,7 +7,7 @@
 
 use std::{any::Any, fmt};
 
-use crate::spiffe::SpiffeIdError;
+use crate::{Timestamp, spiffe::SpiffeIdError};
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -151,6 +151,12 @@ errors! {
     ProviderNotImplemented(String) = 213, "PROVIDER_NOT_IMPLEMENTED", 500,
         "PKI provider '{0}' is not yet implemented";
 
+    /// The clock stands where it can't be: before 2020, or so late that a CA made now would outlive
+    /// the year 9999.
+    ClockImplausible(Timestamp) = 214, "CLOCK_IMPLAUSIBLE", 500,
+        "The clock says {0}: set it right before a CA is made, whose certificates would not be valid \
+         by a clock that goes right";
+
     /// Not a PKCS#10 request in PEM, or not a strict one.
     InvalidCsr(String) = 300, "INVALID_CSR", 400, "CSR is not valid PKCS#10: {0}";
     /// The request's own signature doesn't verify: no proof of possession.
@@ -168,6 +174,9 @@ errors! {
     /// The request asks for what no leaf is granted: to be a CA, an unknown extension.
     CsrNotAllowed(String) = 306, "CSR_NOT_ALLOWED", 400,
         "CSR not allowed: it asks for {0}, which no certificate is granted";
+    /// The request asks for a DNS name that an unexpired certificate of another identity holds.
+    DnsNameTaken(String) = 307, "DNS_NAME_TAKEN", 409,
+        "DNS name taken: an unexpired certificate of another identity holds {0:?}";
 
     /// The store can't be read or written: full, read-only, locked, broken.
     StoreUnavailable { message: String, is_retryable: bool } = 400, "STORE_UNAVAILABLE", 503,

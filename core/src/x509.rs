@@ -27,6 +27,6 @@ pub use self::{
 };
 #[cfg(feature = "authority")]
 pub(crate) use self::{
-    csr::{CertificateRequest, p384_key},
+    csr::CertificateRequest,
     key::{PrivateKey, PublicKey},
 };

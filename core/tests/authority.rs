@@ -15,11 +15,15 @@ use catalyst_pki::{
     Timestamp, WorkloadId,
     authority::{
         CertificateManager, Health, ManagerConfig, SignRequest, SignedCertificate,
-        signer::{KeyBackend, KeyProtection, LocalKeys, NewKey, Passphrase, Signer},
-        store::{CertificateStatus, SqliteStore},
+        signer::{KeyBackend, KeyProtection, KeySealer, LocalKeys, NewKey, Passphrase, Signer},
+        store::{
+            CertificateRecord, CertificateStatus, CertificateType, MemoryStore, Records,
+            SqliteStore, Store,
+        },
     },
     generate_key_and_csr,
 };
+use testkit::hierarchy;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const NODE: &str = "node-a.somebiz.local.io";
@@ -77,6 +81,15 @@ fn dns_names(signed: &SignedCertificate) -> Vec<String> {
         _ => None,
     });
     names.collect()
+}
+
+fn common_name(signed: &SignedCertificate) -> String {
+    use x509_parser::prelude::{FromDer, X509Certificate};
+
+    let der = catalyst_pki::certificate_from_pem(&signed.certificate_pem).unwrap();
+    let (_, certificate) = X509Certificate::from_der(&der).unwrap();
+    let mut names = certificate.subject().iter_common_name();
+    names.next().map(|name| name.as_str().unwrap().to_owned()).unwrap_or_default()
 }
 
 #[test]
@@ -151,13 +164,19 @@ fn configuration_that_can_not_be_meant_is_refused() {
         CertificateManager::ephemeral(config).map(|_| ()).map_err(|error| error.code())
     };
     assert_eq!(of(|_| {}), Ok(()));
-    let changes: [fn(&mut ManagerConfig); 8] = [
+    let changes: [fn(&mut ManagerConfig); 14] = [
         |c| c.svid_ttl = Duration::from_secs(59),
         |c| c.svid_ttl = Duration::from_secs(86_401),
         |c| c.max_svid_ttl = Duration::from_millis(60_500),
         |c| c.cas.root_common_name = String::new(),
         |c| c.cas.services_common_name = "x".repeat(65),
         |c| c.cas.services_common_name = c.cas.root_common_name.clone(),
+        |c| c.cas.services_common_name = c.cas.root_common_name.to_uppercase().replace(' ', "  "),
+        |c| c.cas.services_common_name = " ".into(),
+        |c| c.cas.services_common_name = "Services\0CA".into(),
+        |c| c.cas.services_common_name = "Services\nCA".into(),
+        |c| c.cas.services_common_name = "Services \u{202e}AC".into(),
+        |c| c.cas.services_common_name = "Catalyst\u{200b} Services CA".into(),
         |c| c.cas.root_lifetime = CaKind::Root.lifetime() + DAY,
         |c| c.allowed_dns_suffixes = vec![".svc.example.com".into()],
     ];
@@ -201,10 +220,61 @@ fn a_leaf_is_cut_to_the_end_of_its_issuer_which_then_signs_no_more() {
     clock.set(end.minus(Duration::from_secs(600)));
     let signed = sign(&manager, ServiceType::Node, NODE, None).unwrap();
     assert_eq!(signed.expires_at, end);
+    // To the end of the issuer's last minute but one, and what is signed then can be renewed.
+    clock.set(end.minus(Duration::from_secs(60)));
+    let signed = sign(&manager, ServiceType::Node, NODE, None).unwrap();
+    assert_eq!(signed.expires_at, end);
+    assert_eq!(signed.renew_after, end.minus(Duration::from_secs(45)));
+    for left in [Duration::from_millis(59_999), Duration::from_secs(1), Duration::ZERO] {
+        clock.set(end.minus(left));
+        let error = sign(&manager, ServiceType::Node, NODE, None).unwrap_err();
+        assert_eq!(error.to_string(), "Signing CA certificate expired");
+    }
     clock.set(end.plus(Duration::from_secs(1)));
     let error = sign(&manager, ServiceType::Node, NODE, None).unwrap_err();
     assert_eq!(error.to_string(), "Signing CA certificate expired");
     clock.set(end.minus(731 * DAY));
+    let warnings = manager.status().unwrap().warnings;
+    assert!(warnings[0].message.contains("is not valid before"), "{warnings:?}");
+    let error = sign(&manager, ServiceType::Node, NODE, None).unwrap_err();
+    assert_eq!(error, Error::SigningCaNotYetValid);
+}
+
+#[test]
+fn a_leaf_is_never_to_be_renewed_before_it_was_signed() {
+    let clock = clock();
+    let manager = manager(&clock);
+    clock.advance(Duration::from_millis(900));
+    for ttl_seconds in 1..=90 {
+        let signed = sign(&manager, ServiceType::Node, NODE, Some(ttl_seconds)).unwrap();
+        assert!(signed.renew_after >= clock.now(), "{ttl_seconds} s");
+    }
+}
+
+/// A board that has no clock of its own and wasn't told the time yet, or was told nonsense.
+#[test]
+fn no_hierarchy_is_made_by_a_clock_that_can_not_be_right() {
+    let clock = clock();
+    let manager = CertificateManager::ephemeral(config(&clock)).unwrap();
+    let year_9990 = 253_118_000_000;
+    for (seconds, shown) in [
+        (-1, "1969-12-31T23:59:59Z"),
+        (5, "1970-01-01T00:00:05Z"),
+        (1_577_836_799, "2019-12-31T23:59:59Z"),
+        (year_9990, "9990-12-28T11:33:20Z"),
+        (i64::MAX, "9999-12-31T23:59:59Z"),
+    ] {
+        clock.set(Timestamp::from_secs(seconds));
+        let error = manager.initialize().unwrap_err();
+        assert_eq!(error, Error::ClockImplausible(clock.now()));
+        assert!(error.to_string().starts_with(&format!("The clock says {shown}")), "{error}");
+        assert!(manager.store().hierarchy().unwrap().cas.is_empty());
+    }
+    clock.set(Timestamp::from_secs(1_577_836_800));
+    manager.initialize().unwrap();
+    // One that exists is loaded whatever the clock says, and nothing is signed.
+    clock.set(Timestamp::from_secs(5));
+    manager.initialize().unwrap();
     let error = sign(&manager, ServiceType::Node, NODE, None).unwrap_err();
     assert_eq!(error, Error::SigningCaNotYetValid);
 }
@@ -217,10 +287,13 @@ fn a_dns_name_belongs_to_one_owner_while_its_certificate_lives() {
     assert_eq!(dns_names(&first), ["node-a.one.example", "orch-a"]);
     let second = sign(&manager, ServiceType::Orchestrator, "node-a.two.example", None).unwrap();
     assert_eq!(dns_names(&second), ["node-a.two.example"], "orch-a is taken");
+    assert_eq!(second.omitted_dns_names, ["orch-a"]);
     let named = sign(&manager, ServiceType::Node, "orch-a", None).unwrap();
     assert_eq!(dns_names(&named), [""; 0], "an instance ID is no better than an alias");
+    assert_eq!(named.omitted_dns_names, ["orch-a"]);
     let renewed = sign(&manager, ServiceType::Orchestrator, "node-a.one.example", None).unwrap();
     assert_eq!(dns_names(&renewed), ["node-a.one.example", "orch-a"], "its owner keeps it");
+    assert_eq!(renewed.omitted_dns_names, [""; 0]);
 
     clock.advance(Duration::from_secs(3_601));
     let heir = sign(&manager, ServiceType::Orchestrator, "node-a.two.example", None).unwrap();
@@ -232,6 +305,34 @@ fn a_dns_name_belongs_to_one_owner_while_its_certificate_lives() {
     }
     let error = sign(&manager, ServiceType::Node, "Auth", None).unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidArgument);
+}
+
+/// What a request asks for by name is granted or refused, never left out.
+#[test]
+fn a_dns_name_that_another_identity_holds_is_refused_to_whoever_asks_for_it() {
+    let clock = clock();
+    let manager = manager(&clock);
+    let ask = |instance_id: &str, names: &[&str]| {
+        let id = id(ServiceType::EnvoyApp, instance_id);
+        let csr = generate_key_and_csr(&id, names).unwrap().csr_pem;
+        manager.sign_csr(&SignRequest::new(&csr, ServiceType::EnvoyApp, instance_id))
+    };
+    let (one, two) = ("node-a.site1.example.com", "node-a.site2.example.com");
+    assert_eq!(dns_names(&ask(one, &["Envoy-Proxy-A"]).unwrap()), ["envoy-proxy-a"]);
+    let error = ask(two, &["Envoy-Proxy-A"]).unwrap_err();
+    assert_eq!(error, Error::DnsNameTaken("envoy-proxy-a".into()));
+    assert_eq!((error.code().http_status(), error.code().number()), (409, 307));
+    assert_eq!(
+        error.to_string(),
+        "DNS name taken: an unexpired certificate of another identity holds \"envoy-proxy-a\""
+    );
+    assert_eq!(manager.status().unwrap().active_cert_count, 1, "nothing was stored");
+
+    let unasked = ask(two, &[]).unwrap();
+    assert_eq!(dns_names(&unasked), [""; 0]);
+    assert_eq!(unasked.omitted_dns_names, ["envoy-proxy-a"]);
+    clock.advance(Duration::from_secs(3_601));
+    assert_eq!(dns_names(&ask(two, &["envoy-proxy-a"]).unwrap()), ["envoy-proxy-a"]);
 }
 
 #[test]
@@ -265,6 +366,15 @@ fn a_leaf_has_no_name_that_its_cas_constraints_forbid() {
         dns_names(&sign(&manager, service_type, instance_id, None).unwrap())
     };
     assert_eq!(names(ServiceType::Orchestrator, NODE), [NODE], "not orch-a");
+    let orchestrator = sign(&manager, ServiceType::Orchestrator, NODE, None).unwrap();
+    assert_eq!(orchestrator.omitted_dns_names, ["orch-a"]);
+    assert_eq!(common_name(&orchestrator), NODE);
+    // OpenSSL and GnuTLS hold a common name that is a host against the constraints too.
+    let node = sign(&manager, ServiceType::Node, "node-a.elsewhere.example", None).unwrap();
+    assert_eq!((common_name(&node), dns_names(&node)), (String::new(), vec![]));
+    assert_eq!(node.omitted_dns_names, ["node-a.elsewhere.example"]);
+    let path = sign(&manager, ServiceType::Node, "region/az-1/a", None).unwrap();
+    assert_eq!(common_name(&path), "region/az-1/a", "no host");
     assert_eq!(names(ServiceType::Auth, "auth-a"), ["auth"]);
     assert_eq!(names(ServiceType::Gateway, "gateway-a"), [""; 0]);
     assert_eq!(names(ServiceType::Node, "evil-somebiz.local.io"), [""; 0]);
@@ -276,6 +386,10 @@ fn a_leaf_has_no_name_that_its_cas_constraints_forbid() {
     assert_eq!(dns_names(&ask("a.svc.somebiz.local.io").unwrap()).len(), 2);
     let name = "a.svc.example.com";
     assert_eq!(ask(name), Err(Error::DnsNameNotAllowed(name.into())), "asked for by name");
+    let own = "node-b.elsewhere.example";
+    let csr = generate_key_and_csr(&id(ServiceType::Node, own), &[own]).unwrap().csr_pem;
+    let error = manager.sign_csr(&SignRequest::new(&csr, ServiceType::Node, own)).unwrap_err();
+    assert_eq!(error, Error::DnsNameNotAllowed(own.into()), "its own, but asked for by name");
 }
 
 #[test]
@@ -341,6 +455,26 @@ fn the_bundle_holds_both_segments_and_no_root_among_the_anchors() {
     assert_eq!(bundle.services_bundle[1], bundle.transport_bundle[1]);
     assert!(bundle.version.starts_with('v'));
     assert_eq!(bundle.sequence, 1);
+}
+
+#[test]
+fn a_ca_that_has_ended_leaves_the_bundle() {
+    let clock = clock();
+    let mut config = config(&clock);
+    config.cas.intermediate_lifetime = DAY;
+    let manager = CertificateManager::ephemeral(config).unwrap();
+    manager.initialize().unwrap();
+    let before = manager.ca_bundle().unwrap();
+    assert_eq!(before.expires_at, clock.now().minus(Duration::from_secs(30)).plus(DAY));
+    clock.set(before.expires_at);
+    assert_eq!(manager.ca_bundle().unwrap(), before, "in its last second it is still valid");
+
+    clock.advance(Duration::from_millis(1));
+    let after = manager.ca_bundle().unwrap();
+    assert_eq!(after.services_anchors, [""; 0]);
+    assert_eq!(after.transport_bundle, before.transport_bundle[1..], "the root alone");
+    assert_ne!(after.version, before.version, "other content");
+    assert!(after.expires_at > clock.now());
 }
 
 #[test]
@@ -495,12 +629,20 @@ fn a_manager_that_was_shut_down_stays_so() {
 struct Hsm {
     keys: LocalKeys,
     broken: Arc<AtomicBool>,
+    unreachable: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
 struct HsmKey {
     key: Arc<dyn Signer>,
     hsm: Hsm,
+}
+
+impl Hsm {
+    fn of(store: &SqliteStore) -> Self {
+        let (broken, unreachable) = Default::default();
+        Hsm { keys: store.local_keys(), broken, unreachable }
+    }
 }
 
 impl KeyBackend for Hsm {
@@ -510,6 +652,9 @@ impl KeyBackend for Hsm {
     }
 
     fn load(&self, stored: &str) -> Result<Arc<dyn Signer>> {
+        if self.unreachable.load(Ordering::SeqCst) {
+            return Err(Error::KeyBackendFailed("no route to it".into()));
+        }
         let key = self.keys.load(stored)?;
         Ok(Arc::new(HsmKey { key, hsm: self.clone() }))
     }
@@ -533,7 +678,7 @@ impl Signer for HsmKey {
 #[test]
 fn a_remote_key_that_signs_wrongly_gives_no_certificate() {
     let store = Arc::new(SqliteStore::in_memory().unwrap());
-    let hsm = Hsm { keys: store.local_keys(), broken: Arc::default() };
+    let hsm = Hsm::of(&store);
     let manager = CertificateManager::new(store, Arc::new(hsm.clone()), config(&clock())).unwrap();
     manager.initialize().unwrap();
     sign(&manager, ServiceType::Node, NODE, None).unwrap();
@@ -571,4 +716,144 @@ fn a_ca_that_is_not_active_signs_nothing_and_degrades() {
         assert!(status.warnings[0].message.contains(warning), "{:?}", status.warnings);
         assert_eq!(manager.ca_bundle().unwrap().services_anchors, [""; 0]);
     }
+}
+
+/// An HSM that can't be reached when a service starts must not keep it down for good.
+#[test]
+fn a_key_that_can_not_be_reached_is_asked_for_again() {
+    let store = Arc::new(SqliteStore::in_memory().unwrap());
+    let hsm = Hsm::of(&store);
+    let manager =
+        || CertificateManager::new(store.clone(), Arc::new(hsm.clone()), config(&clock())).unwrap();
+    let fingerprints = manager().initialize().unwrap();
+    hsm.unreachable.store(true, Ordering::SeqCst);
+    let manager = manager();
+    assert_eq!(manager.initialize().unwrap(), fingerprints);
+    let error = sign(&manager, ServiceType::Node, NODE, None).unwrap_err();
+    assert_eq!(error.to_string(), "Signing CA not available: services-ca");
+    let status = manager.status().unwrap();
+    let warnings: Vec<_> = status.warnings.iter().map(ToString::to_string).collect();
+    let warning =
+        |name| format!("critical: {name} CA can't sign: Key backend failed: no route to it");
+    assert_eq!(warnings, [warning("Transport"), warning("Services")]);
+
+    hsm.unreachable.store(false, Ordering::SeqCst);
+    sign(&manager, ServiceType::Node, NODE, None).unwrap();
+    assert_eq!(manager.status().unwrap().status, Health::Healthy);
+}
+
+#[test]
+fn the_trouble_of_one_ca_is_its_own() {
+    let other = hierarchy::Ca::root("Catalyst Services CA").pem();
+    let text = |value: &str| Some(value.to_owned());
+    let key_of_transport = "(SELECT private_key_pem FROM certificate WHERE type = 'transport-ca')";
+    for (what, change, parameter, warning, is_anchor) in [
+        (
+            "another CA's key",
+            format!("private_key_pem = {key_of_transport}"),
+            None,
+            "Services CA can't sign: Invalid key: the stored key is not the certificate's",
+            true,
+        ),
+        (
+            "no key",
+            "private_key_pem = NULL".into(),
+            None,
+            "Services CA can't sign: Invalid key: its private key is not here",
+            true,
+        ),
+        ("rubbish for a key", "private_key_pem = 'rubbish'".into(), None, "can't sign", true),
+        ("no certificate", "certificate_pem = ''".into(), None, "no PEM block in it", false),
+        (
+            "another root's certificate",
+            "certificate_pem = ?1".into(),
+            text(&other),
+            "not issued by the root",
+            false,
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("certs.db");
+        let clock = clock();
+        let fingerprints = open(&path, config(&clock)).unwrap().initialize().unwrap();
+        let sql = rusqlite::Connection::open(&path).unwrap();
+        let update = format!("UPDATE certificate SET {change} WHERE type = 'services-ca'");
+        sql.execute(&update, rusqlite::params_from_iter(parameter)).unwrap();
+        drop(sql);
+
+        let manager = open(&path, config(&clock)).unwrap();
+        let loaded = manager.initialize().unwrap();
+        assert_eq!(loaded.transport_ca_fingerprint, fingerprints.transport_ca_fingerprint);
+        let error = sign(&manager, ServiceType::Node, NODE, None).unwrap_err();
+        assert_eq!(error, Error::SigningCaUnavailable("services-ca"), "{what}");
+        assert_eq!(error.code().http_status(), 503);
+        sign(&manager, ServiceType::EnvoyApp, NODE, None).unwrap();
+        let status = manager.status().unwrap();
+        assert_eq!(status.status, Health::Degraded, "{what}");
+        let warnings = status.warnings;
+        assert!(
+            warnings.iter().any(|w| w.critical && w.message.contains(warning)),
+            "{what}: {warnings:?}"
+        );
+        let bundle = manager.ca_bundle().unwrap();
+        assert_eq!(bundle.services_anchors.len(), usize::from(is_anchor), "{what}");
+        assert_eq!(bundle.transport_anchors.len(), 1);
+    }
+}
+
+/// As the earlier implementation stored a CA: the key in plain text.
+fn record(ca: &hierarchy::Ca, certificate_type: CertificateType) -> CertificateRecord {
+    let at = |time: time::OffsetDateTime| Timestamp::from_secs(time.unix_timestamp());
+    CertificateRecord {
+        serial: hierarchy::hex(&ca.serial()),
+        fingerprint: catalyst_pki::fingerprint(&ca.der),
+        certificate_type,
+        common_name: String::new(),
+        spiffe_id: None,
+        certificate_pem: ca.pem(),
+        private_key_pem: Some(ca.key.serialize_pem()),
+        issuer_serial: None,
+        not_before: at(ca.params.not_before),
+        not_after: at(ca.params.not_after),
+        status: CertificateStatus::Active,
+        created_at: at(ca.params.not_before),
+    }
+}
+
+/// The earlier implementation wrote no service types extension, and constraints with paths.
+#[test]
+fn status_says_what_a_legacy_intermediate_lacks() {
+    let legacy = |types: Option<&[ServiceType]>, constrained: bool| {
+        let root = hierarchy::Ca::root("Catalyst Root CA");
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let sealer = KeySealer::ephemeral().unwrap();
+        let records = Records::new(Arc::clone(&store), sealer.clone(), clock());
+        records.save_ca(record(&root, CertificateType::RootCa)).unwrap();
+        for certificate_type in [CertificateType::ServicesCa, CertificateType::TransportCa] {
+            let ca = root.bare(certificate_type.as_str(), |params| {
+                params.custom_extensions.extend(types.map(hierarchy::service_types));
+                if constrained {
+                    let paths = ["spiffe://mesh.example.com/node/"];
+                    params.custom_extensions.push(hierarchy::permitted_uris(&paths));
+                }
+            });
+            records.save_ca(record(&ca, certificate_type)).unwrap();
+        }
+        let keys = Arc::new(LocalKeys::new(sealer));
+        let manager = CertificateManager::new(store, keys, config(&clock())).unwrap();
+        manager.initialize().unwrap();
+        let signed = sign(&manager, ServiceType::Node, NODE, None);
+        let status = manager.status().unwrap();
+        let warnings = status.warnings.into_iter().map(|w| w.message);
+        (signed.is_ok(), warnings.filter(|w| w.starts_with("Services")).collect::<Vec<_>>())
+    };
+    let lacks = "Services CA has no service types extension: peers refuse its leaves unless their \
+                 policy names its types (anchorServiceTypes), rotate it";
+    let constraint = "Services CA carries a name constraint that TLS stacks reject, rotate it";
+    assert_eq!(legacy(None, false), (true, vec![lacks.into()]));
+    assert_eq!(legacy(None, true), (true, vec![constraint.into(), lacks.into()]));
+    assert_eq!(legacy(Some(&ServiceType::ALL), false), (true, vec![]));
+    let without = "Services CA may not sign for node, by its service types extension, rotate it";
+    let others = [ServiceType::Orchestrator, ServiceType::Auth, ServiceType::Gateway];
+    assert_eq!(legacy(Some(&others), false), (false, vec![without.into()]));
 }

@@ -123,6 +123,11 @@ fn what_cannot_be_meant_is_refused() {
     let cases: Vec<(Change<'_>, ErrorCode)> = vec![
         (Box::new(|d| d.common_name.clear()), ErrorCode::InvalidArgument),
         (Box::new(|d| d.common_name = "a".repeat(65)), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.common_name = "node-a\0".into()), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.common_name = "node\u{1b}[2J".into()), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.common_name = "node\u{2066}-a".into()), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.san_uri = Some("spiffe://a/b\0".into())), ErrorCode::InvalidArgument),
+        (Box::new(|d| d.san_uri = Some("spiffe://a/ b".into())), ErrorCode::InvalidArgument),
         (Box::new(|d| d.not_after = Timestamp::from_secs(START - 1)), ErrorCode::InvalidArgument),
         (Box::new(|d| d.public_key.truncate(40)), ErrorCode::InvalidArgument),
         (

@@ -3,7 +3,6 @@
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_ASN1, UnparsedPublicKey};
 use rcgen::Issuer;
 use rustls_pki_types::CertificateDer;
-use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
 
 use super::{
     hierarchy::Hierarchy,
@@ -12,70 +11,55 @@ use super::{
     template::{IssuerFacts, IssuerKey},
 };
 use crate::{
-    CaKind, Error, Result, Segment,
+    Algorithms, CaKind, Error, Result, Segment, ServiceType, Timestamp,
     bundle::BundledCa,
-    x509::{PublicKey, certificate_from_pem},
+    certificate_from_pem, profile,
+    x509::{Certificate, NameConstraints, PublicKey},
 };
 
-/// A CA certificate, parsed once.
+/// A CA certificate of the store.
 #[derive(Debug)]
 pub(super) struct CaCertificate {
     pub(super) kind: CaKind,
     pub(super) record: CertificateRecord,
+    /// The root at hand signed it.
+    pub(super) is_under_root: bool,
+    pub(super) name_constraints: Option<NameConstraints>,
+    /// What it may sign for, as the root has said; `None` where it hasn't.
+    pub(super) service_types: Option<Vec<ServiceType>>,
+    /// Set for an active intermediate whose key is here.
+    pub(super) issuer: Option<Issuer<'static, IssuerKey>>,
     der: Vec<u8>,
     public_key: PublicKey,
     /// The subject, DER.
     name: Vec<u8>,
     key_id: Vec<u8>,
-    /// Its name constraints hold a URI with a path, as the earlier implementation wrote them. TLS
-    /// stacks reject that: RFC 5280 4.2.1.10 allows hosts alone.
-    pub(super) has_path_constraint: bool,
-    /// The DNS domains (lower case) that its name constraints permit; `None` if they say nothing of
-    /// DNS names.
-    pub(super) permitted_dns: Option<Vec<String>>,
-    /// Set for an active intermediate whose key is here.
-    pub(super) issuer: Option<Issuer<'static, IssuerKey>>,
 }
 
 impl CaCertificate {
     pub(super) fn parse(record: CertificateRecord) -> Result<Self> {
-        let kind = match record.certificate_type {
-            CertificateType::RootCa => CaKind::Root,
-            CertificateType::ServicesCa => CaKind::Intermediate(Segment::Services),
-            CertificateType::TransportCa => CaKind::Intermediate(Segment::Transport),
-            CertificateType::EndEntity => return Err(corrupt("a leaf among the CAs")),
-        };
+        let kind = kind(&record)?;
         let broken = |what: &str| corrupt(&format!("{kind} {}: {what}", record.serial));
-        let der = certificate_from_pem(&record.certificate_pem)
-            .map_err(|error| broken(&error.to_string()))?;
-        let (_, parsed) = X509Certificate::from_der(&der).map_err(|_| broken("can't be parsed"))?;
-        let key_id = parsed
-            .get_extension_unique(&x509_parser::oid_registry::OID_X509_EXT_SUBJECT_KEY_IDENTIFIER)
-            .ok()
-            .flatten()
-            .and_then(|extension| match extension.parsed_extension() {
-                x509_parser::extensions::ParsedExtension::SubjectKeyIdentifier(id) => {
-                    Some(id.0.to_vec())
-                }
-                _ => None,
-            })
-            .ok_or_else(|| broken("no subject key identifier"))?;
-        let public_key = PublicKey::from_point(&parsed.public_key().subject_public_key.data)
-            .ok_or_else(|| broken("its key is not on P-384"))?;
-        if !parsed.is_ca() {
+        let unreadable = |error: Error| broken(&error.to_string());
+        let der = certificate_from_pem(&record.certificate_pem).map_err(unreadable)?;
+        let certificate = Certificate::parse(&der).map_err(unreadable)?;
+        if !certificate.is_ca() {
             return Err(broken("it is no CA certificate"));
         }
-        let has_path_constraint = has_path_constraint(&parsed);
-        let permitted_dns = permitted_dns(&parsed);
-        let name = parsed.subject().as_raw().to_vec();
+        let key_id = certificate.key_id().ok_or_else(|| broken("no subject key identifier"))?;
+        let service_types = certificate.extensions.service_types;
         Ok(CaCertificate {
             kind,
-            name,
-            key_id,
-            public_key,
-            has_path_constraint,
-            permitted_dns,
+            is_under_root: false,
+            name_constraints: certificate.name_constraints().cloned(),
+            service_types: service_types
+                .map(profile::decode_service_types)
+                .transpose()
+                .map_err(unreadable)?,
             issuer: None,
+            public_key: PublicKey::from_spki(certificate.spki()).map_err(unreadable)?,
+            name: certificate.subject().to_vec(),
+            key_id: key_id.to_vec(),
             record,
             der,
         })
@@ -89,8 +73,7 @@ impl CaCertificate {
     /// Checks that `issuer` signed this certificate.
     pub(super) fn check_issued_by(&self, issuer: &CaCertificate) -> Result<()> {
         let broken = |what: &str| corrupt(&format!("{} {}: {what}", self.kind, self.record.serial));
-        let (_, parsed) = X509Certificate::from_der(&self.der).map_err(|_| broken("broken"))?;
-        if parsed.issuer().as_raw() != issuer.name {
+        if Certificate::parse(&self.der)?.issuer() != issuer.name {
             return Err(broken("not issued by the root"));
         }
         issuer.verify(&self.der).map_err(|_| broken("its signature is not the root's"))
@@ -98,9 +81,23 @@ impl CaCertificate {
 
     /// Verifies that this CA's key signed a certificate.
     pub(super) fn verify(&self, certificate: &[u8]) -> Result<()> {
-        verify_signature(&self.public_key, certificate)
+        verify_signature(certificate, &self.der)
     }
 
+    /// Whether a leaf that it signs may have a DNS name.
+    pub(super) fn permits_dns(&self, name: &str) -> bool {
+        self.name_constraints.as_ref().is_none_or(|constraints| constraints.permits_dns(name))
+    }
+
+    pub(super) fn has_ended(&self, now: Timestamp) -> bool {
+        now > self.record.not_after
+    }
+
+    pub(super) fn bundled(&self) -> BundledCa<'_> {
+        BundledCa { pem: &self.record.certificate_pem, not_after: self.record.not_after }
+    }
+
+    /// Finds the key that signs, unless `previous` has it at hand.
     pub(super) fn load_key(
         &mut self,
         backend: &dyn KeyBackend,
@@ -118,8 +115,7 @@ impl CaCertificate {
                 self.try_key(key.0.as_ref())?;
                 key
             }
-            // A CA whose key is elsewhere: it is shown, and can't sign.
-            (None, None) => return Ok(()),
+            (None, None) => return Err(Error::InvalidKey("its private key is not here".into())),
         };
         let certificate = CertificateDer::from(self.der.as_slice());
         let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(Error::internal)?;
@@ -129,7 +125,7 @@ impl CaCertificate {
 
     /// Proves that a key is this certificate's, and that it signs.
     fn try_key(&self, key: &dyn Signer) -> Result<()> {
-        let mismatch = || corrupt(&format!("{}: the stored key is another CA's", self.kind));
+        let mismatch = || Error::InvalidKey("the stored key is not the certificate's".into());
         if key.public_key() != self.public_key.as_point() {
             return Err(mismatch());
         }
@@ -138,41 +134,26 @@ impl CaCertificate {
             .verify(probe, &key.sign(probe)?)
             .map_err(|_| mismatch())
     }
+}
 
-    pub(super) fn bundled(&self) -> BundledCa<'_> {
-        BundledCa { pem: &self.record.certificate_pem, not_after: self.record.not_after }
+/// Which CA a record is of.
+pub(super) fn kind(record: &CertificateRecord) -> Result<CaKind> {
+    match record.certificate_type {
+        CertificateType::RootCa => Ok(CaKind::Root),
+        CertificateType::ServicesCa => Ok(CaKind::Intermediate(Segment::Services)),
+        CertificateType::TransportCa => Ok(CaKind::Intermediate(Segment::Transport)),
+        CertificateType::EndEntity => Err(corrupt("a leaf among the CAs")),
     }
 }
 
-/// Verifies the signature on a certificate of ours: always ECDSA P-384 with SHA-384.
-pub(super) fn verify_signature(key: &PublicKey, certificate: &[u8]) -> Result<()> {
+/// Verifies that the key of `issuer` signed `certificate`: always ECDSA P-384 with SHA-384.
+pub(super) fn verify_signature(certificate: &[u8], issuer: &[u8]) -> Result<()> {
     let rejected = |what: &str| Error::IssuedCertificateRejected(what.into());
-    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| rejected("encoding"))?;
-    UnparsedPublicKey::new(&ECDSA_P384_SHA384_ASN1, key.as_point())
-        .verify(parsed.tbs_certificate.as_ref(), &parsed.signature_value.data)
+    let [certificate, issuer] =
+        [certificate, issuer].map(|der| Certificate::parse(der).map_err(|_| rejected("encoding")));
+    Algorithms::p384_only()
+        .verify(&certificate?.signed, &issuer?)
         .map_err(|_| rejected("signature"))
-}
-
-fn permitted_dns(certificate: &X509Certificate<'_>) -> Option<Vec<String>> {
-    let constraints = certificate.name_constraints().ok()??;
-    let permitted = constraints.value.permitted_subtrees.iter().flatten();
-    let domains: Vec<String> = permitted
-        .filter_map(|subtree| match subtree.base {
-            GeneralName::DNSName(domain) => Some(domain.to_ascii_lowercase()),
-            _ => None,
-        })
-        .collect();
-    Some(domains).filter(|domains| !domains.is_empty())
-}
-
-fn has_path_constraint(certificate: &X509Certificate<'_>) -> bool {
-    let Ok(Some(constraints)) = certificate.name_constraints() else { return false };
-    let permitted = constraints.value.permitted_subtrees.iter().flatten();
-    let excluded = constraints.value.excluded_subtrees.iter().flatten();
-    permitted.chain(excluded).any(|subtree| match subtree.base {
-        GeneralName::URI(uri) => uri.contains('/'),
-        _ => false,
-    })
 }
 
 pub(super) fn corrupt(what: &str) -> Error {

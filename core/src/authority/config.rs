@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::names::why_no_common_name;
 use crate::{
     CaKind, Clock, DEFAULT_SVID_TTL, Error, MAX_SVID_TTL, NameConstraintMode, Result, SystemClock,
     TrustDomain, dns,
@@ -82,7 +83,7 @@ impl ManagerConfig {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CaChoices {
-    /// Common name of the root: 1 to 64 characters.
+    /// Common name of the root: 1 to 64 visible characters.
     pub root_common_name: String,
     /// Common name of the Services CA.
     pub services_common_name: String,
@@ -132,14 +133,18 @@ impl CaChoices {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         for (at, kind) in CaKind::ALL.into_iter().enumerate() {
             let name = self.common_name(kind);
-            let printable = name.chars().all(|c| !c.is_control());
-            if name.is_empty() || name.chars().count() > 64 || !printable {
-                let reason =
-                    format!("{kind}: 1 to 64 printable characters (RFC 5280 appendix A.1)");
-                return Err(Error::argument("common name", reason));
+            if let Some(why) = why_no_common_name(name) {
+                return Err(Error::argument("common name", format!("{kind}: {why}")));
             }
-            // CRLs are looked up by the issuer's name, so no two CAs may share one.
-            if CaKind::ALL.into_iter().take(at).any(|earlier| self.common_name(earlier) == name) {
+            // CRLs are looked up by the issuer's name, so no two CAs may share one as RFC 5280 7.1
+            // compares names.
+            let is_same = |other: &str| {
+                other
+                    .split_whitespace()
+                    .map(str::to_lowercase)
+                    .eq(name.split_whitespace().map(str::to_lowercase))
+            };
+            if CaKind::ALL.into_iter().take(at).any(|earlier| is_same(self.common_name(earlier))) {
                 return Err(Error::argument(
                     "common name",
                     format!("{name:?} is given to two CAs"),

@@ -18,6 +18,10 @@ use crate::{
     x509::{PublicKey, certificate_to_pem, fingerprint},
 };
 
+/// 2020-01-01T00:00:00Z. A clock that stands before it has never been set; one that does so is
+/// known to go, not to go right.
+const FIRST_PLAUSIBLE: Timestamp = Timestamp::from_secs(1_577_836_800);
+
 /// How far before the clock a certificate begins, for peers whose clocks run behind.
 pub(super) const BACKDATE: Duration = Duration::from_secs(30);
 
@@ -30,6 +34,9 @@ pub(super) fn hierarchy(
 ) -> Result<bool> {
     config.trust_domain.require_dns_name()?;
     let now = config.clock.now();
+    if now < FIRST_PLAUSIBLE || now.plus(config.cas.root_lifetime) == Timestamp::MAX {
+        return Err(Error::ClockImplausible(now));
+    }
     let root = NewCa::make(CaKind::Root, None, backend, config, now)?;
     let mut cas = Vec::with_capacity(CaKind::ALL.len());
     for segment in Segment::ALL {
@@ -45,7 +52,6 @@ struct NewCa {
     record: CertificateRecord,
     key: IssuerKey,
     der: Vec<u8>,
-    public_key: PublicKey,
 }
 
 impl NewCa {
@@ -91,7 +97,7 @@ impl NewCa {
             None => template.self_sign(&key)?,
             Some(issuer) => issuer.sign(&template)?,
         };
-        verify_signature(issuer.map_or(&public_key, |issuer| &issuer.public_key), &der)?;
+        verify_signature(&der, issuer.map_or(&der, |issuer| &issuer.der))?;
         if issuer.is_none() {
             template.check(&der, None)?;
         }
@@ -113,7 +119,7 @@ impl NewCa {
             status: CertificateStatus::Active,
             created_at: now,
         };
-        Ok(NewCa { record, key, der, public_key })
+        Ok(NewCa { record, key, der })
     }
 
     /// Signs another CA's certificate, and checks it.

@@ -18,18 +18,18 @@ use rcgen::{
 };
 use rustls_pki_types::CertificateDer;
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoOwned};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::template::{Serial, name_constraints_extension, subject_key_id};
+use super::{
+    names::why_no_common_name,
+    template::{Serial, name_constraints_extension, subject_key_id},
+};
 use crate::{
     Error, Result, Timestamp, TrustDomain, certificate_from_pem, certificate_to_pem, dns, profile,
-    x509::{PublicKey, p384_key},
+    x509::{Certificate, PublicKey},
 };
 
 /// RFC 5758 3.2: `ecdsa-with-SHA384`.
 const ECDSA_WITH_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
-/// The longest common name, in characters: RFC 5280 appendix A.1.
-const MAX_COMMON_NAME_LEN: usize = 64;
 
 /// A certificate as its maker wants it: P-384 keys, ECDSA with SHA-384, both key identifiers.
 ///
@@ -52,7 +52,7 @@ const MAX_COMMON_NAME_LEN: usize = 64;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CertificateDraft {
-    /// The subject's common name: 1 to 64 characters.
+    /// The subject's common name: 1 to 64 visible characters.
     pub common_name: String,
     /// The URI in the subject alternative names.
     pub san_uri: Option<String>,
@@ -137,7 +137,7 @@ impl CertificateDraft {
     pub fn build(&self) -> Result<UnsignedCertificate> {
         let spki = SubjectPublicKeyInfoOwned::from_der(&self.public_key)
             .map_err(|_| Error::argument("public key", "it is no SubjectPublicKeyInfo in DER"))?;
-        let public_key = p384_key(&spki)?;
+        let public_key = PublicKey::of(&spki)?;
         let params = self.params(&public_key)?;
         let (issuer_key, tbs) = match &self.issuer_pem {
             None => {
@@ -160,8 +160,8 @@ impl CertificateDraft {
     }
 
     fn params(&self, public_key: &PublicKey) -> Result<CertificateParams> {
-        if self.common_name.is_empty() || self.common_name.chars().count() > MAX_COMMON_NAME_LEN {
-            return Err(Error::argument("common name", "it must be 1 to 64 characters long"));
+        if let Some(why) = why_no_common_name(&self.common_name) {
+            return Err(Error::argument("common name", why));
         }
         if self.not_after < self.not_before {
             return Err(Error::argument("not after", "it lies before the certificate begins"));
@@ -206,8 +206,10 @@ impl CertificateDraft {
     fn alternative_names(&self) -> Result<Vec<SanType>> {
         let mut names = Vec::new();
         if let Some(uri) = &self.san_uri {
-            let uri = uri.as_str().try_into();
-            names.push(SanType::URI(uri.map_err(|_| Error::argument("SAN URI", "not ASCII"))?));
+            if !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(Error::argument("SAN URI", "it holds other than visible ASCII"));
+            }
+            names.push(SanType::URI(uri.as_str().try_into().map_err(Error::internal)?));
         }
         for name in &self.san_dns {
             dns::require_host_name("SAN", name)?;
@@ -309,14 +311,11 @@ fn chosen<T, const N: usize>(choices: [(bool, T); N]) -> Vec<T> {
 }
 
 fn issuer_key(der: &[u8]) -> Result<PublicKey> {
-    let (_, issuer) = X509Certificate::from_der(der)
-        .map_err(|_| Error::MalformedCertificate("the issuer can't be parsed".into()))?;
+    let issuer = Certificate::parse(der)?;
     if !issuer.is_ca() {
         return Err(Error::argument("issuer", "it is no CA certificate"));
     }
-    let spki = SubjectPublicKeyInfoOwned::from_der(issuer.public_key().raw)
-        .map_err(|_| Error::MalformedCertificate("the issuer's key can't be parsed".into()))?;
-    p384_key(&spki)
+    PublicKey::from_spki(issuer.spki())
 }
 
 /// RFC 5280 4.1.2.2: positive, at most 20 bytes as an INTEGER.

@@ -1,15 +1,21 @@
 //! The CAs of a store: loaded and checked, looked up.
 
+use std::time::Duration;
+
 use rcgen::Issuer;
 
 use super::{
-    ca::{CaCertificate, corrupt},
+    EVENTS,
+    ca::{self, CaCertificate, corrupt},
     config::ManagerConfig,
     signer::KeyBackend,
-    store::{CertificateStatus, Store, StoredHierarchy},
+    store::{CertificateRecord, CertificateStatus, Store, StoredHierarchy},
     template::IssuerKey,
 };
-use crate::{CaBundle, CaKind, Error, Result, Segment, Timestamp, TrustDomain, bundle::BundledCa};
+use crate::{CaBundle, CaKind, Error, Result, Segment, ServiceType, Timestamp, TrustDomain};
+
+/// In the last minute of its life a CA signs nothing more: nobody could renew in time.
+const LAST_MINUTE: Duration = Duration::from_secs(60);
 
 /// The hierarchy of a store, as of one [`sequence`](Self::sequence) number.
 #[derive(Debug)]
@@ -19,7 +25,15 @@ pub(super) struct Hierarchy {
     pub(super) root: CaCertificate,
     /// Of every status, newest first.
     pub(super) intermediates: Vec<CaCertificate>,
-    pub(super) bundle: CaBundle,
+    pub(super) faults: Vec<Fault>,
+}
+
+/// Why an intermediate can't be used, or can't sign. The others go on without it.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) kind: CaKind,
+    pub(super) status: CertificateStatus,
+    pub(super) error: Error,
 }
 
 /// The fingerprints of a hierarchy.
@@ -55,66 +69,111 @@ impl Hierarchy {
                 configured: config.trust_domain.to_string(),
             });
         }
-        let mut root = None;
+        let mut roots = Vec::new();
         let mut intermediates = Vec::new();
         // The store answers oldest first.
         for record in cas.into_iter().rev() {
-            let ca = CaCertificate::parse(record)?;
-            match ca.kind {
-                CaKind::Root if ca.record.status == CertificateStatus::Active => {
-                    if root.replace(ca).is_some() {
-                        return Err(corrupt("more than one active root"));
-                    }
-                }
-                CaKind::Root => {}
-                CaKind::Intermediate(_) => intermediates.push(ca),
+            match (ca::kind(&record)?, record.status) {
+                (CaKind::Root, CertificateStatus::Active) => roots.push(record),
+                (CaKind::Root, _) => {}
+                (kind, _) => intermediates.push((kind, record)),
             }
         }
-        let root = root.ok_or_else(|| corrupt("intermediates without an active root"))?;
+        let root = match <[CertificateRecord; 1]>::try_from(roots) {
+            Ok([root]) => CaCertificate::parse(root)?,
+            Err(none) if none.is_empty() => {
+                return Err(corrupt("intermediates without an active root"));
+            }
+            Err(_) => return Err(corrupt("more than one active root")),
+        };
         root.check_issued_by(&root)?;
         for segment in Segment::ALL {
             let kind = CaKind::Intermediate(segment);
-            if !intermediates.iter().any(|ca| ca.kind == kind) {
+            if !intermediates.iter().any(|(of, _)| *of == kind) {
                 return Err(corrupt(&format!("a root without a {kind}")));
             }
         }
-        for ca in &mut intermediates {
-            if ca.record.status == CertificateStatus::Active {
-                ca.check_issued_by(&root)?;
-                ca.load_key(backend, previous)?;
+        let mut hierarchy =
+            Hierarchy { sequence, trust_domain, root, intermediates: vec![], faults: vec![] };
+        for (kind, record) in intermediates {
+            let (status, serial) = (record.status, record.serial.clone());
+            if let Err(error) = hierarchy.add(record, backend, previous) {
+                tracing::error!(target: EVENTS, ca = %kind, serial, %error, "CA can't be used");
+                hierarchy.faults.push(Fault { kind, status, error });
             }
         }
-        let bundle = bundle(&trust_domain, sequence, &root, &intermediates);
-        Ok(Some(Hierarchy { sequence, trust_domain, root, intermediates, bundle }))
+        hierarchy.check_passphrase()?;
+        Ok(Some(hierarchy))
+    }
+
+    /// Adds an intermediate as far as it is good: one whose key fails is still an anchor.
+    fn add(
+        &mut self,
+        record: CertificateRecord,
+        backend: &dyn KeyBackend,
+        previous: Option<&Hierarchy>,
+    ) -> Result<()> {
+        let mut ca = CaCertificate::parse(record)?;
+        let is_active = ca.record.status == CertificateStatus::Active;
+        let checked = ca.check_issued_by(&self.root);
+        ca.is_under_root = checked.is_ok();
+        let outcome = match checked {
+            Ok(()) if is_active => ca.load_key(backend, previous),
+            // One that retires may be an earlier root's: it vouches for nobody under this one.
+            checked if is_active => checked,
+            _ => Ok(()),
+        };
+        self.intermediates.push(ca);
+        outcome
+    }
+
+    /// A passphrase that opens no key at all is the whole CA's trouble.
+    fn check_passphrase(&self) -> Result<()> {
+        let can_sign = self.intermediates.iter().any(|ca| ca.issuer.is_some());
+        let is_wrong = self.faults.iter().any(|fault| fault.error == Error::WrongPassphrase);
+        if is_wrong && !can_sign { Err(Error::WrongPassphrase) } else { Ok(()) }
+    }
+
+    /// Whether loading once more may find a key that can't be reached now.
+    pub(super) fn may_recover(&self) -> bool {
+        self.faults.iter().any(|fault| matches!(fault.error, Error::KeyBackendFailed(_)))
     }
 
     /// The CA of a segment that signs now, if there is one.
     pub(super) fn active(&self, segment: Segment) -> Option<&CaCertificate> {
-        self.intermediates.iter().find(|ca| {
-            ca.kind == CaKind::Intermediate(segment)
-                && ca.record.status == CertificateStatus::Active
-        })
+        self.of(segment)
+            .find(|ca| ca.is_under_root && ca.record.status == CertificateStatus::Active)
     }
 
-    /// The CA that signs for a segment, with its key.
+    fn of(&self, segment: Segment) -> impl Iterator<Item = &CaCertificate> {
+        self.intermediates.iter().filter(move |ca| ca.kind == CaKind::Intermediate(segment))
+    }
+
+    pub(super) fn has_revoked(&self, segment: Segment) -> bool {
+        self.of(segment).any(|ca| ca.record.status == CertificateStatus::Revoked)
+    }
+
+    /// The CA that signs for a service type, with its key.
     pub(super) fn signing_ca(
         &self,
-        segment: Segment,
+        service_type: ServiceType,
         now: Timestamp,
     ) -> Result<(&CaCertificate, &Issuer<'static, IssuerKey>)> {
+        let segment = service_type.segment();
         let kind = CaKind::Intermediate(segment);
-        let Some(ca) = self.active(segment) else {
-            let revoked = self
-                .intermediates
-                .iter()
-                .any(|ca| ca.kind == kind && ca.record.status == CertificateStatus::Revoked);
-            return Err(match revoked {
-                true => Error::SigningCaRevoked(kind.as_str()),
-                false => Error::SigningCaUnavailable(kind.as_str()),
-            });
+        let unavailable = || Error::SigningCaUnavailable(kind.as_str());
+        let ca = match self.active(segment) {
+            Some(ca) => ca,
+            None if self.has_revoked(segment) => {
+                return Err(Error::SigningCaRevoked(kind.as_str()));
+            }
+            None => return Err(unavailable()),
         };
-        let issuer = ca.issuer.as_ref().ok_or(Error::SigningCaUnavailable(kind.as_str()))?;
-        if now > ca.record.not_after {
+        let issuer = ca.issuer.as_ref().ok_or_else(unavailable)?;
+        if ca.service_types.as_ref().is_some_and(|types| !types.contains(&service_type)) {
+            return Err(unavailable());
+        }
+        if now.plus(LAST_MINUTE) > ca.record.not_after {
             return Err(Error::SigningCaExpired);
         }
         if now < ca.record.not_before {
@@ -134,33 +193,24 @@ impl Hierarchy {
             transport_ca_fingerprint: of(Segment::Transport),
         }
     }
-}
 
-fn bundle(
-    trust_domain: &TrustDomain,
-    sequence: u64,
-    root: &CaCertificate,
-    intermediates: &[CaCertificate],
-) -> CaBundle {
-    use CertificateStatus::{Active, Pending, Superseded};
+    /// For those who verify: the CAs that have not ended yet.
+    pub(super) fn bundle(&self, now: Timestamp) -> CaBundle {
+        use CertificateStatus::{Active, Pending, Superseded};
 
-    // One that an earlier root signed vouches for nobody under this root.
-    let bundled = |ca: &CaCertificate| {
-        matches!(ca.record.status, Pending | Active | Superseded)
-            && ca.check_issued_by(root).is_ok()
-    };
-    let of = |segment| -> Vec<BundledCa<'_>> {
-        intermediates
-            .iter()
-            .filter(|ca| ca.kind == CaKind::Intermediate(segment) && bundled(ca))
-            .map(CaCertificate::bundled)
-            .collect()
-    };
-    CaBundle::new(
-        trust_domain,
-        sequence,
-        root.bundled(),
-        &of(Segment::Services),
-        &of(Segment::Transport),
-    )
+        let of = |segment| -> Vec<_> {
+            self.of(segment)
+                .filter(|ca| matches!(ca.record.status, Pending | Active | Superseded))
+                .filter(|ca| ca.is_under_root && !ca.has_ended(now))
+                .map(CaCertificate::bundled)
+                .collect()
+        };
+        CaBundle::new(
+            &self.trust_domain,
+            self.sequence,
+            self.root.bundled(),
+            &of(Segment::Services),
+            &of(Segment::Transport),
+        )
+    }
 }

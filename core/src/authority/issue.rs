@@ -5,19 +5,20 @@ use std::{
     time::Duration,
 };
 
+use rcgen::Issuer;
+
 use super::{
     CertificateManager, EVENTS,
     ca::CaCertificate,
     create::BACKDATE,
-    hierarchy::Hierarchy,
     names::LeafNames,
     store::{
         CertificateRecord, CertificateStatus, CertificateType, NewLeaf, PlannedLeaf, Recorded,
     },
-    template::{Role, Serial, Template},
+    template::{IssuerKey, Role, Serial, Template},
 };
 use crate::{
-    Error, Result, ServiceType, Timestamp, WorkloadId, dns,
+    Error, Result, ServiceType, Timestamp, WorkloadId,
     x509::{CertificateRequest, certificate_to_pem, fingerprint},
 };
 
@@ -71,12 +72,15 @@ pub struct SignedCertificate {
     pub chain: Vec<String>,
     /// The last moment of its validity.
     pub expires_at: Timestamp,
-    /// When to renew it: half of its life.
+    /// When to renew it: half of its life, and never before the moment of signing.
     pub renew_after: Timestamp,
     /// SHA-256 of its DER, base64url without padding.
     pub fingerprint: String,
     /// Its serial number, hex, lower case.
     pub serial: String,
+    /// DNS names of its profile that had to be left out: another identity's unexpired certificate
+    /// holds them, or the CA's name constraints don't permit them.
+    pub omitted_dns_names: Vec<String>,
 }
 
 impl CertificateManager {
@@ -90,8 +94,9 @@ impl CertificateManager {
     /// [`Error::NotInitialized`], [`Error::InvalidSpiffeId`], [`Error::InvalidArgument`],
     /// [`Error::IdentityDenied`], [`Error::InvalidCsr`], [`Error::KeyAlgorithmNotAllowed`],
     /// [`Error::CsrSignatureInvalid`], [`Error::CsrNotAllowed`], [`Error::SpiffeIdMismatch`],
-    /// [`Error::CsrWithoutSpiffeId`], [`Error::DnsNameNotAllowed`],
-    /// [`Error::SigningCaUnavailable`], [`Error::SigningCaExpired`], [`Error::SigningCaRevoked`],
+    /// [`Error::CsrWithoutSpiffeId`], [`Error::DnsNameNotAllowed`], [`Error::DnsNameTaken`],
+    /// [`Error::SigningCaUnavailable`], [`Error::SigningCaExpired`] (from the last minute of that CA
+    /// on), [`Error::SigningCaNotYetValid`], [`Error::SigningCaRevoked`],
     /// [`Error::StoreUnavailable`].
     pub fn sign_csr(&self, request: &SignRequest<'_>) -> Result<SignedCertificate> {
         let hierarchy = self.hierarchy()?;
@@ -123,14 +128,14 @@ impl CertificateManager {
         let ttl = self.granted_ttl(request.ttl_seconds)?;
         let asked = self.read_csr(id, request, names);
         // One read of the store for all: a denied identity is told so whatever its request says.
-        let exclusive = asked.as_ref().map_or(&[][..], |(_, names)| &names.exclusive);
-        let planned = PlannedLeaf::new(id.as_str(), id.instance_id(), exclusive, self.now());
+        let exclusive = asked.as_ref().map(|(_, names)| names.exclusive()).unwrap_or_default();
+        let planned = PlannedLeaf::new(id.as_str(), id.instance_id(), &exclusive, self.now());
         let facts = self.store().facts_before_signing(&planned)?;
         if facts.is_denied {
             return Err(Error::IdentityDenied(id.to_string()));
         }
         let (csr, mut names) = asked?;
-        names.leave_out(id, &facts.taken_names);
+        names.leave(&facts.taken_names)?;
         self.sign_and_record(id, &csr, names, ttl)
     }
 
@@ -139,15 +144,17 @@ impl CertificateManager {
         &self,
         id: &WorkloadId,
         request: &SignRequest<'_>,
-        names: LeafNames,
-    ) -> Result<(CertificateRequest, GrantedNames)> {
+        mut names: LeafNames,
+    ) -> Result<(CertificateRequest, LeafNames)> {
         let csr = CertificateRequest::from_pem(request.csr_pem)?;
         match &csr.uri {
             Some(uri) if uri != id.as_str() => return Err(Error::SpiffeIdMismatch),
             None if request.require_csr_spiffe_id => return Err(Error::CsrWithoutSpiffeId),
             _ => {}
         }
-        let names = GrantedNames::new(names, &csr, &self.config().allowed_dns_suffixes)?;
+        for name in &csr.dns_names {
+            names.request(name, &self.config().allowed_dns_suffixes)?;
+        }
         Ok((csr, names))
     }
 
@@ -168,22 +175,40 @@ impl CertificateManager {
         &self,
         id: &WorkloadId,
         csr: &CertificateRequest,
-        mut names: GrantedNames,
+        mut names: LeafNames,
         ttl: Duration,
     ) -> Result<SignedCertificate> {
         for _ in 0..MAX_ATTEMPTS {
-            let hierarchy = self.hierarchy()?;
+            let mut hierarchy = self.hierarchy()?;
+            if hierarchy.may_recover() {
+                hierarchy = self.current_hierarchy()?.ok_or(Error::NotInitialized)?;
+            }
             let now = self.now();
-            let (ca, _) = hierarchy.signing_ca(id.service_type().segment(), now)?;
-            let permitted = names.clone().within(ca, id)?;
-            let (signed, record) = self.sign(&hierarchy, id, csr, &permitted, ttl, now)?;
+            let (ca, issuer) = hierarchy.signing_ca(id.service_type(), now)?;
+            let mut permitted = names.clone();
+            permitted.keep_to(|name| ca.permits_dns(name))?;
+            let validity = Validity::new(now, ttl, ca, id);
+            let record = self.sign(id, csr, &permitted, &validity, ca, issuer)?;
+            let root = &hierarchy.root.record;
+            let signed = SignedCertificate {
+                certificate_pem: record.certificate_pem.clone(),
+                chain: vec![ca.record.certificate_pem.clone(), root.certificate_pem.clone()],
+                expires_at: validity.not_after,
+                renew_after: validity.renew_after,
+                fingerprint: record.fingerprint.clone(),
+                serial: record.serial.clone(),
+                omitted_dns_names: permitted.omitted(),
+            };
             let new = NewLeaf::new(record, hierarchy.sequence)
-                .with_names(id.instance_id(), permitted.exclusive);
+                .with_names(id.instance_id(), permitted.exclusive());
             let recorded = self.store().record_leaf(new)?;
             match recorded {
-                Recorded::Stored => return Ok(signed),
+                Recorded::Stored => {
+                    permitted.report_omitted(id);
+                    return Ok(signed);
+                }
                 Recorded::Denied => return Err(Error::IdentityDenied(id.to_string())),
-                Recorded::NamesTaken(taken) => names.leave_out(id, &taken),
+                Recorded::NamesTaken(taken) => names.leave(&taken)?,
                 Recorded::HierarchyChanged => self.reload()?,
             }
         }
@@ -195,16 +220,14 @@ impl CertificateManager {
 
     fn sign(
         &self,
-        hierarchy: &Hierarchy,
         id: &WorkloadId,
         csr: &CertificateRequest,
-        names: &GrantedNames,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<(SignedCertificate, CertificateRecord)> {
-        let (ca, issuer) = hierarchy.signing_ca(id.service_type().segment(), now)?;
-        let validity = Validity::new(now, ttl, ca, id);
-        let dns_names = names.all();
+        names: &LeafNames,
+        validity: &Validity,
+        ca: &CaCertificate,
+        issuer: &Issuer<'static, IssuerKey>,
+    ) -> Result<CertificateRecord> {
+        let dns_names = names.dns_names();
         let template = Template {
             serial: Serial::random()?,
             common_name: names.common_name.as_deref(),
@@ -218,32 +241,20 @@ impl CertificateManager {
         if issuer.key().0.is_remote() || self.signature_sample.is_due() {
             ca.verify(&der)?;
         }
-        let signed = SignedCertificate {
-            certificate_pem: certificate_to_pem(&der),
-            chain: vec![
-                ca.record.certificate_pem.clone(),
-                hierarchy.root.record.certificate_pem.clone(),
-            ],
-            expires_at: validity.not_after,
-            renew_after: validity.renew_after(),
-            fingerprint: fingerprint(&der),
+        Ok(CertificateRecord {
             serial: template.serial.to_hex(),
-        };
-        let record = CertificateRecord {
-            serial: signed.serial.clone(),
-            fingerprint: signed.fingerprint.clone(),
+            fingerprint: fingerprint(&der),
             certificate_type: CertificateType::EndEntity,
             common_name: names.common_name.clone().unwrap_or_default(),
             spiffe_id: Some(id.to_string()),
-            certificate_pem: signed.certificate_pem.clone(),
+            certificate_pem: certificate_to_pem(&der),
             private_key_pem: None,
             issuer_serial: Some(ca.record.serial.clone()),
             not_before: validity.not_before,
             not_after: validity.not_after,
             status: CertificateStatus::Active,
-            created_at: now,
-        };
-        Ok((signed, record))
+            created_at: validity.signed_at,
+        })
     }
 }
 
@@ -251,6 +262,9 @@ impl CertificateManager {
 struct Validity {
     not_before: Timestamp,
     not_after: Timestamp,
+    renew_after: Timestamp,
+    /// When it was signed.
+    signed_at: Timestamp,
 }
 
 impl Validity {
@@ -268,112 +282,9 @@ impl Validity {
                 "Certificate cut to the end of its CA"
             );
         }
-        Validity { not_before, not_after }
+        let renew_after = now.max(not_before.plus(not_after.since(not_before) / 2));
+        Validity { not_before, not_after, renew_after, signed_at: now }
     }
-
-    fn renew_after(&self) -> Timestamp {
-        self.not_before.plus(self.not_after.since(self.not_before) / 2)
-    }
-}
-
-/// The names that a leaf is granted: those of its profile, and those of the request that the policy
-/// allows.
-#[derive(Clone)]
-struct GrantedNames {
-    common_name: Option<String>,
-    /// The alias that all instances of the service type share.
-    shared: Option<&'static str>,
-    /// Names that belong to this owner alone, in lower case: first those of the profile, from
-    /// [`requested_from`](Self::requested_from) on those that the request asked for by name.
-    exclusive: Vec<String>,
-    requested_from: usize,
-}
-
-impl GrantedNames {
-    /// # Errors
-    ///
-    /// [`Error::DnsNameNotAllowed`] for a name that neither grants.
-    fn new(
-        names: LeafNames,
-        csr: &CertificateRequest,
-        allowed_suffixes: &[String],
-    ) -> Result<Self> {
-        let LeafNames { common_name, mut exclusive, shared } = names;
-        let requested_from = exclusive.len();
-        for asked in &csr.dns_names {
-            let name = asked.to_ascii_lowercase();
-            if Some(name.as_str()) == shared || exclusive.contains(&name) {
-                continue;
-            }
-            if !dns::is_host_name(&name) || !is_below_one_of(&name, allowed_suffixes) {
-                return Err(Error::DnsNameNotAllowed(asked.clone()));
-            }
-            exclusive.push(name);
-        }
-        Ok(GrantedNames { common_name, shared, exclusive, requested_from })
-    }
-
-    /// Leaves out names of the profile that the CA's own name constraints forbid: with one of them
-    /// every verifier would refuse the whole certificate.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::DnsNameNotAllowed`] for such a name that was asked for.
-    fn within(mut self, ca: &CaCertificate, id: &WorkloadId) -> Result<Self> {
-        let Some(domains) = &ca.permitted_dns else { return Ok(self) };
-        let permitted = |name: &str| {
-            domains.iter().any(|domain| {
-                let rest = name.strip_suffix(domain.as_str());
-                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            })
-        };
-        let requested = self.exclusive.split_off(self.requested_from);
-        if let Some(name) = requested.iter().find(|name| !permitted(name)) {
-            return Err(Error::DnsNameNotAllowed(name.clone()));
-        }
-        let shared = self.shared.into_iter().filter(|name| !permitted(name)).map(str::to_owned);
-        let own = self.exclusive.extract_if(.., |name| !permitted(name));
-        for name in shared.chain(own) {
-            left_out(id, &name, "the CA's name constraints do not permit it");
-        }
-        self.shared = self.shared.filter(|name| permitted(name));
-        self.requested_from = self.exclusive.len();
-        self.exclusive.extend(requested);
-        Ok(self)
-    }
-
-    /// Leaves out names that another node or instance holds. The SPIFFE ID is the identity; a DNS
-    /// name must not lead to two services.
-    fn leave_out(&mut self, id: &WorkloadId, taken: &[String]) {
-        let mut at = 0;
-        let before = self.requested_from;
-        self.exclusive.retain(|name| {
-            let stays = !taken.contains(name);
-            if !stays && at < before {
-                self.requested_from -= 1;
-            }
-            at += 1;
-            stays
-        });
-        for name in taken {
-            left_out(id, name, "an unexpired certificate of another identity holds it");
-        }
-    }
-
-    fn all(&self) -> Vec<String> {
-        self.shared.map(str::to_owned).into_iter().chain(self.exclusive.iter().cloned()).collect()
-    }
-}
-
-fn left_out(id: &WorkloadId, name: &str, reason: &str) {
-    tracing::warn!(target: EVENTS, spiffe_id = %id, dns_name = name, reason, "DNS name left out");
-}
-
-/// Whether `name` ends in `.suffix`, whole labels only.
-fn is_below_one_of(name: &str, suffixes: &[String]) -> bool {
-    suffixes.iter().any(|suffix| {
-        name.strip_suffix(&suffix.to_ascii_lowercase()).is_some_and(|rest| rest.ends_with('.'))
-    })
 }
 
 /// Says which certificates are to be verified.

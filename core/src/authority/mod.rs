@@ -109,12 +109,15 @@ impl CertificateManager {
         Self::new(Arc::new(MemoryStore::new()), Arc::new(keys), config)
     }
 
-    /// Makes the hierarchy, in one transaction, or loads it where there is one already.
+    /// Makes the hierarchy, in one transaction, or loads it where there is one already. An
+    /// intermediate that can't be used stops what it signs for, and not the other one: see
+    /// [`status`](Self::status).
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidTrustDomain`], [`Error::TrustDomainMismatch`], [`Error::CorruptCaState`],
-    /// [`Error::WrongPassphrase`], [`Error::StoreUnavailable`], [`Error::KeyBackendFailed`].
+    /// [`Error::InvalidTrustDomain`], [`Error::ClockImplausible`], [`Error::TrustDomainMismatch`],
+    /// [`Error::CorruptCaState`], [`Error::WrongPassphrase`], [`Error::StoreUnavailable`],
+    /// [`Error::KeyBackendFailed`].
     pub fn initialize(&self) -> Result<Fingerprints> {
         if let Some(hierarchy) = self.load_hierarchy()? {
             return Ok(hierarchy.fingerprints());
@@ -152,7 +155,7 @@ impl CertificateManager {
         matches!(*self.read_state(), State::Ready(_))
     }
 
-    /// The CA certificates, for those who verify.
+    /// The CA certificates, for those who verify: all that have not ended by now.
     ///
     /// # Errors
     ///
@@ -160,7 +163,7 @@ impl CertificateManager {
     pub fn ca_bundle(&self) -> Result<CaBundle> {
         self.hierarchy()?;
         let hierarchy = self.current_hierarchy()?.ok_or(Error::NotInitialized)?;
-        Ok(hierarchy.bundle.clone())
+        Ok(hierarchy.bundle(self.now()))
     }
 
     /// Deletes the records of leaves that expired over 24 hours ago; answers how many. Records of
@@ -223,7 +226,10 @@ impl CertificateManager {
     /// The hierarchy as the store has it now; `None` if it has none.
     fn current_hierarchy(&self) -> Result<Option<Arc<Hierarchy>>> {
         match self.hierarchy() {
-            Ok(hierarchy) if self.store.hierarchy_sequence()? == hierarchy.sequence => {
+            Ok(hierarchy)
+                if !hierarchy.may_recover()
+                    && self.store.hierarchy_sequence()? == hierarchy.sequence =>
+            {
                 Ok(Some(hierarchy))
             }
             Ok(_) | Err(Error::NotInitialized) => self.load_hierarchy(),

@@ -10,7 +10,7 @@ use super::{
     hierarchy::Hierarchy,
     store::{CertificateStatus, Counts},
 };
-use crate::{CaKind, Result, Segment, Timestamp};
+use crate::{CaKind, Result, Segment, Timestamp, x509::NameConstraints};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -162,48 +162,84 @@ fn ca_status(ca: &CaCertificate, counts: &Counts) -> CaStatus {
 }
 
 fn warnings(hierarchy: &Hierarchy, now: Timestamp) -> Vec<Warning> {
-    let mut warnings: Vec<Warning> = expiry_warning(&hierarchy.root, now).into_iter().collect();
+    let mut warnings: Vec<Warning> = validity_warning(&hierarchy.root, now).into_iter().collect();
     for segment in Segment::ALL {
         let title = CaKind::Intermediate(segment).title();
-        let Some(ca) = hierarchy.active(segment) else {
-            let message = if hierarchy.intermediates.iter().any(|ca| {
-                ca.kind == CaKind::Intermediate(segment)
-                    && ca.record.status == CertificateStatus::Revoked
-            }) {
-                format!("{title} is revoked and has no successor")
-            } else {
-                format!("{title} is not active: nothing can be signed")
-            };
-            warnings.push(Warning { critical: true, message });
-            continue;
-        };
-        warnings.extend(expiry_warning(ca, now));
-        if ca.has_path_constraint {
-            warnings.push(Warning {
-                critical: false,
-                message: format!(
-                    "{title} carries a name constraint that TLS stacks reject, rotate it"
-                ),
-            });
+        match hierarchy.active(segment) {
+            Some(ca) => {
+                warnings.extend(validity_warning(ca, now));
+                warnings.extend(profile_warnings(ca, segment));
+            }
+            None if hierarchy.has_revoked(segment) => {
+                warnings.push(critical(format!("{title} is revoked and has no successor")));
+            }
+            None => {
+                warnings.push(critical(format!("{title} is not active: nothing can be signed")));
+            }
         }
     }
+    warnings.extend(hierarchy.faults.iter().map(|fault| {
+        let title = fault.kind.title();
+        match fault.status {
+            CertificateStatus::Active => critical(format!("{title} can't sign: {}", fault.error)),
+            status => Warning {
+                critical: false,
+                message: format!("a {status} {title} can't be used: {}", fault.error),
+            },
+        }
+    }));
     warnings
 }
 
-fn expiry_warning(ca: &CaCertificate, now: Timestamp) -> Option<Warning> {
-    let (warn, critical) = ca.kind.warns_before_end();
+fn critical(message: String) -> Warning {
+    Warning { critical: true, message }
+}
+
+/// What an intermediate of the earlier implementation lacks, or one that was made elsewhere.
+fn profile_warnings(ca: &CaCertificate, segment: Segment) -> Vec<Warning> {
+    let mut faults = Vec::new();
+    if ca.name_constraints.as_ref().is_some_and(NameConstraints::has_uri_prefix) {
+        faults.push("carries a name constraint that TLS stacks reject".to_owned());
+    }
+    match &ca.service_types {
+        None => faults.push(
+            "has no service types extension: peers refuse its leaves unless their policy names its \
+             types (anchorServiceTypes)"
+                .into(),
+        ),
+        Some(types) => faults.extend(
+            segment
+                .service_types()
+                .iter()
+                .filter(|of| !types.contains(of))
+                .map(|of| format!("may not sign for {of}, by its service types extension")),
+        ),
+    }
+    let title = ca.kind.title();
+    let warning =
+        |fault| Warning { critical: false, message: format!("{title} {fault}, rotate it") };
+    faults.into_iter().map(warning).collect()
+}
+
+fn validity_warning(ca: &CaCertificate, now: Timestamp) -> Option<Warning> {
+    let (warns, is_critical) = ca.kind.warns_before_end();
     let title = ca.kind.title();
     let action = match ca.kind {
         CaKind::Root => "plan a root rollover",
         CaKind::Intermediate(_) => "rotate it",
     };
-    if now > ca.record.not_after {
-        let message = format!("{title} has expired, {action}");
-        return Some(Warning { critical: true, message });
+    if ca.has_ended(now) {
+        return Some(critical(format!("{title} has expired, {action}")));
+    }
+    if now < ca.record.not_before {
+        let begin = ca.record.not_before;
+        return Some(critical(format!(
+            "{title} is not valid before {begin}: check this machine's clock"
+        )));
     }
     let left = ca.record.not_after.since(now);
-    (left < warn).then(|| Warning {
-        critical: left < critical,
+    (left < warns).then(|| Warning {
+        critical: left < is_critical,
         message: format!("{title} expires in {} days, {action}", left.as_secs() / DAY.as_secs()),
     })
 }

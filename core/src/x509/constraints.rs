@@ -82,6 +82,13 @@ impl NameConstraints {
         Ok(constraints)
     }
 
+    /// Whether a certificate below may have a DNS name.
+    #[cfg(feature = "authority")]
+    pub(crate) fn permits_dns(&self, name: &str) -> bool {
+        let name = GeneralName { form: Form::Dns, value: name.as_bytes() };
+        self.check_name(&name, UriRule::Host, &mut Budget::new()).is_ok()
+    }
+
     /// Whether a URI constraint is of the path form, which RFC 5280 doesn't know.
     pub(crate) fn has_uri_prefix(&self) -> bool {
         let is_prefix = |base: &Base| matches!(base, Base::UriPrefix(_));
@@ -270,7 +277,7 @@ impl Base {
             (Base::MailHost { host, below }, Subject::Email { host: name, .. })
             | (Base::UriHost { host, below }, Subject::Uri { host: name, .. }) => {
                 if *below {
-                    name.strip_suffix(host.as_str()).is_some_and(|rest| rest.ends_with('.'))
+                    dns::is_below(name, host)
                 } else {
                     name == host
                 }
@@ -361,8 +368,7 @@ fn host_or_domain(text: &str) -> Option<(String, bool)> {
 }
 
 fn is_in_domain(name: &str, base: &str) -> bool {
-    base.is_empty()
-        || name.strip_suffix(base).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    base.is_empty() || name == base || dns::is_below(name, base)
 }
 
 /// Whether a SPIFFE ID is `prefix` or goes on behind it with a new segment: `spiffe://td` holds

@@ -7,7 +7,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, SanType};
 use zeroize::Zeroizing;
 
 #[cfg(feature = "authority")]
-pub(crate) use parse::{CertificateRequest, p384_key};
+pub(crate) use parse::CertificateRequest;
 
 use super::{key::PrivateKey, pem};
 use crate::{Error, Result, WorkloadId, dns};

@@ -7,6 +7,10 @@ use aws_lc_rs::{
     signature::{ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
 };
 use der::pem::{self, LineEnding};
+#[cfg(feature = "authority")]
+use der::{Decode, asn1::ObjectIdentifier};
+#[cfg(feature = "authority")]
+use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use zeroize::Zeroizing;
 
 use crate::{Error, Result};
@@ -89,6 +93,33 @@ pub(crate) struct PublicKey([u8; POINT_LEN]);
 
 #[cfg(feature = "authority")]
 impl PublicKey {
+    /// The key of a SubjectPublicKeyInfo, DER.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Self::of), and [`Error::MalformedCertificate`].
+    pub(crate) fn from_spki(der: &[u8]) -> Result<Self> {
+        let spki = SubjectPublicKeyInfoOwned::from_der(der).map_err(|_| {
+            Error::MalformedCertificate("the SubjectPublicKeyInfo can't be parsed".into())
+        })?;
+        Self::of(&spki)
+    }
+
+    /// # Errors
+    ///
+    /// [`Error::KeyAlgorithmNotAllowed`] for another kind of key or another curve,
+    /// [`Error::InvalidKey`] for anything but an uncompressed point.
+    pub(crate) fn of(spki: &SubjectPublicKeyInfoOwned) -> Result<Self> {
+        let name = algorithm_name(&spki.algorithm);
+        if name != "P-384" {
+            return Err(Error::KeyAlgorithmNotAllowed(name));
+        }
+        spki.subject_public_key
+            .as_bytes()
+            .and_then(PublicKey::from_point)
+            .ok_or_else(|| Error::InvalidKey("it is no uncompressed P-384 point".into()))
+    }
+
     /// Takes an uncompressed point; whether it lies on the curve shows at its first use.
     pub(crate) fn from_point(point: &[u8]) -> Option<Self> {
         <[u8; POINT_LEN]>::try_from(point).ok().filter(|p| p[0] == 4).map(PublicKey)
@@ -116,4 +147,40 @@ impl rcgen::PublicKeyData for PublicKey {
     fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
         &rcgen::PKCS_ECDSA_P384_SHA384
     }
+}
+
+#[cfg(feature = "authority")]
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+#[cfg(feature = "authority")]
+const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+
+/// What a person calls a key of this algorithm. A curve is known by its OID alone, never by the
+/// length of the key or the digest of the signature.
+#[cfg(feature = "authority")]
+fn algorithm_name(algorithm: &AlgorithmIdentifierOwned) -> String {
+    let curve = || algorithm.parameters.as_ref()?.decode_as::<ObjectIdentifier>().ok();
+    let name = match algorithm.oid.to_string().as_str() {
+        _ if algorithm.oid == EC_PUBLIC_KEY => match curve() {
+            Some(SECP384R1) => "P-384",
+            Some(curve) => match curve.to_string().as_str() {
+                "1.2.840.10045.3.1.7" => "P-256",
+                "1.3.132.0.35" => "P-521",
+                "1.3.132.0.33" => "P-224",
+                "1.3.132.0.10" => "secp256k1",
+                other => return format!("EC on curve {other}"),
+            },
+            None => "EC without a named curve",
+        },
+        "1.2.840.113549.1.1.1" => "RSA",
+        "1.2.840.113549.1.1.10" => "RSA-PSS",
+        "1.3.101.110" => "X25519",
+        "1.3.101.111" => "X448",
+        "1.3.101.112" => "Ed25519",
+        "1.3.101.113" => "Ed448",
+        "2.16.840.1.101.3.4.3.17" => "ML-DSA-44",
+        "2.16.840.1.101.3.4.3.18" => "ML-DSA-65",
+        "2.16.840.1.101.3.4.3.19" => "ML-DSA-87",
+        other => return other.to_owned(),
+    };
+    name.to_owned()
 }

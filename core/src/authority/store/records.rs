@@ -2,7 +2,6 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use zeroize::Zeroizing;
 
 use super::{
@@ -11,8 +10,9 @@ use super::{
 };
 use crate::{
     Clock, Result, Timestamp, WorkloadId,
-    authority::{deny, names::LeafNames, signer::KeySealer},
+    authority::{deny, signer::KeySealer},
     certificate_from_pem,
+    x509::{Certificate, Form},
 };
 
 /// How many records a page of [`Records::active_leaves`] holds.
@@ -258,14 +258,10 @@ impl Records {
 pub(super) fn exclusive_names(leaf: &CertificateRecord) -> Option<(String, Vec<String>)> {
     let id: WorkloadId = leaf.spiffe_id.as_deref()?.parse().ok()?;
     let der = certificate_from_pem(&leaf.certificate_pem).ok()?;
-    let (_, certificate) = X509Certificate::from_der(&der).ok()?;
-    let names = certificate.subject_alternative_name().ok()??;
-    let shared =
-        LeafNames::new(id.service_type(), id.instance_id()).ok().and_then(|names| names.shared);
-    let names = names.value.general_names.iter().filter_map(|name| match name {
-        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
-        _ => None,
-    });
+    let certificate = Certificate::parse(&der).ok()?;
+    let shared = id.service_type().profile().alias;
+    let names = certificate.alt_names().iter().filter(|name| name.form == Form::Dns);
+    let names = names.filter_map(|name| name.text()).map(str::to_ascii_lowercase);
     let exclusive = names.filter(|name| Some(name.as_str()) != shared).collect();
     Some((id.instance_id().to_owned(), exclusive))
 }

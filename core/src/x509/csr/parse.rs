@@ -21,7 +21,6 @@ use x509_cert::{
         },
     },
     request::{CertReq, ExtensionReq},
-    spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned},
 };
 
 use crate::{Error, Result, x509::PublicKey};
@@ -30,8 +29,6 @@ use crate::{Error, Result, x509::PublicKey};
 const MAX_PEM_LEN: usize = 16 * 1024;
 const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
 
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
@@ -73,7 +70,7 @@ impl CertificateRequest {
         let tbs = signed_bytes(&der).map_err(Error::internal)?;
         // The key before the signature: a request with a P-256 key and a SHA-384 signature proves
         // possession of a key that no certificate of ours could hold.
-        let public_key = p384_key(&request.info.public_key)?;
+        let public_key = PublicKey::of(&request.info.public_key)?;
         verify_proof(&public_key, &request, tbs)?;
         let (uri, dns_names) = requested_names(&request)?;
         Ok(CertificateRequest { public_key, uri, dns_names })
@@ -113,47 +110,6 @@ fn decode_pem(text: &str) -> Result<Vec<u8>> {
         return Err(invalid("the PEM block has headers"));
     }
     Ok(block.into_contents())
-}
-
-pub(crate) fn p384_key(spki: &SubjectPublicKeyInfoOwned) -> Result<PublicKey> {
-    let name = key_name(&spki.algorithm);
-    if name != "P-384" {
-        return Err(Error::KeyAlgorithmNotAllowed(name));
-    }
-    spki.subject_public_key
-        .as_bytes()
-        .and_then(PublicKey::from_point)
-        .ok_or_else(|| invalid("the public key is no uncompressed P-384 point"))
-}
-
-/// What a person calls a key of this algorithm. A curve is known by its OID alone, never by the
-/// length of the key or the digest of the signature.
-fn key_name(algorithm: &AlgorithmIdentifierOwned) -> String {
-    let curve = || algorithm.parameters.as_ref()?.decode_as::<ObjectIdentifier>().ok();
-    let name = match algorithm.oid.to_string().as_str() {
-        _ if algorithm.oid == EC_PUBLIC_KEY => match curve() {
-            Some(SECP384R1) => "P-384",
-            Some(curve) => match curve.to_string().as_str() {
-                "1.2.840.10045.3.1.7" => "P-256",
-                "1.3.132.0.35" => "P-521",
-                "1.3.132.0.33" => "P-224",
-                "1.3.132.0.10" => "secp256k1",
-                other => return format!("EC on curve {other}"),
-            },
-            None => "EC without a named curve",
-        },
-        "1.2.840.113549.1.1.1" => "RSA",
-        "1.2.840.113549.1.1.10" => "RSA-PSS",
-        "1.3.101.110" => "X25519",
-        "1.3.101.111" => "X448",
-        "1.3.101.112" => "Ed25519",
-        "1.3.101.113" => "Ed448",
-        "2.16.840.1.101.3.4.3.17" => "ML-DSA-44",
-        "2.16.840.1.101.3.4.3.18" => "ML-DSA-65",
-        "2.16.840.1.101.3.4.3.19" => "ML-DSA-87",
-        other => return other.to_owned(),
-    };
-    name.to_owned()
 }
 
 fn verify_proof(key: &PublicKey, request: &CertReq, tbs: &[u8]) -> Result<()> {
