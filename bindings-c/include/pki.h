@@ -96,6 +96,9 @@
 /** A key provider that is configured but not part of this build. */
 #define PKI_ERR_PROVIDER_NOT_IMPLEMENTED 213
 
+/** The clock stands where it can't be: before 2020, or so late that a CA made now would outlive the year 9999. */
+#define PKI_ERR_CLOCK_IMPLAUSIBLE 214
+
 /** Not a PKCS#10 request in PEM, or not a strict one. */
 #define PKI_ERR_INVALID_CSR 300
 
@@ -116,6 +119,9 @@
 
 /** The request asks for what no leaf is granted: to be a CA, an unknown extension. */
 #define PKI_ERR_CSR_NOT_ALLOWED 306
+
+/** The request asks for a DNS name that an unexpired certificate of another identity holds. */
+#define PKI_ERR_DNS_NAME_TAKEN 307
 
 /** The store can't be read or written: full, read-only, locked, broken. */
 #define PKI_ERR_STORE_UNAVAILABLE 400
@@ -1347,7 +1353,24 @@ pki_str pki_signed_serial(const pki_signed *certificate);
 int64_t pki_signed_expires_at(const pki_signed *certificate);
 
 /**
- * When to renew it, half of its life: milliseconds since 1970-01-01T00:00:00Z.
+ * How many DNS names of its profile had to be left out: another identity's unexpired
+ * certificate holds them, or the CA's name constraints don't permit them. What the CSR asks for
+ * by name is granted or refused, never left out.
+ *
+ * @param certificate Not NULL.
+ */
+size_t pki_signed_omitted_dns_names_len(const pki_signed *certificate);
+
+/**
+ * A DNS name that was left out. Empty beyond the end. Lives as long as `certificate`.
+ *
+ * @param certificate Not NULL.
+ */
+pki_str pki_signed_omitted_dns_name(const pki_signed *certificate, size_t index);
+
+/**
+ * When to renew it, half of its life and never before it was signed: milliseconds since
+ * 1970-01-01T00:00:00Z.
  *
  * @param certificate Not NULL.
  */
