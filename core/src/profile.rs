@@ -7,7 +7,9 @@ mod name_constraints;
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use der::{Decode, Encode};
+use der::Decode;
+#[cfg(feature = "authority")]
+use der::Encode;
 use serde::{Serialize, Serializer};
 
 pub use name_constraints::NameConstraintMode;
@@ -80,6 +82,7 @@ impl fmt::Display for Segment {
 
 /// A name in a leaf that follows from its instance ID.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "authority"), allow(dead_code, reason = "a verifier makes no names"))]
 pub(crate) enum LeafName {
     /// The instance ID itself.
     InstanceId,

@@ -1,4 +1,5 @@
 //! The CA as its users see it: initialize, sign, deny, status, purge, and what time does to them.
+#![cfg(feature = "authority")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::{

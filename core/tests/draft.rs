@@ -1,4 +1,5 @@
 //! Certificates that a program designs by itself.
+#![cfg(feature = "authority")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 use aws_lc_rs::{

@@ -1,4 +1,5 @@
 //! Records that a program writes into a store by itself.
+#![cfg(feature = "authority")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 use std::{fs, path::Path, sync::Arc, time::Duration};

@@ -179,6 +179,7 @@ pub struct Pki {
 
 impl Pki {
     /// With name constraints by trust domain.
+    #[allow(clippy::new_without_default, reason = "each has other keys")]
     pub fn new() -> Pki {
         Pki::with(&NameConstraintMode::TrustDomain)
     }
