@@ -157,7 +157,7 @@ errors! {
         "The clock says {0}: set it right before a CA is made, whose certificates would not be valid \
          by a clock that goes right";
 
-    /// Not a PKCS#10 request in PEM, or not a strict one.
+    /// Not a PKCS#10 request in PEM, not a strict one, or signed by an algorithm that is not taken.
     InvalidCsr(String) = 300, "INVALID_CSR", 400, "CSR is not valid PKCS#10: {0}";
     /// The request's own signature doesn't verify: no proof of possession.
     CsrSignatureInvalid = 301, "CSR_SIGNATURE_INVALID", 400, "CSR signature verification failed";

@@ -114,9 +114,15 @@ pub fn dns(text: impl AsRef<[u8]>) -> Vec<u8> {
 /// The attribute that asks for extensions.
 #[must_use]
 pub fn extension_request(extensions: &[Vec<u8>]) -> Vec<u8> {
+    extension_request_by(EXTENSION_REQUEST, extensions)
+}
+
+/// The same by another object identifier.
+#[must_use]
+pub fn extension_request_by(id: &str, extensions: &[Vec<u8>]) -> Vec<u8> {
     let extensions: Vec<&[u8]> = extensions.iter().map(Vec::as_slice).collect();
     let list = tlv(0x30, &extensions);
-    tlv(0x30, &[&oid(EXTENSION_REQUEST), &tlv(0x31, &[&list])])
+    tlv(0x30, &[&oid(id), &tlv(0x31, &[&list])])
 }
 
 /// A request that is not signed yet.
@@ -133,17 +139,27 @@ impl Unsigned {
     #[must_use]
     pub fn info(&self) -> Vec<u8> {
         let attributes: Vec<&[u8]> = self.attributes.iter().map(Vec::as_slice).collect();
-        let (version, name) = ([0x02, 0x01, 0x00], [0x30, 0x00]);
-        tlv(0x30, &[&version, &name, &self.spki, &tlv(0xa0, &attributes)])
+        info(&tlv(0x30, &[]), &self.spki, &tlv(0xa0, &attributes))
     }
 
     /// Signs it: ECDSA with SHA-384.
     #[must_use]
     pub fn sign(&self, key: &Key) -> Vec<u8> {
-        let info = self.info();
-        let algorithm = tlv(0x30, &[&oid(ECDSA_WITH_SHA384)]);
-        tlv(0x30, &[&info, &algorithm, &tlv(0x03, &[&[0], &key.sign(&info)])])
+        sign(&self.info(), key)
     }
+}
+
+/// What is signed, with a subject, and with whatever stands in the place of the attributes.
+#[must_use]
+pub fn info(subject: &[u8], spki: &[u8], attributes: &[u8]) -> Vec<u8> {
+    tlv(0x30, &[&[0x02, 0x01, 0x00], subject, spki, attributes])
+}
+
+/// Signs anything as the content of a request: ECDSA with SHA-384.
+#[must_use]
+pub fn sign(info: &[u8], key: &Key) -> Vec<u8> {
+    let algorithm = tlv(0x30, &[&oid(ECDSA_WITH_SHA384)]);
+    tlv(0x30, &[info, &algorithm, &tlv(0x03, &[&[0], &key.sign(info)])])
 }
 
 /// A request for these extensions by a new key, DER.

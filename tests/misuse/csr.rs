@@ -11,8 +11,8 @@ use catalyst_pki::{
 use testkit::{
     mesh::{Mesh, config, stored_leaves},
     requests::{
-        Key, Unsigned, dns, extension, extension_request, from_pem, oid, oids, pem_with_label,
-        request, san, spki, tlv, to_pem, uri,
+        self, Key, Unsigned, dns, extension, extension_request, extension_request_by, from_pem,
+        info, oid, oids, pem_with_label, request, san, spki, tlv, to_pem, uri,
     },
     tools::{Folder, program, run},
 };
@@ -245,7 +245,8 @@ fn lists_of_extensions_that_two_parsers_might_read_differently_are_refused() {
     );
     let values = |values: &[&[u8]]| tlv(0x30, &[&oid("1.2.840.113549.1.9.14"), &tlv(0x31, values)]);
     let list = tlv(0x30, &[&san(&[uri(ID)])]);
-    let order = "CSR is not valid PKCS#10: it is no strict DER (a set is out of order)";
+    let none = "CSR is not valid PKCS#10: its attribute of requested extensions has no value";
+    let attributes = "CSR is not valid PKCS#10: its attributes can't be read (RFC 2986 4.1)";
     let part = |name: &str| format!("CSR is not valid PKCS#10: the requested {name} is broken");
     let broken_parts = ["SAN", "basic constraints", "key usage", "extended key usage"].map(part);
     let rubbish =
@@ -254,7 +255,13 @@ fn lists_of_extensions_that_two_parsers_might_read_differently_are_refused() {
         ("two SANs", with(&[san(&[dns("node-a")])]), InvalidCsr, &san_twice),
         ("two key usages", with(&[usage.clone(), usage]), InvalidCsr, &usage_twice),
         ("two attributes", with_attributes(vec![own.clone(), other.clone()]), InvalidCsr, lists),
-        ("… out of order", with_attributes(vec![other, own.clone()]), InvalidCsr, order),
+        ("… out of order", with_attributes(vec![other.clone(), own.clone()]), InvalidCsr, lists),
+        (
+            "one of PKCS#9 and one of Microsoft",
+            with_attributes(vec![own.clone(), microsoft(&[san(&[uri(ID)])])]),
+            InvalidCsr,
+            lists,
+        ),
         ("the same attribute twice", with_attributes(vec![own.clone(), own]), InvalidCsr, lists),
         (
             "two lists in one attribute",
@@ -268,7 +275,20 @@ fn lists_of_extensions_that_two_parsers_might_read_differently_are_refused() {
             InvalidCsr,
             lists,
         ),
-        ("no list in the attribute", with_attributes(vec![values(&[])]), InvalidCsr, lists),
+        ("no list in the attribute", with_attributes(vec![values(&[])]), InvalidCsr, none),
+        ("a number for an attribute", with_attributes(vec![vec![2, 1, 0]]), InvalidCsr, attributes),
+        (
+            "an attribute of three parts",
+            with_attributes(vec![tlv(0x30, &[&oid("1.2.3"), &tlv(0x31, &[]), &[5, 0]])]),
+            InvalidCsr,
+            attributes,
+        ),
+        (
+            "a sequence for a set",
+            with_attributes(vec![tlv(0x30, &[&oid("1.2.3"), &tlv(0x30, &[])])]),
+            InvalidCsr,
+            attributes,
+        ),
         (
             "a text for a list",
             with_attributes(vec![values(&[&tlv(0x0c, &[b"text"])])]),
@@ -286,6 +306,11 @@ fn lists_of_extensions_that_two_parsers_might_read_differently_are_refused() {
         ("rubbish for a usage", rubbish(oids::KEY_USAGE), InvalidCsr, &broken_parts[2]),
         ("rubbish for usages", rubbish(oids::EXTENDED_KEY_USAGE), InvalidCsr, &broken_parts[3]),
     ]);
+}
+
+/// The attribute by which Microsoft's tools used to ask for extensions.
+fn microsoft(extensions: &[Vec<u8>]) -> Vec<u8> {
+    extension_request_by("1.3.6.1.4.1.311.2.1.14", extensions)
 }
 
 /// A request that `openssl req` makes with a key of its own.
@@ -468,11 +493,10 @@ fn requests_without_proof_of_possession_are_refused() {
     };
     let plain = tlv(0x30, &[&algorithm]);
     let null = tlv(0x30, &[&algorithm, &[0x05, 0x00]]);
-    let ecdsa_sha1 = tlv(0x30, &[&oid("1.2.840.10045.4.1")]);
+    let unknown = tlv(0x30, &[&oid("1.2.3.4")]);
     let ed25519 = tlv(0x30, &[&oid("1.3.101.112")]);
     let one_one = tlv(0x30, &[&[0x02, 0x01, 0x01], &[0x02, 0x01, 0x01]]);
     let zeros = tlv(0x30, &[&[0x02, 0x01, 0x00], &[0x02, 0x01, 0x00]]);
-    let sha1 = openssl(&["EC", "-pkeyopt", "ec_paramgen_curve:P-384"], "-sha1");
 
     refuse(&[
         ("a flipped bit", to_pem(&flipped), CsrSignatureInvalid, no_proof),
@@ -483,19 +507,41 @@ fn requests_without_proof_of_possession_are_refused() {
         ("no signature", with_signature(&plain, &[]), CsrSignatureInvalid, no_proof),
         ("signature of zeros", with_signature(&plain, &zeros), CsrSignatureInvalid, no_proof),
         ("signature of ones", with_signature(&plain, &one_one), CsrSignatureInvalid, no_proof),
-        ("parameters", with_signature(&null, &zeros), CsrSignatureInvalid, no_proof),
-        ("SHA-1 by name", with_signature(&ecdsa_sha1, &zeros), CsrSignatureInvalid, no_proof),
-        ("Ed25519 by name", with_signature(&ed25519, &[0; 64]), CsrSignatureInvalid, no_proof),
-        ("SHA-1", sha1, CsrSignatureInvalid, no_proof),
+    ]);
+
+    // What can't be proof is said to be that, and not called a bad signature.
+    let by = |name: &str| {
+        format!(
+            "CSR is not valid PKCS#10: its signature algorithm is {name}; taken are ECDSA with \
+             SHA-256, SHA-384 and SHA-512"
+        )
+    };
+    let parameters = "CSR is not valid PKCS#10: its signature algorithm has parameters, and ECDSA \
+                      takes none (RFC 5758 3.2)";
+    let digest = |digest| openssl(&["EC", "-pkeyopt", "ec_paramgen_curve:P-384"], digest);
+    refuse(&[
+        ("NULL parameters", with_signature(&null, &zeros), InvalidCsr, parameters),
+        ("SHA-1", digest("-sha1"), InvalidCsr, &by("ECDSA with SHA-1")),
+        ("SHA-224", digest("-sha224"), InvalidCsr, &by("ECDSA with SHA-224")),
+        ("SHA3-384", digest("-sha3-384"), InvalidCsr, &by("ECDSA with SHA3-384")),
+        ("Ed25519", with_signature(&ed25519, &[0; 64]), InvalidCsr, &by("Ed25519")),
+        ("unknown", with_signature(&unknown, &zeros), InvalidCsr, &by("1.2.3.4")),
+        (
+            "none",
+            with_signature(&tlv(0x30, &[]), &zeros),
+            InvalidCsr,
+            "CSR is not valid PKCS#10: its signature algorithm can't be read",
+        ),
     ]);
 }
 
 #[test]
 fn what_is_not_one_pem_block_is_refused() {
     let good_pem = to_pem(&good());
-    let begin =
-        "CSR is not valid PKCS#10: it does not begin with -----BEGIN CERTIFICATE REQUEST-----";
-    let end = "CSR is not valid PKCS#10: it does not end with the END line of its PEM block";
+    let begin = "CSR is not valid PKCS#10: there is no -----BEGIN CERTIFICATE REQUEST----- in it";
+    let label = "CSR is not valid PKCS#10: the PEM block in it is no CERTIFICATE REQUEST";
+    let end = "CSR is not valid PKCS#10: the PEM block is cut off: it has no \
+               -----END CERTIFICATE REQUEST-----";
     let two = "CSR is not valid PKCS#10: more than one PEM block";
     let broken = "CSR is not valid PKCS#10: the PEM block is broken";
     let headers = "CSR is not valid PKCS#10: the PEM block has headers";
@@ -512,14 +558,9 @@ fn what_is_not_one_pem_block_is_refused() {
         ("white space", " \r\n\t".into(), InvalidCsr, begin),
         ("text", "a request, please".into(), InvalidCsr, begin),
         ("base64 without lines", body.into(), InvalidCsr, begin),
-        ("a byte order mark", format!("\u{feff}{good_pem}"), InvalidCsr, begin),
-        ("NUL before it", format!("\0{good_pem}"), InvalidCsr, begin),
-        ("text before it", format!("subject=node-a\n{good_pem}"), InvalidCsr, begin),
-        ("a certificate's label", relabelled("CERTIFICATE"), InvalidCsr, begin),
-        ("a key's label", relabelled("PRIVATE KEY"), InvalidCsr, begin),
-        ("a label in lower case", relabelled("certificate request"), InvalidCsr, begin),
-        ("text after it", format!("{good_pem}text"), InvalidCsr, end),
-        ("NUL after it", format!("{good_pem}\0"), InvalidCsr, end),
+        ("a certificate's label", relabelled("CERTIFICATE"), InvalidCsr, label),
+        ("a key's label", relabelled("PRIVATE KEY"), InvalidCsr, label),
+        ("a label in lower case", relabelled("certificate request"), InvalidCsr, label),
         ("another label at its end", good_pem.replace("END CERT", "END NEW CERT"), InvalidCsr, end),
         ("no end", good_pem.replace("-----END", ""), InvalidCsr, end),
         ("two blocks", format!("{good_pem}{good_pem}"), InvalidCsr, two),
@@ -529,6 +570,7 @@ fn what_is_not_one_pem_block_is_refused() {
             InvalidCsr,
             two,
         ),
+        ("its last line cut", good_pem[..good_pem.len() - 2].into(), InvalidCsr, end),
         ("a key behind it", format!("{good_pem}{}", relabelled("PRIVATE KEY")), InvalidCsr, two),
         (
             "text before a second end",
@@ -576,12 +618,17 @@ fn what_is_not_strict_der_is_refused() {
         };
         assert_eq!(error.code(), InvalidCsr, "{what}: {error}");
         let message = error.to_string();
-        assert!(
-            message.starts_with("CSR is not valid PKCS#10: it is no strict DER ("),
-            "{message}"
-        );
+        assert!(message.starts_with("CSR is not valid PKCS#10: "), "{message}");
+        // In words, not in those of a parser.
+        assert!(!message.contains("ASN.1") && !message.contains("SEQUENCE"), "{message}");
     };
     refused("nothing", &[]);
+    let key = Key::new();
+    let (empty, spki) = (tlv(0x30, &[]), spki(key.point()));
+    refused("a fifth part", &requests::sign(&info(&empty, &spki, &[0xa0, 0, 5, 0]), &key));
+    refused("no attributes", &requests::sign(&info(&empty, &spki, &[0xa1, 0]), &key));
+    refused("a number for a subject", &requests::sign(&info(&[2, 1, 0], &spki, &[0xa0, 0]), &key));
+
     refused("a trailing byte", &[&*good, &[0]].concat());
     refused("a second request behind it", &[&*good, &*good].concat());
     for end in 1..good.len() {
@@ -635,6 +682,8 @@ fn what_tools_make_of_a_good_request_is_accepted() {
         ("CRLF", pem.replace('\n', "\r\n")),
         ("white space around it", format!(" \r\n\t{pem}\n\n  ")),
         ("no line's end at its end", pem.trim_end().into()),
+        ("a byte order mark", format!("\u{feff}{pem}")),
+        ("text around it", format!("Certificate Request:\n    Data:\n{pem}\nby certreq\0")),
         ("the label of older tools", pem_with_label("NEW CERTIFICATE REQUEST", &from_pem(&pem))),
         ("openssl req, SHA-256", openssl(&p384, "-sha256")),
         ("openssl req, SHA-384", openssl(&p384, "-sha384")),
@@ -646,6 +695,32 @@ fn what_tools_make_of_a_good_request_is_accepted() {
             "usages of TLS",
             with(&[extension(oids::EXTENDED_KEY_USAGE, false, &tlv(0x30, &[&usages]))]),
         ),
+        (
+            "a long challenge password before the extensions",
+            with_attributes(vec![
+                tlv(
+                    0x30,
+                    &[&oid("1.2.840.113549.1.9.7"), &tlv(0x31, &[&tlv(0x13, &[&[b'x'; 160]])])],
+                ),
+                extension_request(&[san(&[uri(ID)])]),
+            ]),
+        ),
+        (
+            "the challenge password after the extensions",
+            with_attributes(vec![
+                extension_request(&[san(&[uri(ID)])]),
+                tlv(0x30, &[&oid("1.2.840.113549.1.9.7"), &tlv(0x31, &[&tlv(0x13, &[b"x"])])]),
+            ]),
+        ),
+        ("a subject of several parts in any order", {
+            let part = |id, text: &[u8]| tlv(0x30, &[&oid(id), &tlv(0x0c, &[text])]);
+            let parts = [part("2.5.4.10", b"Z"), part("2.5.4.3", b"n1"), part("2.5.4.6", b"DE")];
+            let subject = tlv(0x30, &[&tlv(0x31, &parts.each_ref().map(Vec::as_slice))]);
+            let attributes = tlv(0xa0, &[&extension_request(&[san(&[uri(ID)])])]);
+            let key = Key::new();
+            to_pem(&requests::sign(&info(&subject, &spki(key.point()), &attributes), &key))
+        }),
+        ("what Microsoft's tools ask for", with_attributes(vec![microsoft(&[san(&[uri(ID)])])])),
         (
             "a challenge password",
             with_attributes(vec![
@@ -664,7 +739,15 @@ fn a_caller_that_knows_who_asks_may_do_without_the_uri() {
         request.require_csr_spiffe_id = false;
         mesh.manager.sign_csr(&request)
     };
-    for without in [request(&[]), request(&[san(&[dns("node-a")])])] {
+    let key = Key::new();
+    let no_attributes = requests::sign(&info(&tlv(0x30, &[]), &spki(key.point()), &[]), &key);
+    let withouts = [
+        request(&[]),
+        request(&[san(&[dns("node-a")])]),
+        from_pem(&with_attributes(vec![])),
+        no_attributes,
+    ];
+    for without in withouts {
         let signed = lenient(&to_pem(&without)).unwrap();
         let der = catalyst_pki::certificate_from_pem(&signed.certificate_pem).unwrap();
         assert!(der.windows(ID.len()).any(|window| window == ID.as_bytes()), "the SVID has its ID");
@@ -672,5 +755,7 @@ fn a_caller_that_knows_who_asks_may_do_without_the_uri() {
     // One that is there must be right all the same.
     let wrong = with_names(&[uri("spiffe://mesh.example.com/node/node-b")]);
     assert_eq!(lenient(&wrong).unwrap_err().code(), SpiffeIdMismatch);
-    assert_eq!(stored_leaves(&mesh.manager), 2);
+    let wrong = with_attributes(vec![microsoft(&[san(&[uri("spiffe://other.example/a")])])]);
+    assert_eq!(lenient(&wrong).unwrap_err().code(), SpiffeIdMismatch);
+    assert_eq!(stored_leaves(&mesh.manager), 4);
 }

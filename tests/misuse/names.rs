@@ -1,6 +1,6 @@
 //! Names that somebody would like to have.
 
-use catalyst_pki::{ErrorCode, ServiceType, authority::SignRequest, certificate_from_pem};
+use catalyst_pki::{Error, ErrorCode, ServiceType, authority::SignRequest, certificate_from_pem};
 use testkit::{
     mesh::{Mesh, config, stored_leaves},
     requests::{dns, request, san, to_pem, uri},
@@ -96,7 +96,8 @@ fn a_name_belongs_to_the_first_who_has_it() {
     let mesh = with_policy(&["svc.example.com"]);
     let own = ["api.svc.example.com"];
     assert_eq!(ask(&mesh, ServiceType::Node, "node-a", &own).unwrap(), ["node-a", own[0]]);
-    assert_eq!(ask(&mesh, ServiceType::Node, "node-b", &own).unwrap(), ["node-b"]);
+    let error = ask(&mesh, ServiceType::Node, "node-b", &own).unwrap_err();
+    assert_eq!(error, Error::DnsNameTaken(own[0].into()), "what is asked for is never left out");
     // Its owner keeps it, in whatever service type.
     assert_eq!(ask(&mesh, ServiceType::Node, "node-a", &own).unwrap(), ["node-a", own[0]]);
     assert_eq!(ask(&mesh, ServiceType::Gateway, "node-a", &own).unwrap(), ["node-a", own[0]]);
