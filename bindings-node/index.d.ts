@@ -1026,6 +1026,7 @@ export declare type PkiErrorCode =
   | 'PKI_KEY_BACKEND_FAILED'
   | 'PKI_SHUT_DOWN'
   | 'PKI_PROVIDER_NOT_IMPLEMENTED'
+  | 'PKI_CLOCK_IMPLAUSIBLE'
   | 'PKI_INVALID_CSR'
   | 'PKI_CSR_SIGNATURE_INVALID'
   | 'PKI_KEY_ALGORITHM_NOT_ALLOWED'
@@ -1033,6 +1034,7 @@ export declare type PkiErrorCode =
   | 'PKI_CSR_WITHOUT_SPIFFE_ID'
   | 'PKI_DNS_NAME_NOT_ALLOWED'
   | 'PKI_CSR_NOT_ALLOWED'
+  | 'PKI_DNS_NAME_TAKEN'
   | 'PKI_STORE_UNAVAILABLE'
   | 'PKI_STORE_TOO_NEW'
   | 'PKI_DUPLICATE_RECORD'
@@ -1260,12 +1262,18 @@ export declare interface SignCSRResult {
   chain: string[];
   /** The last moment of its validity, ISO 8601 in UTC. */
   expiresAt: string;
-  /** When to renew it: half of its life; ISO 8601 in UTC. */
+  /** When to renew it: half of its life, never before it was signed; ISO 8601 in UTC. */
   renewAfter: string;
   /** SHA-256 of its DER, base64url without padding. */
   fingerprint: string;
   /** Its serial number, hex, lower case. */
   serial: string;
+  /**
+   * DNS names of its profile that had to be left out: another identity's unexpired certificate holds
+   * them, or the CA's name constraints don't permit them. What the CSR asks for by name is granted or
+   * refused (`PKI_DNS_NAME_TAKEN`, `PKI_DNS_NAME_NOT_ALLOWED`), never left out.
+   */
+  omittedDnsNames: string[];
 }
 
 /** The parts of a workload's SPIFFE ID. */

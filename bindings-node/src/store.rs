@@ -59,11 +59,13 @@ impl StoreHandle {
         guard(|| {
             let protection = || match passphrase {
                 Some(given) => Ok(KeyProtection::Passphrase(Passphrase::new(given)?)),
-                None => KeyProtection::from_variables(variable, file_variable),
+                None => KeyProtection::from_variables(variable, file_variable.map(from_here)),
             };
             let location = match path {
                 None => Location::Memory,
-                Some(path) => Location::File { path: path.into(), protection: protection()? },
+                Some(path) => {
+                    Location::File { path: from_here(path).into(), protection: protection()? }
+                }
             };
             Ok(StoreHandle(Arc::new(LazyStore { location, open: Mutex::default() })))
         })
@@ -80,6 +82,14 @@ impl StoreHandle {
             })
         })
     }
+}
+
+/// A path as it is meant when it is given: the file is opened later, and a program may have gone to
+/// another folder by then. Where it can't be told, whatever opens the file says so.
+fn from_here(path: String) -> String {
+    let absolute =
+        std::path::absolute(&path).ok().and_then(|path| path.into_os_string().into_string().ok());
+    absolute.unwrap_or(path)
 }
 
 impl StoreHandle {

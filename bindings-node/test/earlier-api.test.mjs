@@ -13,23 +13,35 @@ import {
   SqliteCertificateStore,
   WebCryptoSigningBackend,
 } from '@catalyst/pki';
-import { folder, newManager, newSvid, run, TRUST_DOMAIN } from './helpers.mjs';
+import {
+  failsWith,
+  folder,
+  newManager,
+  newSvid,
+  run,
+  selfSigned,
+  TRUST_DOMAIN,
+} from './helpers.mjs';
 
 x509.cryptoProvider.set(webcrypto);
 
 const SERVICE_TYPES = ['orchestrator', 'auth', 'node', 'gateway', 'envoy/app', 'envoy/transport'];
 
 /** A request as those callers make it. */
-async function csrByPeculiar(spiffeId, { namedCurve = 'P-384', hash = 'SHA-384' } = {}) {
+async function csrByPeculiar(spiffeId, { namedCurve = 'P-384', hash = 'SHA-384', dns } = {}) {
   const keys = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve }, true, [
     'sign',
     'verify',
   ]);
+  const names = [
+    ...(spiffeId === undefined ? [] : [{ type: 'url', value: spiffeId }]),
+    ...(dns === undefined ? [] : [{ type: 'dns', value: dns }]),
+  ];
   const csr = await x509.Pkcs10CertificateRequestGenerator.create({
     name: 'CN=whatever the caller likes',
     keys,
     signingAlgorithm: { name: 'ECDSA', hash },
-    extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'url', value: spiffeId }])],
+    extensions: names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : [],
   });
   return { keys, csrPem: csr.toString('pem') };
 }
@@ -173,11 +185,7 @@ test('the words that callers match', async () => {
   const own = `spiffe://${TRUST_DOMAIN}/node/a`;
   const { csrPem } = await csrByPeculiar(own);
   const request = { csrPem, serviceType: 'node', nodeId: 'a' };
-  const noSan = await x509.Pkcs10CertificateRequestGenerator.create({
-    name: 'CN=a',
-    keys: (await csrByPeculiar(own)).keys,
-    signingAlgorithm: { name: 'ECDSA', hash: 'SHA-384' },
-  });
+  const noSan = await csrByPeculiar(undefined);
   const forged = Buffer.from(new x509.Pkcs10CertificateRequest(csrPem).rawData);
   forged[forged.length - 1] ^= 1;
   const foreign = await csrByPeculiar(own, { namedCurve: 'P-256', hash: 'SHA-256' });
@@ -194,7 +202,7 @@ test('the words that callers match', async () => {
     'Key algorithm must be P-384, got P-256': () =>
       manager.signCSR({ ...request, csrPem: foreign.csrPem }),
     'SPIFFE URI does not match request': () => manager.signCSR({ ...request, nodeId: 'b' }),
-    'CSR has no SPIFFE URI SAN': () => manager.signCSR({ ...request, csrPem: noSan.toString() }),
+    'CSR has no SPIFFE URI SAN': () => manager.signCSR({ ...request, csrPem: noSan.csrPem }),
     "PKI provider 'aws-kms' is not yet implemented": () =>
       CertificateManager.fromConfig({
         provider: {
@@ -216,6 +224,76 @@ test('the words that callers match', async () => {
   }
   // The same request is fine where nothing is wrong with it.
   await manager.signCSR(request);
+});
+
+// What the README says under "Coming from the earlier package", beside what other tests say.
+
+test('a request without a SPIFFE ID is signed where its caller says so', async () => {
+  const manager = await newManager();
+  const { csrPem } = await csrByPeculiar(undefined);
+  const request = { csrPem, serviceType: 'node', nodeId: 'a' };
+  await failsWith('PKI_CSR_WITHOUT_SPIFFE_ID', manager.signCSR(request));
+  const signed = await manager.signCSR({ ...request, requireCsrSpiffeId: false });
+  const { names } = new x509.X509Certificate(signed.certificatePem).getExtension(
+    x509.SubjectAlternativeNameExtension,
+  );
+  assert.equal(names.toJSON()[0].value, `spiffe://${TRUST_DOMAIN}/node/a`);
+});
+
+test('a DNS name that is not granted is refused', async () => {
+  const manager = await newManager();
+  const { csrPem } = await csrByPeculiar(`spiffe://${TRUST_DOMAIN}/node/a`, {
+    dns: 'www.example.org',
+  });
+  const request = { csrPem, serviceType: 'node', nodeId: 'a' };
+  await failsWith('PKI_DNS_NAME_NOT_ALLOWED', manager.signCSR(request), /www\.example\.org/);
+});
+
+test('name constraints are read back as hosts', async () => {
+  const manager = await newManager();
+  const backend = new WebCryptoSigningBackend();
+  const { publicKey, privateKey } = await backend.generateKeyPair();
+  const own = await backend.signCertificate({
+    ...selfSigned(publicKey, privateKey),
+    nameConstraints: { permittedUris: [`spiffe://${TRUST_DOMAIN}/node/`] },
+  });
+  const { certificatePem } = await manager.getStore().loadCaCertificate('services-ca');
+  for (const pem of [certificatePem, own]) {
+    const { value } = new x509.X509Certificate(pem).getExtension('2.5.29.30');
+    const uri = Buffer.from([0x86, TRUST_DOMAIN.length, ...Buffer.from(TRUST_DOMAIN)]);
+    assert.ok(Buffer.from(value).includes(uri));
+    assert.ok(!Buffer.from(value).includes('spiffe://'));
+  }
+});
+
+test('a lifetime is a whole number of seconds, and of 60 or more in a configuration', async () => {
+  const manager = await newManager();
+  const { csrPem } = await csrByPeculiar(`spiffe://${TRUST_DOMAIN}/node/a`);
+  const request = { csrPem, serviceType: 'node', nodeId: 'a' };
+  for (const ttlSeconds of [0.5, 90.5, 0, -1, NaN]) {
+    await failsWith(
+      'PKI_INVALID_ARGUMENT',
+      manager.signCSR({ ...request, ttlSeconds }),
+      /ttlSeconds/,
+    );
+  }
+  for (const svidTtlSeconds of [1, 59, 90.5]) {
+    const construct = () => CertificateManager.ephemeral({ svidTtlSeconds });
+    await failsWith('PKI_INVALID_ARGUMENT', construct, /svidTtlSeconds/);
+  }
+});
+
+test('a trust domain of one label has no CA', async () => {
+  for (const trustDomain of ['localhost', 'mesh']) {
+    const initialize = async () => CertificateManager.ephemeral({ trustDomain }).initialize();
+    await failsWith('PKI_INVALID_TRUST_DOMAIN', initialize, /two labels/);
+  }
+});
+
+test("a CA's key is read back encrypted", async () => {
+  const manager = await newManager();
+  const { privateKeyPem } = await manager.getStore().loadCaCertificate('services-ca');
+  assert.match(privateKeyPem, /^-----BEGIN ENCRYPTED PRIVATE KEY-----/);
 });
 
 /** The next millisecond, so that two entries are of different times. */

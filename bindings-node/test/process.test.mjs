@@ -1,6 +1,6 @@
 // How the package lives in a process: threads, Workers, ends.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +30,7 @@ test(
   { skip: process.platform !== 'linux' },
   async () => {
     const { code, stdout, stderr } = await runModule(`
-    import { readdirSync, readFileSync } from 'node:fs';
+    import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
     const threads = () => readdirSync('/proc/self/task')
       .filter((id) => readFileSync('/proc/self/task/' + id + '/comm', 'utf8').startsWith('catalyst-pki'));
     const before = threads().length;
@@ -195,3 +195,27 @@ test(
     assert.ok((await newManager()).isInitialized());
   },
 );
+
+test('a path is the one that was meant when it was given', async () => {
+  const place = folder();
+  for (const name of ['a', 'b']) mkdirSync(join(place, name));
+  writeFileSync(join(place, 'a/passphrase'), 'correct horse battery staple', { mode: 0o600 });
+  const { stdout, stderr } = await runModule(
+    `process.chdir(${JSON.stringify(join(place, 'a'))});
+     process.env.CATALYST_PKI_KEY_PASSPHRASE_FILE = 'passphrase';
+     const ca = pki.CertificateManager.fromConfig({
+       trustDomain: 'mesh.example.com',
+       provider: { type: 'local', certsDb: 'certs.db' },
+     });
+     process.chdir('../b');
+     await ca.initialize();
+     await ca.denyIdentity('spiffe://mesh.example.com/auth/auth-z', 'stolen');
+     const store = ca.getStore();
+     await ca.shutdown();
+     process.chdir('..');
+     console.log(await store.isDenied('spiffe://mesh.example.com/auth/auth-z'));`,
+    { env: { CATALYST_PKI_KEY_PASSPHRASE: undefined } },
+  );
+  assert.deepEqual([stdout, stderr], ['true\n', '']);
+  assert.deepEqual(readdirSync(join(place, 'b')), []);
+});

@@ -133,7 +133,9 @@ export class NativeSigningBackend implements ISigningBackend {
       throw invalidKey('it is encrypted: decrypt it first, for example with openssl pkcs8');
     }
     try {
-      const der = nodeCrypto().createPrivateKey(text).export({ format: 'der', type: 'pkcs8' });
+      const der = nodeCrypto()
+        .createPrivateKey(text.replace(/^\ufeff/, ''))
+        .export({ format: 'der', type: 'pkcs8' });
       return await subtle().importKey('pkcs8', new Uint8Array(der), P384, true, ['sign']);
     } catch {
       // Without the cause: what a parser says of a key may repeat a part of it.
