@@ -102,6 +102,16 @@ impl Folder {
         Folder(tempfile::tempdir().unwrap())
     }
 
+    /// An empty one in a folder that is there.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be made.
+    #[must_use]
+    pub fn within(folder: &Path) -> Self {
+        Folder(tempfile::tempdir_in(folder).unwrap())
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -5,6 +5,7 @@
 mod disk;
 mod files;
 mod kill;
+mod replaced;
 
 use std::{path::Path, process::Command};
 

@@ -3,6 +3,7 @@
 //! ```text
 //! issuer DATABASE loop            issues from several threads until it is killed
 //! issuer DATABASE once            issues one certificate
+//! issuer DATABASE open            opens the database, and no more
 //! issuer DATABASE fill FILLER     issues until an error, removes the file FILLER, issues once more
 //! ```
 //!
@@ -34,7 +35,7 @@ const MOST: usize = 100_000;
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [database, mode, rest @ ..] = arguments.as_slice() else {
-        panic!("usage: issuer DATABASE loop|once|fill [FILLER]");
+        panic!("usage: issuer DATABASE loop|once|open|fill [FILLER]");
     };
     match (run(Path::new(database), mode), rest) {
         (Ok(_), []) => ExitCode::SUCCESS,
@@ -53,6 +54,9 @@ fn main() -> ExitCode {
 
 fn run(database: &Path, mode: &str) -> Result<Option<CertificateManager>> {
     let store = SqliteStore::open(database, &protection())?;
+    if mode == "open" {
+        return Ok(None);
+    }
     let keys = Arc::new(store.local_keys());
     let manager = CertificateManager::new(Arc::new(store), keys, config())?;
     let fingerprints = manager.initialize()?;

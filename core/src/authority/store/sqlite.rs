@@ -3,35 +3,37 @@
 mod checkpoint;
 mod connection;
 mod counts;
+mod database;
 mod deny;
 mod failure;
+mod files;
 mod group_commit;
+mod guard;
 mod hierarchy;
 mod leaf;
 mod legacy;
 mod list;
 mod patience;
 mod purge;
+mod readers;
+mod registry;
 mod row;
 mod schema;
 mod setting;
 mod status;
 
 use std::{
-    fs,
-    fs::{File, OpenOptions},
-    io,
+    fs, io,
     path::{self, Path},
     time::Duration,
 };
 
-use rusqlite::{Connection, config::DbConfig, params, types::Value};
+use rusqlite::{Connection, config::DbConfig, params};
 
 use self::{
-    connection::{Database, pragma},
+    database::Database,
     failure::{Failure, Outcome, Place, file_error},
     group_commit::{Abandoned, GroupCommit},
-    patience::retry_when_busy,
     row::columns,
     schema::Found,
 };
@@ -110,21 +112,18 @@ impl SqliteStore {
 
     fn open_file(path: &Path, protection: &KeyProtection, busy_timeout: Duration) -> Result<Self> {
         let path = path::absolute(path).map_err(|error| file_error(path, &error))?;
-        let place = Place::File(path.clone().into_boxed_path());
-        create_file(&path)?;
-        let wal_is_empty = !file_beside(&path, "-wal").metadata().is_ok_and(|wal| wal.len() > 0);
-
-        let writer = connection::open_writer(&path).map_err(|failure| failure.explain(&place))?;
-        let sealer = match unlock(&writer, protection, &path) {
-            Ok(sealer) => sealer,
-            Err(failure) => {
-                // Closing writes what is in the WAL into the file, but nothing is to be changed.
-                let _ =
-                    writer.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !wal_is_empty);
-                return Err(failure.explain(&place));
-            }
-        };
-        prepare(&writer, &sealer, &path).map_err(|failure| failure.explain(&place))?;
+        let (database, sealer) =
+            Database::in_file(path.as_path().into(), busy_timeout, |writer| {
+                let wal = file_beside(&path, "-wal");
+                let wal_is_empty = !wal.metadata().is_ok_and(|wal| wal.len() > 0);
+                let sealer = unlock(writer, protection, &path).inspect_err(|_| {
+                    // Closing writes what is in the WAL into the file, but nothing is to be changed.
+                    let option = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+                    let _ = writer.set_db_config(option, !wal_is_empty);
+                })?;
+                prepare(writer, &sealer, &path)?;
+                Ok(sealer)
+            })?;
         if sealer.uses_development_key_file() {
             tracing::warn!(
                 target: "catalyst.pki",
@@ -132,8 +131,6 @@ impl SqliteStore {
                 "development key file in use"
             );
         }
-        let database = Database::in_file(path.into_boxed_path(), writer, busy_timeout)
-            .map_err(|failure| failure.explain(&place))?;
         Ok(SqliteStore { database, leaves: GroupCommit::default(), sealer })
     }
 
@@ -176,7 +173,7 @@ impl Store for SqliteStore {
 
     fn create_hierarchy(&self, new: &NewHierarchy) -> Result<bool> {
         decide::on_hierarchy(&new.cas)?;
-        self.database.write(|connection| hierarchy::create(connection, new))
+        self.database.write_through(|connection| hierarchy::create(connection, new))
     }
 
     fn is_denied(&self, spiffe_id: &str) -> Result<bool> {
@@ -196,9 +193,9 @@ impl Store for SqliteStore {
                 leaf,
                 || {
                     has_led = true;
-                    self.database.writer()
+                    self.database.turn()
                 },
-                |writer, leaves| leaf::record_all(writer, &self.database.place, &leaves),
+                |turn, leaves| leaf::record_all(turn, &self.database.place, &leaves),
             );
             if has_led {
                 self.database.checkpoint();
@@ -211,7 +208,7 @@ impl Store for SqliteStore {
 
     fn save_ca(&self, record: &CertificateRecord) -> Result<()> {
         decide::on_ca(record)?;
-        self.database.write(|connection| hierarchy::save(connection, record))
+        self.database.write_through(|connection| hierarchy::save(connection, record))
     }
 
     fn save_leaf(&self, leaf: &NewLeaf) -> Result<()> {
@@ -275,30 +272,6 @@ impl Store for SqliteStore {
     }
 }
 
-/// Makes the file, for its owner alone from the start; SQLite gives `-wal` and `-shm` the same mode.
-///
-/// An existing file isn't opened: closing it again would take away the locks that another store in
-/// this process may have on it (a POSIX rule).
-fn create_file(path: &Path) -> Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let made = options.open(path).and_then(|_| sync_folder(path));
-    match made {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.map_err(|error| file_error(path, &error)),
-    }
-}
-
-/// So that a power cut doesn't take the new file away.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
-}
-
 /// Looks whether this database can be used with this passphrase, and changes nothing in it.
 fn unlock(writer: &Connection, protection: &KeyProtection, path: &Path) -> Outcome<KeySealer> {
     let found = schema::inspect(writer)?;
@@ -317,14 +290,7 @@ fn unlock(writer: &Connection, protection: &KeyProtection, path: &Path) -> Outco
 
 /// Brings the database to the present version.
 fn prepare(writer: &Connection, sealer: &KeySealer, path: &Path) -> Outcome<()> {
-    if pragma(writer, "PRAGMA journal_mode")? != Value::Text("wal".into()) {
-        let mode = retry_when_busy(|| pragma(writer, "PRAGMA journal_mode = WAL"))?;
-        if mode != Value::Text("wal".into()) {
-            return Err(Failure::Database(
-                "can't be used with a write-ahead log: put it on a local disk",
-            ));
-        }
-    }
+    connection::use_log(writer)?;
     match schema::migrate(writer, sealer)? {
         Found::Empty | Found::Legacy => restrict(path)?,
         Found::Ours(_) => {}

@@ -4,17 +4,9 @@
 //! milliseconds at a million certificates. So it is done beside the writers, by the thread of whoever
 //! has just written, on a connection of its own.
 
-use std::{
-    path::Path,
-    sync::{Mutex, TryLockError},
-};
-
 use rusqlite::Connection;
 
-use super::{
-    connection::{Turn, open_writer},
-    failure::Outcome,
-};
+use super::failure::Outcome;
 
 /// In pages of 4 KiB, here and below: with so much in the log, whoever writes brings it back.
 pub(super) const DUE: i64 = 2_000;
@@ -22,59 +14,29 @@ pub(super) const DUE: i64 = 2_000;
 pub(super) const DUE_FOR_THE_PATIENT: i64 = 500;
 /// With more in the log, writing stops for the rest. SQLite begins the log anew only when all of it
 /// has been brought back, which never happens while others go on writing.
-const OVERDUE: i64 = 8_000;
+pub(super) const OVERDUE: i64 = 8_000;
 
-pub(super) struct Checkpointer(Mutex<Connection>);
-
-impl Checkpointer {
-    pub(super) fn new(path: &Path) -> Outcome<Self> {
-        Ok(Checkpointer(Mutex::new(open_writer(path)?)))
-    }
-
-    /// Brings the log back if `due` pages are in it and nobody else is at it; `writer` stops the
-    /// writers.
-    pub(super) fn run<'a>(&self, due: i64, writer: impl FnOnce() -> Outcome<Turn<'a, Connection>>) {
-        let connection = match self.0.try_lock() {
-            Ok(connection) => connection,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
-        };
-        // If it fails, nothing is lost: what is committed stays in the log, and the next one to
-        // write tries again.
-        let _ = bring_back(&connection, due, writer);
-    }
-}
-
-fn bring_back<'a>(
-    connection: &Connection,
-    due: i64,
-    writer: impl FnOnce() -> Outcome<Turn<'a, Connection>>,
-) -> Outcome<()> {
-    if checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")?.pending() < due {
-        return Ok(());
-    }
-    if checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")?.pages >= OVERDUE {
-        let _turn = writer()?;
-        checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")?;
-    }
-    Ok(())
-}
-
-struct Log {
-    pages: i64,
-    brought_back: i64,
+/// How the log is.
+pub(super) struct Log {
+    /// Whether somebody was in the way.
+    pub(super) is_busy: bool,
+    pub(super) pages: i64,
+    pub(super) brought_back: i64,
 }
 
 impl Log {
-    fn pending(&self) -> i64 {
+    pub(super) fn pending(&self) -> i64 {
         self.pages - self.brought_back
     }
 }
 
-fn checkpoint(connection: &Connection, sql: &str) -> Outcome<Log> {
+/// Brings the log back in one of SQLite's ways; `NOOP` only looks.
+pub(super) fn run(connection: &Connection, way: &str) -> Outcome<Log> {
     Ok(connection
-        .prepare_cached(sql)?
-        .query_row([], |row| Ok(Log { pages: row.get(1)?, brought_back: row.get(2)? }))?)
+        .prepare_cached(&format!("PRAGMA wal_checkpoint({way})"))?
+        .query_row([], |row| {
+            Ok(Log { is_busy: row.get(0)?, pages: row.get(1)?, brought_back: row.get(2)? })
+        })?)
 }
 
 #[cfg(test)]

@@ -15,8 +15,12 @@ pub(super) enum Failure {
     Pki(Error),
     /// What is wrong with the database, as the end of a sentence that begins with its path.
     Database(&'static str),
-    /// Others in this process wrote for too long.
+    /// Others wrote for too long.
     Locked,
+    /// Its files are not at the path any more, or became others in the middle.
+    Replaced,
+    /// There is no file at the path any more.
+    Gone,
 }
 
 impl From<SqlError> for Failure {
@@ -38,6 +42,14 @@ impl Failure {
             Failure::Sql(error) => explain(&error, database),
             Failure::Database(what) => unusable(format!("{database} {what}")),
             Failure::Locked => locked(database),
+            Failure::Replaced => unavailable(format!(
+                "files of {database} were removed or replaced while it was in use: what was to be \
+                 stored is not confirmed; try again, and find out who does that, such as another \
+                 SQLite library in this process"
+            )),
+            Failure::Gone => unavailable(format!(
+                "{database} was moved or deleted: put it back, or restore a backup"
+            )),
         }
     }
 
@@ -49,7 +61,7 @@ impl Failure {
                 Some(SqlCode::DatabaseBusy | SqlCode::DatabaseLocked)
             ),
             Failure::Locked => true,
-            Failure::Pki(_) | Failure::Database(_) => false,
+            Failure::Pki(_) | Failure::Database(_) | Failure::Replaced | Failure::Gone => false,
         }
     }
 }
@@ -103,7 +115,7 @@ fn unavailable(message: String) -> Error {
 }
 
 /// The store is of no use until somebody does something about it.
-fn unusable(message: String) -> Error {
+pub(super) fn unusable(message: String) -> Error {
     Error::StoreUnavailable { message, is_retryable: false }
 }
 

@@ -5,13 +5,9 @@
 //! of all, commits them together and hands each its result. No thread is kept for it, and a caller
 //! that is alone leads at once.
 
-use std::{
-    collections::VecDeque,
-    mem,
-    sync::{Arc, Condvar, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, mem, sync::Arc};
 
-use super::connection::lock;
+use parking_lot::{Condvar, Mutex};
 
 /// So that one batch doesn't hold the writer for long.
 const MAX_BATCH: usize = 256;
@@ -65,7 +61,7 @@ impl<J, R> GroupCommit<J, R> {
     }
 
     fn arrive(&self, job: J) -> Turn<J, R> {
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         if !queue.led {
             queue.led = true;
             return Turn::Lead(job);
@@ -78,7 +74,7 @@ impl<J, R> GroupCommit<J, R> {
 
     /// Calls the first who waits to lead.
     fn hand_over(&self) {
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         match queue.waiting.pop_front() {
             Some((job, seat)) => seat.call(Turn::Lead(job)),
             None => queue.led = false,
@@ -115,17 +111,17 @@ impl<J, R> std::fmt::Debug for Turn<J, R> {
 
 impl<J, R> Seat<J, R> {
     fn wait(&self) -> Turn<J, R> {
-        let mut called = lock(&self.called);
+        let mut called = self.called.lock();
         loop {
             if let Some(turn) = called.take() {
                 return turn;
             }
-            called = self.wake.wait(called).unwrap_or_else(PoisonError::into_inner);
+            self.wake.wait(&mut called);
         }
     }
 
     fn call(&self, turn: Turn<J, R>) {
-        *lock(&self.called) = Some(turn);
+        *self.called.lock() = Some(turn);
         self.wake.notify_one();
     }
 }
@@ -138,7 +134,7 @@ struct Batch<'a, J, R> {
 
 impl<J, R> Batch<'_, J, R> {
     fn gather(&mut self, own: J) -> Vec<J> {
-        let mut queue = lock(&self.group.queue);
+        let mut queue = self.group.queue.lock();
         let others = queue.waiting.len().min(MAX_BATCH - 1);
         let mut jobs = Vec::with_capacity(1 + others);
         jobs.push(own);
@@ -208,7 +204,7 @@ mod tests {
                         let job = worker * 1000 + i;
                         let result = group.submit(
                             job,
-                            || lock(writer),
+                            || writer.lock(),
                             |_writer, jobs| {
                                 batches.fetch_add(1, Ordering::Relaxed);
                                 thread::yield_now();
@@ -222,7 +218,7 @@ mod tests {
         });
         let batches = batches.into_inner();
         assert!(batches < 3200, "{batches} batches for 3200 jobs");
-        assert!(!lock(&group.queue).led);
+        assert!(!group.queue.lock().led);
     }
 
     #[test]
@@ -236,7 +232,7 @@ mod tests {
                         0,
                         || {
                             gathered.wait();
-                            while lock(&group.queue).waiting.len() < 8 {
+                            while group.queue.lock().waiting.len() < 8 {
                                 thread::yield_now();
                             }
                         },

@@ -5,8 +5,8 @@ use std::cell::Cell;
 use rusqlite::{Connection, params};
 
 use super::{
-    connection::{Turn, transaction},
     counts::Tally,
+    database::Turn,
     failure::{Failure, Outcome, Place},
     row, setting,
 };
@@ -21,7 +21,7 @@ use crate::{
 /// Records leaves in one transaction: each one is stored or refused by itself; if the transaction
 /// fails, all of them.
 pub(super) fn record_all(
-    writer: Outcome<Turn<'_, Connection>>,
+    turn: Outcome<Turn<'_>>,
     place: &Place,
     leaves: &[NewLeaf],
 ) -> Vec<Result<Recorded>> {
@@ -35,7 +35,7 @@ pub(super) fn record_all(
         tally.write(connection)?;
         Ok(recorded)
     };
-    let recorded = writer.and_then(|writer| transaction(&writer, record_them));
+    let recorded = turn.and_then(|turn| turn.transaction(record_them));
     recorded.unwrap_or_else(|failure: Failure| {
         let error = failure.explain(place);
         leaves.iter().map(|_| Err(error.clone())).collect()

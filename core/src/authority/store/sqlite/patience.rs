@@ -47,32 +47,32 @@ pub(super) fn within<T>(timeout: Duration, call: impl FnOnce() -> T) -> T {
     call()
 }
 
-/// For how much longer this thread's call may wait; `None` for ever.
-pub(super) fn left() -> Option<Duration> {
-    UNTIL.get().map(|until| until.saturating_duration_since(Instant::now()))
+/// Until when this thread's call may wait; `None` for ever.
+pub(super) fn until() -> Option<Instant> {
+    UNTIL.get()
 }
 
-fn is_over() -> bool {
-    left().is_some_and(|left| left.is_zero())
+/// Waits a little before the next attempt, unless the call's patience is over.
+fn may_try_again(tries: i32) -> bool {
+    if until().is_some_and(|until| until <= Instant::now()) {
+        return false;
+    }
+    thread::sleep(if tries < MANY { OFTEN } else { RARELY });
+    true
 }
 
 /// Has a connection try again while another one is in the way.
 pub(super) fn wait_when_busy(connection: &mut Connection) -> Outcome<()> {
-    connection.busy_handler(Some(|tries: i32| {
-        if is_over() {
-            return false;
-        }
-        thread::sleep(if tries < MANY { OFTEN } else { RARELY });
-        true
-    }))?;
-    Ok(())
+    Ok(connection.busy_handler(Some(may_try_again))?)
 }
 
-/// The same for what SQLite doesn't call its busy handler for: the change to WAL mode.
+/// The same for what SQLite doesn't call its busy handler for: the change to WAL mode, and locks of
+/// our own.
 pub(super) fn retry_when_busy<T>(mut attempt: impl FnMut() -> Outcome<T>) -> Outcome<T> {
+    let mut tries = 0;
     loop {
         match attempt() {
-            Err(failure) if failure.is_busy() && !is_over() => thread::sleep(RARELY),
+            Err(failure) if failure.is_busy() && may_try_again(tries) => tries += 1,
             outcome => return outcome,
         }
     }

@@ -8,8 +8,8 @@ use std::{
 use rusqlite::{Connection, params};
 
 use super::{
-    connection::{Database, transaction},
     counts::Tally,
+    database::Database,
     failure::{Failure, Outcome},
 };
 use crate::{Result, Timestamp};
@@ -33,10 +33,10 @@ pub(super) fn purge(
     while go_on() && database.read(|connection| is_due(connection, before))? {
         let (certificates, names, took) = database
             .patiently(|| {
-                let writer = database.writer()?;
+                let turn = database.turn()?;
                 let started = Instant::now();
                 let (certificates, names) =
-                    transaction(&writer, |connection| batch(connection, before, limit))?;
+                    turn.transaction(|connection| batch(connection, before, limit))?;
                 Ok((certificates, names, started.elapsed()))
             })
             .map_err(|failure: Failure| failure.explain(&database.place))?;

@@ -87,8 +87,19 @@ pub(super) enum Found {
     Ours(i64),
 }
 
-/// Looks what is in a database, and writes nothing.
+/// Looks what is in a database at one moment, and writes nothing.
 pub(super) fn inspect(connection: &Connection) -> Outcome<Found> {
+    // Else another process could make the tables between two statements.
+    let snapshot = match connection.is_autocommit() {
+        true => Some(connection.unchecked_transaction()?),
+        false => None,
+    };
+    let found = look(connection);
+    drop(snapshot);
+    found
+}
+
+fn look(connection: &Connection) -> Outcome<Found> {
     let version = integer(connection, "PRAGMA user_version")?;
     if version > VERSION {
         return Err(Error::StoreTooNew { found: version, supported: VERSION }.into());

@@ -8,7 +8,9 @@ use rcgen::{
 };
 use tempfile::TempDir;
 
-use super::*;
+use rusqlite::types::Value;
+
+use super::{connection::pragma, *};
 use crate::{
     ErrorCode,
     authority::{
@@ -213,7 +215,7 @@ fn a_full_disk_fails_what_it_fails_whole() {
         store.record_leaf(leaf(0)).unwrap();
         let limit = |pages: &str| {
             let sql = format!("PRAGMA max_page_count = {pages}");
-            pragma(&store.database.writer().unwrap(), &sql).unwrap();
+            store.database.turn().unwrap().commit(|writer| pragma(writer, &sql)).unwrap();
         };
         limit("1");
         let mut kept = 1;
