@@ -156,7 +156,9 @@ export! {
     }
 
     /// The passphrase that encrypts the CA keys in the database. It is copied, and the copy wiped
-    /// when no longer used. `PKI_ERR_INVALID_ARGUMENT` if it is empty.
+    /// when no longer used. It is one line: a byte order mark before it and line ends after it are
+    /// cut, so that it is the same one from a file. `PKI_ERR_INVALID_ARGUMENT` if it is empty, has a
+    /// second line or a NUL byte.
     ///
     /// Without this, `pki_config_set_passphrase_file` or `pki_config_use_development_key_file`, the
     /// environment says it: `CATALYST_PKI_KEY_PASSPHRASE`, `CATALYST_PKI_KEY_PASSPHRASE_FILE`, else
@@ -166,15 +168,16 @@ export! {
         Ok(())
     }
 
-    /// Takes the passphrase from a file, when the database is opened: its content without the line's
-    /// end.
+    /// Takes the passphrase from a file, when the database is opened; it is what
+    /// `pki_config_set_passphrase` makes of the file's content.
     fn pki_config_set_passphrase_file(config: &mut pki_config, path: &str) -> Done {
         config.lock().protection = Some(KeyProtection::PassphraseFile(path.into()));
         Ok(())
     }
 
     /// Makes up a passphrase and keeps it beside the database, in `<database>.key`: whoever copies
-    /// both has the CA. For development.
+    /// both has the CA. For development. A key file that others can read or write, that belongs to
+    /// another user or is a link is refused when the database is opened: `PKI_ERR_KEY_FILE_UNSAFE`.
     fn pki_config_use_development_key_file(config: &mut pki_config) -> Done {
         config.lock().protection = Some(KeyProtection::DevelopmentKeyFile);
         Ok(())

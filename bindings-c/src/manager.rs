@@ -106,7 +106,8 @@ export! {
     /// alone (mode 0600). `config` may be NULL. Then comes `pki_manager_initialize` or
     /// `pki_manager_load`.
     ///
-    /// `PKI_ERR_WRONG_PASSPHRASE` (nothing is changed then), `PKI_ERR_STORE_TOO_NEW`,
+    /// `PKI_ERR_WRONG_PASSPHRASE` (nothing is changed then), `PKI_ERR_KEY_FILE_UNSAFE`,
+    /// `PKI_ERR_STORE_TOO_NEW`,
     /// `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_INVALID_ARGUMENT` (a configuration that can't be
     /// meant), `PKI_ERR_CORRUPT_CA_STATE`, `PKI_ERR_INVALID_KEY` (a stored key can't be read).
     fn pki_manager_open(path: &str, config: Option<&pki_config>) -> New<pki_manager> {

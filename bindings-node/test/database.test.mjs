@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -209,6 +210,36 @@ test('the passphrase of the environment opens the keys, another one does not', a
   );
   assert.doesNotMatch(error.message, /horse|battery/);
   await withPassphrase('', () => failsWith('PKI_INVALID_ARGUMENT', () => managerOf(certsDb)));
+});
+
+test('a passphrase is the same by value, by variable and by file', async () => {
+  const place = folder();
+  const certsDb = join(place, 'certs.db');
+  await withPassphrase('correct horse', () => managerOf(certsDb).initialize());
+  const byValue = (passphrase) =>
+    new CertificateManager(
+      new SqliteCertificateStore(certsDb, { passphrase }),
+      new NativeSigningBackend(),
+    );
+  for (const passphrase of ['correct horse\n', '\uFEFFcorrect horse\r\n\r\n']) {
+    await byValue(passphrase).initialize();
+    await withPassphrase(passphrase, () => managerOf(certsDb).initialize());
+  }
+  for (const passphrase of ['\r\n', 'correct\nhorse', 'correct\0horse']) {
+    const error = await failsWith('PKI_INVALID_ARGUMENT', () => byValue(passphrase));
+    assert.match(error.message, /^Invalid passphrase: it (is set but empty|has a )/);
+    assert.doesNotMatch(error.message, /horse/);
+  }
+});
+
+test('a key file that others can read is refused', async () => {
+  const certsDb = join(folder(), 'certs.db');
+  await managerOf(certsDb).initialize();
+  chmodSync(`${certsDb}.key`, 0o644);
+  const error = await failsWith('PKI_KEY_FILE_UNSAFE', managerOf(certsDb).initialize());
+  assert.match(error.message, /certs\.db\.key can be read or written by others: .*chmod 600/);
+  chmodSync(`${certsDb}.key`, 0o600);
+  await managerOf(certsDb).initialize();
 });
 
 test('the passphrase may be in a file', async () => {

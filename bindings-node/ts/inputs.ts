@@ -60,7 +60,7 @@ export const ManagerConfigSchema = z.object({
   autoRenew: z.boolean().optional(),
 });
 
-export const StoreOptionsSchema = z.object({ passphrase: z.string().min(1).max(4096).optional() });
+export const StoreOptionsSchema = z.object({ passphrase: z.string().optional() });
 
 export const DenialSchema = z.object({ spiffeId: text, reason: text });
 

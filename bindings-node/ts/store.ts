@@ -30,8 +30,8 @@ let storeOf: (store: object) => NativeStore | undefined;
  * A {@link CertificateManager} keeps its records here by itself. The methods are for programs that
  * look at them, and for those that keep records of their own: what is written reads back equal. All
  * of them work off the event loop and fail with a {@link PkiError}: `PKI_STORE_UNAVAILABLE`,
- * `PKI_WRONG_PASSPHRASE` and `PKI_STORE_TOO_NEW` from any, `PKI_INVALID_ARGUMENT` for a value of
- * another type, a text of over 64 KiB or one that has half of a surrogate pair in it.
+ * `PKI_WRONG_PASSPHRASE`, `PKI_KEY_FILE_UNSAFE` and `PKI_STORE_TOO_NEW` from any,
+ * `PKI_INVALID_ARGUMENT` for a value of another type, a text of over 64 KiB or one that has half of a surrogate pair in it.
  *
  * @example
  * ```ts
@@ -52,7 +52,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    * @param path the database file; `:memory:` for one that is gone with the process
    *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, also for a passphrase or a variable that is
-   * empty
+   * empty, has a second line or a NUL byte
    *
    * @example
    * ```ts

@@ -235,8 +235,9 @@ export interface CertificateCount {
 /** How a {@link SqliteCertificateStore} keeps private keys. */
 export interface StoreOptions {
   /**
-   * What the private keys in the file are encrypted with, 1 to 4096 characters, in place of what the
-   * environment says: for a passphrase that comes from a secret manager, or several databases.
+   * What the private keys in the file are encrypted with, in place of what the environment says: for
+   * a passphrase that comes from a secret manager, or several databases. One line; a byte order mark
+   * before it and line ends after it are cut, as they are of a variable and of a file's content.
    */
   passphrase?: string;
 }

@@ -150,6 +150,9 @@ errors! {
     /// A key provider that is configured but not part of this build.
     ProviderNotImplemented(String) = 213, "PROVIDER_NOT_IMPLEMENTED", 500,
         "PKI provider '{0}' is not yet implemented";
+    /// The key file beside the database may have been read, or put there, by somebody else.
+    KeyFileUnsafe { path: String, what: &'static str, remedy: &'static str } = 215, "KEY_FILE_UNSAFE", 500,
+        "The key file {path} {what}: {remedy}";
 
     /// The clock stands where it can't be: before 2020, or so late that a CA made now would outlive
     /// the year 9999.

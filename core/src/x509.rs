@@ -29,4 +29,5 @@ pub use self::{
 pub(crate) use self::{
     csr::CertificateRequest,
     key::{PrivateKey, PublicKey},
+    pem::to_pem,
 };

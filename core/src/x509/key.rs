@@ -36,6 +36,14 @@ impl PrivateKey {
             .map_err(|_| Error::InvalidKey("it is not a P-384 key in PKCS#8".into()))
     }
 
+    /// A key in SEC1 (RFC 5915), DER.
+    #[cfg(feature = "authority")]
+    pub(crate) fn from_sec1(der: &[u8]) -> Result<Self> {
+        EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_ASN1_SIGNING, der)
+            .map(PrivateKey)
+            .map_err(|_| Error::InvalidKey("it is not a P-384 key in SEC1".into()))
+    }
+
     /// PKCS#8 version 1, DER; wiped when dropped.
     pub(crate) fn to_pkcs8(&self) -> Result<impl AsRef<[u8]> + use<>> {
         self.0.to_pkcs8v1().map_err(|_| Error::KeyBackendFailed("the key can't be encoded".into()))

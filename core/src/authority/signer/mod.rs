@@ -1,16 +1,22 @@
 //! Where CA keys live: one trait for the key in the hand, one for the place that makes them, and with
 //! the feature `test-suites` one test suite for all such places (`suite`).
 
+mod kdf;
+mod key_file;
 mod local;
+mod passphrase;
 mod seal;
 #[cfg(any(test, feature = "test-suites"))]
 pub mod suite;
 
 use std::{fmt, sync::Arc};
 
+#[cfg(test)]
+pub(in crate::authority) use kdf::DERIVATIONS;
 pub use local::LocalKeys;
-pub(in crate::authority) use seal::SEALED;
-pub use seal::{KeyProtection, KeySealer, Passphrase};
+pub use passphrase::{KeyProtection, Passphrase};
+pub use seal::KeySealer;
+pub(in crate::authority) use seal::{Owner, SEALED, pkcs8_from_pem};
 
 use crate::{CaKind, Result};
 

@@ -84,10 +84,10 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`Error::WrongPassphrase`] if the passphrase doesn't open the stored CA keys: nothing is
-    /// changed then. [`Error::StoreTooNew`], [`Error::StoreUnavailable`], and those of
-    /// [`KeySealer::for_database`]; [`Error::CorruptCaState`] if a private key of an earlier
-    /// database can't be read.
+    /// [`Error::WrongPassphrase`] if the passphrase is not that of this database: nothing is changed
+    /// then. [`Error::InvalidArgument`] if it can't be read, [`Error::KeyFileUnsafe`],
+    /// [`Error::StoreTooNew`], [`Error::StoreUnavailable`], also for a lost key file;
+    /// [`Error::CorruptCaState`] if a private key of an earlier database can't be read.
     pub fn open(path: &Path, protection: &KeyProtection) -> Result<Self> {
         Self::open_with_busy_timeout(path, protection, patience::DEFAULT)
     }
@@ -121,8 +121,7 @@ impl SqliteStore {
                     let option = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
                     let _ = writer.set_db_config(option, !wal_is_empty);
                 })?;
-                prepare(writer, &sealer, &path)?;
-                Ok(sealer)
+                prepare(writer, sealer, &path)
             })?;
         if sealer.uses_development_key_file() {
             tracing::warn!(
@@ -143,7 +142,7 @@ impl SqliteStore {
     pub fn in_memory() -> Result<Self> {
         let sealer = KeySealer::ephemeral()?;
         let writer = connection::open_memory()
-            .and_then(|writer| schema::migrate(&writer, &sealer).map(|_| writer))
+            .and_then(|writer| schema::migrate(&writer, sealer.clone()).map(|_| writer))
             .map_err(|failure| failure.explain(&Place::Memory))?;
         let database = Database::in_memory(writer);
         Ok(SqliteStore { database, leaves: GroupCommit::default(), sealer })
@@ -280,8 +279,12 @@ fn unlock(writer: &Connection, protection: &KeyProtection, path: &Path) -> Outco
             "is read-only: give this user write permission on the file and its folder",
         ));
     }
+    if found == Found::Ours(schema::VERSION) {
+        let header = schema::key_header(writer)?;
+        return Ok(KeySealer::for_database(protection, path, Some(&header), true)?);
+    }
     let key = row::some_encrypted_key(writer, found)?;
-    let sealer = KeySealer::for_database(protection, path, key.is_some())?;
+    let sealer = KeySealer::for_database(protection, path, None, key.is_some())?;
     if let Some(key) = key {
         sealer.try_on(&key)?;
     }
@@ -289,12 +292,10 @@ fn unlock(writer: &Connection, protection: &KeyProtection, path: &Path) -> Outco
 }
 
 /// Brings the database to the present version.
-fn prepare(writer: &Connection, sealer: &KeySealer, path: &Path) -> Outcome<()> {
+fn prepare(writer: &Connection, sealer: KeySealer, path: &Path) -> Outcome<KeySealer> {
     connection::use_log(writer)?;
-    match schema::migrate(writer, sealer)? {
-        Found::Empty | Found::Legacy => restrict(path)?,
-        Found::Ours(_) => {}
-    }
+    let sealer = schema::migrate(writer, sealer)?;
+    restrict(path)?;
     if !legacy::wipe(writer)? {
         tracing::warn!(
             target: "catalyst.pki",
@@ -302,17 +303,28 @@ fn prepare(writer: &Connection, sealer: &KeySealer, path: &Path) -> Outcome<()> 
             "remains of unencrypted keys are not wiped yet, as another process has the database open"
         );
     }
-    Ok(())
+    Ok(sealer)
 }
 
-/// A file that was there before, empty or with the tables of the earlier implementation, may have
-/// been readable for others.
+/// Takes away what others may do with a file that was there before, or has come from elsewhere.
 fn restrict(path: &Path) -> Outcome<()> {
     #[cfg(unix)]
     for path in [path.to_owned(), file_beside(path, "-wal"), file_beside(path, "-shm")] {
         use std::os::unix::fs::PermissionsExt;
 
-        match fs::set_permissions(&path, fs::Permissions::from_mode(0o600)) {
+        let tighten = || {
+            let mode = fs::metadata(&path)?.permissions().mode();
+            if mode & 0o077 != 0 {
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o700))?;
+                tracing::warn!(
+                    target: "catalyst.pki",
+                    file = %path.display(),
+                    "others could open this file of the database: now its owner alone can"
+                );
+            }
+            io::Result::Ok(())
+        };
+        match tighten() {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(file_error(&path, &error).into());
             }

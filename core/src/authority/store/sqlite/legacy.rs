@@ -4,7 +4,6 @@
 //! also leaves a mark. What the plain keys have left in free pages and in the WAL is wiped after it,
 //! and the mark then taken away: whoever finds it at a later open wipes again.
 
-use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, der::pem::PemLabel};
 use rusqlite::{Connection, OptionalExtension, Row, types::Value};
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 use zeroize::Zeroizing;
@@ -21,7 +20,7 @@ use super::{
 use crate::{
     Error, Result, SpiffeId, Timestamp, TrustDomain,
     authority::{
-        signer::KeySealer,
+        signer::{KeySealer, Owner, SEALED, pkcs8_from_pem},
         store::{CertificateRecord, CertificateStatus, CertificateType, records::exclusive_names},
     },
     certificate_from_pem, fingerprint,
@@ -198,22 +197,15 @@ fn sealed_key(
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
     // No manager has a leaf's key: this one is of a program that wants it back as it was.
     if kind == CertificateType::EndEntity {
-        return Ok(Some(sealer.seal_given(&text)?));
+        return Ok(Some(sealer.seal_given(&text, Owner::Leaf(serial))?));
     }
-    let unreadable = || {
-        corrupt(&format!(
-            "the private key of the certificate with serial {serial} is not PKCS#8 in PEM"
-        ))
-    };
-    // The pem crate and not the stricter reader of pkcs8: lines may have any length.
-    let block = pem::parse(text.as_bytes()).map_err(|_| unreadable())?;
-    let label = block.tag().to_owned();
-    let contents = Zeroizing::new(block.into_contents());
-    match label.as_str() {
-        PrivateKeyInfoRef::PEM_LABEL => Ok(Some(sealer.seal(&contents).map_err(|_| unreadable())?)),
-        EncryptedPrivateKeyInfoRef::PEM_LABEL => Ok(Some(text.to_string())),
-        _ => Err(unreadable().into()),
+    if SEALED.iter().any(|begin| text.contains(begin)) {
+        return Ok(Some(text.to_string()));
     }
+    let pkcs8 = pkcs8_from_pem(&text).map_err(|error| {
+        corrupt(&format!("the private key of the certificate with serial {serial}: {error}"))
+    })?;
+    Ok(Some(sealer.seal(pkcs8.as_bytes())?))
 }
 
 /// The trust domain: as the intermediates' name constraints have it, the newest active one first;

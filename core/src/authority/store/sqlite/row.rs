@@ -103,20 +103,21 @@ pub(super) fn insert(
     }
 }
 
-/// An encrypted key of a CA to try a passphrase on, if there is one.
+/// An encrypted key to try a passphrase on, if a database without a header has one.
 pub(super) fn some_encrypted_key(connection: &Connection, found: Found) -> Outcome<Option<String>> {
     let sql = match found {
         Found::Empty => return Ok(None),
+        // What the leaves' are encrypted with, if they are, is their owners' matter.
         Found::Legacy => {
             "SELECT private_key_pem FROM certificate
-             WHERE type <> 'end-entity' AND (instr(private_key_pem, ?1) OR instr(private_key_pem, ?2))
-             LIMIT 1"
+             WHERE type <> 'end-entity'
+               AND (instr(private_key_pem, ?1) OR instr(private_key_pem, ?2)
+                    OR instr(private_key_pem, ?3)) LIMIT 1"
         }
-        // Not through all of a million leaves.
         Found::Ours(_) => {
-            "SELECT private_key_pem FROM certificate INDEXED BY certificate_authority
-             WHERE type <> 'end-entity' AND (instr(private_key_pem, ?1) OR instr(private_key_pem, ?2))
-             LIMIT 1"
+            "SELECT private_key_pem FROM certificate
+             WHERE instr(private_key_pem, ?1) OR instr(private_key_pem, ?2)
+                OR instr(private_key_pem, ?3) LIMIT 1"
         }
     };
     Ok(connection.query_row(sql, SEALED, |row| row.get(0)).optional()?)

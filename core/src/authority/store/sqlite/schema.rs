@@ -5,12 +5,12 @@ use rusqlite::{Connection, types::Value};
 use super::{
     connection::{pragma, transaction},
     failure::{Failure, Outcome},
-    legacy,
+    legacy, setting,
 };
 use crate::{Error, authority::signer::KeySealer};
 
 /// `PRAGMA user_version` of a database that this program has written.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 /// `PRAGMA application_id`: `CPKI` in ASCII.
 const APPLICATION_ID: i64 = 0x4350_4B49;
 
@@ -128,25 +128,39 @@ fn look(connection: &Connection) -> Outcome<Found> {
 const TABLE_NAMES: [&str; 5] =
     ["certificate", "denied_identity", "dns_name", "leaf_count", "setting"];
 
-/// Brings a database to the present version, in one transaction. Answers what it was before.
-pub(super) fn migrate(connection: &Connection, sealer: &KeySealer) -> Outcome<Found> {
+/// Brings a database to the present version, in one transaction. Answers the sealer under the header
+/// that is now in it.
+pub(super) fn migrate(connection: &Connection, sealer: KeySealer) -> Outcome<KeySealer> {
     match inspect(connection)? {
-        Found::Ours(VERSION) => return Ok(Found::Ours(VERSION)),
+        Found::Ours(VERSION) => return under_its_header(connection, sealer),
         Found::Legacy => legacy::prepare(connection)?,
         Found::Empty | Found::Ours(_) => {}
     }
     transaction(connection, |connection| {
         // Once more: another process may have done it meanwhile.
-        let found = inspect(connection)?;
-        match found {
+        match inspect(connection)? {
             Found::Empty => create(connection)?,
-            Found::Legacy => legacy::adopt(connection, sealer)?,
+            Found::Legacy => legacy::adopt(connection, &sealer)?,
+            Found::Ours(VERSION) => return under_its_header(connection, sealer),
             Found::Ours(_) => {}
         }
-        // Here go the steps from one version to the next.
+        // Here go the steps from one version to the next. Version 1 had no header: each key in it has a
+        // salt of its own, which is read as well.
+        setting::set(connection, setting::KEY_HEADER, sealer.header())?;
         connection.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
-        Ok(found)
+        Ok(sealer)
     })
+}
+
+/// The passphrase under the header of the database. Another process may have made it since the sealer
+/// was.
+fn under_its_header(connection: &Connection, sealer: KeySealer) -> Outcome<KeySealer> {
+    Ok(sealer.under(&key_header(connection)?)?)
+}
+
+pub(super) fn key_header(connection: &Connection) -> Outcome<String> {
+    let header = setting::get(connection, setting::KEY_HEADER)?;
+    header.ok_or(Failure::Database("lacks its key header: restore a backup"))
 }
 
 pub(super) fn create(connection: &Connection) -> Outcome<()> {

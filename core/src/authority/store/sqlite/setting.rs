@@ -9,6 +9,8 @@ pub(super) const HIERARCHY_SEQUENCE: &str = "hierarchy_sequence";
 pub(super) const TRUST_DOMAIN: &str = "trust_domain";
 /// Kept by triggers on `denied_identity`.
 pub(super) const DENIED_COUNT: &str = "denied_count";
+/// What the passphrase must give: see `KeySealer::header`.
+pub(super) const KEY_HEADER: &str = "key_header";
 /// There while remains of plain keys may be in free pages: see `legacy`.
 pub(super) const WIPE_PENDING: &str = "wipe_pending";
 

@@ -14,7 +14,7 @@ use super::{connection::pragma, *};
 use crate::{
     ErrorCode,
     authority::{
-        signer::Passphrase,
+        signer::{DERIVATIONS, Owner, Passphrase},
         store::{
             CertificateStatus, CertificateType,
             suite::{self, NOW, hierarchy, leaf},
@@ -133,6 +133,165 @@ fn a_wrong_passphrase_is_refused_before_anything_is_written() {
             assert!(!file_beside(&path, ".key").exists());
         }
         open(&path);
+    }
+}
+
+#[test]
+fn a_passphrase_is_that_of_its_database_before_there_are_keys() {
+    let (_folder, path) = folder();
+    drop(open(&path));
+    let before = fs::read(&path).unwrap();
+    let error = SqliteStore::open(&path, &protection("battery staple")).unwrap_err();
+    assert_eq!(error, Error::WrongPassphrase);
+    let error = SqliteStore::open(&path, &KeyProtection::DevelopmentKeyFile).unwrap_err();
+    assert!(error.to_string().contains(".key is missing"), "{error}");
+    assert!(!file_beside(&path, ".key").exists());
+    assert_eq!(fs::read(&path).unwrap(), before);
+    open(&path);
+}
+
+#[test]
+fn of_two_passphrases_for_a_new_file_one_wins() {
+    let (_folder, path) = folder();
+    let start = Barrier::new(4);
+    let opened: Vec<_> = thread::scope(|scope| {
+        let attempts: Vec<_> = (0..4)
+            .map(|number| {
+                let (start, path) = (&start, &path);
+                scope.spawn(move || {
+                    start.wait();
+                    let passphrase = ["correct horse", "battery staple"][number % 2];
+                    SqliteStore::open(path, &protection(passphrase)).map(|store| {
+                        // Under the header that is in the file, whoever wrote it.
+                        let header = store.database.read(schema::key_header);
+                        assert_eq!(store.sealer().header(), header.unwrap());
+                        passphrase
+                    })
+                })
+            })
+            .collect();
+        attempts.into_iter().map(|attempt| attempt.join().unwrap()).collect()
+    });
+    let winners: Vec<_> = opened.iter().flatten().collect();
+    assert_eq!(winners.len(), 2, "{opened:?}");
+    assert_eq!(winners[0], winners[1]);
+    for error in opened.iter().filter_map(|opened| opened.as_ref().err()) {
+        assert_eq!(*error, Error::WrongPassphrase);
+    }
+}
+
+#[test]
+fn to_open_a_database_costs_one_scrypt_whatever_is_in_it() {
+    let (_folder, path) = folder();
+    let derivations = || DERIVATIONS.get();
+    let before = derivations();
+    let store = open(&path);
+    assert_eq!(derivations(), before + 1, "to make it");
+    assert!(store.create_hierarchy(&sealed_hierarchy(&store)).unwrap());
+    for number in 0..10 {
+        let mut new = leaf(number);
+        let serial = &new.record.serial;
+        let key = store.sealer().seal_given("a key", Owner::Leaf(serial)).unwrap();
+        new.record.private_key_pem = Some(key);
+        store.save_leaf(&new).unwrap();
+    }
+    drop(store);
+    let store = open(&path);
+    for ca in store.hierarchy().unwrap().cas {
+        let _ = store.sealer().open(ca.private_key_pem.as_deref().unwrap());
+    }
+    let found = store.find_by_serial(&leaf(1).record.serial).unwrap().unwrap();
+    let owner = Owner::Leaf(&found.serial);
+    let key = store.sealer().open_text(found.private_key_pem.as_deref().unwrap(), owner);
+    assert_eq!(key.unwrap().unwrap().as_str(), "a key");
+    assert_eq!(derivations(), before + 2);
+}
+
+/// A database as version 1 of the schema left it: no header, and a salt in each key.
+fn version_1(path: &Path) -> [String; 2] {
+    use pkcs8::{
+        AlgorithmIdentifierRef, LineEnding, ObjectIdentifier, PrivateKeyInfoRef,
+        der::asn1::OctetStringRef,
+    };
+
+    let seal = |info: PrivateKeyInfoRef<'_>, label: &'static str| {
+        let sealed = info.encrypt("correct horse").unwrap();
+        sealed.to_pem(label, LineEnding::LF).unwrap().to_string()
+    };
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap().serialize_der();
+    let of_a_ca = seal(PrivateKeyInfoRef::try_from(&key[..]).unwrap(), "ENCRYPTED PRIVATE KEY");
+    let id_data = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
+    let text = AlgorithmIdentifierRef { oid: id_data, parameters: None };
+    let text = PrivateKeyInfoRef::new(text, OctetStringRef::new(b"a key").unwrap());
+    let of_a_leaf = seal(text, "SEALED PRIVATE KEY TEXT");
+
+    drop(open(path));
+    let downgrade = "DELETE FROM setting WHERE key = 'key_header'; PRAGMA user_version = 1;";
+    Connection::open(path).unwrap().execute_batch(downgrade).unwrap();
+    [of_a_ca, of_a_leaf]
+}
+
+#[test]
+fn a_database_of_version_1_goes_on_with_its_passphrase_alone() {
+    let (folder, _) = folder();
+    for (number, holds_ca) in [true, false].into_iter().enumerate() {
+        let path = folder.path().join(format!("{number}.db"));
+        let [of_a_ca, of_a_leaf] = version_1(&path);
+        let connection = Connection::open(&path).unwrap();
+        let mut ca = hierarchy().cas[0].clone();
+        ca.private_key_pem = Some(of_a_ca);
+        let mut kept = leaf(1).record;
+        kept.private_key_pem = Some(of_a_leaf.clone());
+        if holds_ca {
+            row::insert(&connection, &ca).unwrap().unwrap();
+        }
+        row::insert(&connection, &kept).unwrap().unwrap();
+        drop(connection);
+
+        let error = SqliteStore::open(&path, &protection("battery staple")).unwrap_err();
+        assert_eq!(error, Error::WrongPassphrase);
+        let error = SqliteStore::open(&path, &KeyProtection::DevelopmentKeyFile).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::StoreUnavailable);
+        for _ in 0..2 {
+            let store = open(&path);
+            for ca in store.hierarchy().unwrap().cas {
+                store.sealer().open(ca.private_key_pem.as_deref().unwrap()).unwrap();
+            }
+            let text = store.sealer().open_text(&of_a_leaf, Owner::Leaf("whatever"));
+            assert_eq!(text.unwrap().unwrap().as_str(), "a key");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_key_header_is_said_to_be_that() {
+    let (_folder, path) = folder();
+    drop(open(&path));
+    for (sql, what) in [
+        (
+            "UPDATE setting SET value = '$scrypt$v=1$ln=63,r=8,p=1$' WHERE key = 'key_header'",
+            "damaged",
+        ),
+        ("DELETE FROM setting WHERE key = 'key_header'", "lacks its key header"),
+    ] {
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let error = SqliteStore::open(&path, &protection("correct horse")).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(error.to_string().contains("restore a backup"), "{error}");
+    }
+}
+
+#[test]
+fn files_that_others_can_open_are_tightened() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (_folder, path) = folder();
+    drop(open(&path));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let _store = open(&path);
+    for suffix in ["", "-wal", "-shm"] {
+        let mode = fs::metadata(file_beside(&path, suffix)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{suffix}");
     }
 }
 
@@ -506,7 +665,10 @@ fn a_legacy_database_is_adopted_and_its_keys_are_encrypted() {
     let store = open(&legacy.path);
     assert!(!legacy.holds_plain_keys(), "also while it is open");
     let sealed = store.find_by_serial("a2").unwrap().unwrap().private_key_pem.unwrap();
-    assert_eq!(store.sealer().open_text(&sealed).unwrap().unwrap().as_str(), own_key);
+    assert_eq!(
+        store.sealer().open_text(&sealed, Owner::Leaf("a2")).unwrap().unwrap().as_str(),
+        own_key
+    );
 
     let loaded = store.hierarchy().unwrap();
     assert_eq!(loaded.trust_domain.unwrap().as_str(), "old.example");
@@ -584,7 +746,8 @@ fn wiping_that_was_cut_short_is_finished_at_the_next_open() {
     // A process that dies right after the transaction.
     let writer = connection::open_writer(&legacy.path).unwrap();
     let sealer = unlock(&writer, &protection("correct horse"), &legacy.path).unwrap();
-    assert_eq!(schema::migrate(&writer, &sealer).unwrap(), Found::Legacy);
+    assert_eq!(schema::inspect(&writer).unwrap(), Found::Legacy);
+    schema::migrate(&writer, sealer).unwrap();
     let copy = legacy.path.with_extension("copy");
     for suffix in ["", "-wal"] {
         fs::copy(file_beside(&legacy.path, suffix), file_beside(&copy, suffix)).unwrap();
