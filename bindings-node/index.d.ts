@@ -1027,6 +1027,7 @@ export declare type PkiErrorCode =
   | 'PKI_SHUT_DOWN'
   | 'PKI_PROVIDER_NOT_IMPLEMENTED'
   | 'PKI_CLOCK_IMPLAUSIBLE'
+  | 'PKI_KEY_FILE_UNSAFE'
   | 'PKI_INVALID_CSR'
   | 'PKI_CSR_SIGNATURE_INVALID'
   | 'PKI_KEY_ALGORITHM_NOT_ALLOWED'
@@ -1299,8 +1300,8 @@ export declare interface SpiffeId {
  * A {@link CertificateManager} keeps its records here by itself. The methods are for programs that
  * look at them, and for those that keep records of their own: what is written reads back equal. All
  * of them work off the event loop and fail with a {@link PkiError}: `PKI_STORE_UNAVAILABLE`,
- * `PKI_WRONG_PASSPHRASE` and `PKI_STORE_TOO_NEW` from any, `PKI_INVALID_ARGUMENT` for a value of
- * another type, a text of over 64 KiB or one that has half of a surrogate pair in it.
+ * `PKI_WRONG_PASSPHRASE`, `PKI_KEY_FILE_UNSAFE` and `PKI_STORE_TOO_NEW` from any,
+ * `PKI_INVALID_ARGUMENT` for a value of another type, a text of over 64 KiB or one that has half of a surrogate pair in it.
  *
  * @example
  * ```ts
@@ -1315,7 +1316,7 @@ declare class SqliteCertificateStore implements ICertificateStore {
    * @param path the database file; `:memory:` for one that is gone with the process
    *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, also for a passphrase or a variable that is
-   * empty
+   * empty, has a second line or a NUL byte
    *
    * @example
    * ```ts
@@ -1515,8 +1516,9 @@ export { SqliteCertificateStore };
 /** How a {@link SqliteCertificateStore} keeps private keys. */
 export declare interface StoreOptions {
   /**
-   * What the private keys in the file are encrypted with, 1 to 4096 characters, in place of what the
-   * environment says: for a passphrase that comes from a secret manager, or several databases.
+   * What the private keys in the file are encrypted with, in place of what the environment says: for
+   * a passphrase that comes from a secret manager, or several databases. One line; a byte order mark
+   * before it and line ends after it are cut, as they are of a variable and of a file's content.
    */
   passphrase?: string;
 }

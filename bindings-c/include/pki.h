@@ -96,6 +96,9 @@
 /** A key provider that is configured but not part of this build. */
 #define PKI_ERR_PROVIDER_NOT_IMPLEMENTED 213
 
+/** The key file beside the database may have been read, or put there, by somebody else. */
+#define PKI_ERR_KEY_FILE_UNSAFE 215
+
 /** The clock stands where it can't be: before 2020, or so late that a CA made now would outlive the year 9999. */
 #define PKI_ERR_CLOCK_IMPLAUSIBLE 214
 
@@ -993,7 +996,9 @@ pki_result pki_config_allow_dns_suffix(pki_config *config,
 
 /**
  * The passphrase that encrypts the CA keys in the database. It is copied, and the copy wiped
- * when no longer used. `PKI_ERR_INVALID_ARGUMENT` if it is empty.
+ * when no longer used. It is one line: a byte order mark before it and line ends after it are
+ * cut, so that it is the same one from a file. `PKI_ERR_INVALID_ARGUMENT` if it is empty, has a
+ * second line or a NUL byte.
  *
  * Without this, `pki_config_set_passphrase_file` or `pki_config_use_development_key_file`, the
  * environment says it: `CATALYST_PKI_KEY_PASSPHRASE`, `CATALYST_PKI_KEY_PASSPHRASE_FILE`, else
@@ -1010,8 +1015,8 @@ pki_result pki_config_set_passphrase(pki_config *config,
                                      pki_error **error);
 
 /**
- * Takes the passphrase from a file, when the database is opened: its content without the line's
- * end.
+ * Takes the passphrase from a file, when the database is opened; it is what
+ * `pki_config_set_passphrase` makes of the file's content.
  *
  * @param config Not NULL.
  * @param path UTF-8, `path_len` bytes; not NULL.
@@ -1025,7 +1030,8 @@ pki_result pki_config_set_passphrase_file(pki_config *config,
 
 /**
  * Makes up a passphrase and keeps it beside the database, in `<database>.key`: whoever copies
- * both has the CA. For development.
+ * both has the CA. For development. A key file that others can read or write, that belongs to
+ * another user or is a link is refused when the database is opened: `PKI_ERR_KEY_FILE_UNSAFE`.
  *
  * @param config Not NULL.
  * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
@@ -1074,7 +1080,8 @@ void pki_config_free(pki_config *config);
  * alone (mode 0600). `config` may be NULL. Then comes `pki_manager_initialize` or
  * `pki_manager_load`.
  *
- * `PKI_ERR_WRONG_PASSPHRASE` (nothing is changed then), `PKI_ERR_STORE_TOO_NEW`,
+ * `PKI_ERR_WRONG_PASSPHRASE` (nothing is changed then), `PKI_ERR_KEY_FILE_UNSAFE`,
+ * `PKI_ERR_STORE_TOO_NEW`,
  * `PKI_ERR_STORE_UNAVAILABLE`, `PKI_ERR_INVALID_ARGUMENT` (a configuration that can't be
  * meant), `PKI_ERR_CORRUPT_CA_STATE`, `PKI_ERR_INVALID_KEY` (a stored key can't be read).
  *

@@ -220,6 +220,7 @@ test('a passphrase is the same by value, by variable and by file', async () => {
     new CertificateManager(
       new SqliteCertificateStore(certsDb, { passphrase }),
       new NativeSigningBackend(),
+      { trustDomain: TRUST_DOMAIN },
     );
   for (const passphrase of ['correct horse\n', '\uFEFFcorrect horse\r\n\r\n']) {
     await byValue(passphrase).initialize();

@@ -150,15 +150,15 @@ errors! {
     /// A key provider that is configured but not part of this build.
     ProviderNotImplemented(String) = 213, "PROVIDER_NOT_IMPLEMENTED", 500,
         "PKI provider '{0}' is not yet implemented";
-    /// The key file beside the database may have been read, or put there, by somebody else.
-    KeyFileUnsafe { path: String, what: &'static str, remedy: &'static str } = 215, "KEY_FILE_UNSAFE", 500,
-        "The key file {path} {what}: {remedy}";
 
     /// The clock stands where it can't be: before 2020, or so late that a CA made now would outlive
     /// the year 9999.
     ClockImplausible(Timestamp) = 214, "CLOCK_IMPLAUSIBLE", 500,
         "The clock says {0}: set it right before a CA is made, whose certificates would not be valid \
          by a clock that goes right";
+    /// The key file beside the database may have been read, or put there, by somebody else.
+    KeyFileUnsafe { path: String, what: &'static str, remedy: &'static str } = 215, "KEY_FILE_UNSAFE", 500,
+        "The key file {path} {what}: {remedy}";
 
     /// Not a PKCS#10 request in PEM, not a strict one, or signed by an algorithm that is not taken.
     InvalidCsr(String) = 300, "INVALID_CSR", 400, "CSR is not valid PKCS#10: {0}";
