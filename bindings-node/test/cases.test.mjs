@@ -225,6 +225,7 @@ async function sign(manager, input) {
     commonName: commonName(certificate.subject),
     spiffeId: ofKind('URI')[0],
     dnsNames: ofKind('DNS'),
+    omittedDnsNames: signed.omittedDnsNames,
     usages: certificate.keyUsage.map((oid) => purposes[oid] ?? oid),
     isCa: certificate.ca,
     issuers: issuers.map(({ subject }) => commonName(subject)),

@@ -48,6 +48,7 @@ pub(crate) fn describe(signed: &SignedCertificate) -> Value {
         "commonName": if subject.is_empty() { Value::Null } else { subject.into() },
         "spiffeId": uris[0],
         "dnsNames": dns_names,
+        "omittedDnsNames": signed.omitted_dns_names,
         "usages": usages,
         "isCa": certificate.is_ca(),
         "issuers": issuers.iter().map(|der| common_name(der)).collect::<Vec<_>>(),

@@ -57,6 +57,19 @@ fn gnutls_accepts_every_chain() {
 }
 
 #[test]
+fn gnutls_accepts_leaves_whose_names_the_constraints_do_not_permit() {
+    let world = world(Mode::Dns);
+    for (identity, file) in world.named_elsewhere("gnutls") {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let issuer = world.mesh.intermediate_pem(identity.segment);
+        let chain = format!("{}{issuer}", identity.certificate_pem);
+        let chain = world.write(&format!("{name}-chain.pem"), &chain);
+        let ended = certtool(&world.root(), SERVER_AUTH, &chain);
+        assert!(accepts(&ended), "{name}: {ended:?}");
+    }
+}
+
+#[test]
 fn gnutls_enforces_constraints_on_dns_names_and_overlooks_those_on_uris() {
     for mode in Mode::ALL {
         let world = world(mode);

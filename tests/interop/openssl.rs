@@ -54,6 +54,17 @@ fn verify(world: &World, anchor: Anchor, segment: Segment, purpose: &str, leaf: 
 const ANCHORS: [Anchor; 2] = [Anchor::Root, Anchor::Intermediate];
 
 #[test]
+fn openssl_verifies_leaves_whose_names_the_constraints_do_not_permit() {
+    let world = world(Mode::Dns);
+    for (identity, file) in world.named_elsewhere("openssl") {
+        for anchor in ANCHORS {
+            let ended = verify(world, anchor, identity.segment, "sslserver", &file);
+            assert!(ended.success && ended.stderr.is_empty(), "{anchor:?} {file:?}: {ended:?}");
+        }
+    }
+}
+
+#[test]
 fn openssl_verifies_every_chain_for_the_purposes_of_its_profile() {
     for mode in Mode::ALL {
         let world = world(mode);

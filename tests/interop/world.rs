@@ -7,7 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-use catalyst_pki::{NameConstraintMode, Segment, authority::ManagerConfig};
+use catalyst_pki::{NameConstraintMode, Segment, ServiceType, authority::ManagerConfig};
 use testkit::mesh::{
     FOREIGN_TRUST_DOMAIN, Identity, Mesh, SAMPLES, Sample, TRUST_DOMAIN, config, dns_domains,
 };
@@ -111,6 +111,26 @@ impl World {
         let file = self.folder.join(name);
         fs::write(&file, content).unwrap();
         file
+    }
+
+    /// Leaves with instance IDs that the CA's DNS constraints permit no name of: by their common
+    /// name alone OpenSSL and GnuTLS would refuse them.
+    pub(crate) fn named_elsewhere(&self, test: &str) -> Vec<(Identity, PathBuf)> {
+        [
+            (ServiceType::Node, "node-a.elsewhere.example"),
+            (ServiceType::Gateway, "gateway-of-nowhere"),
+            (ServiceType::Orchestrator, "node-a.elsewhere.example"),
+            (ServiceType::EnvoyTransport, "node-a.elsewhere.example"),
+        ]
+        .into_iter()
+        .map(|(service_type, instance_id)| {
+            let identity = self.mesh.issue(service_type, instance_id);
+            let name = service_type.as_str().replace('/', "-");
+            let name = format!("elsewhere-for-{test}-{name}.pem");
+            let file = self.write(&name, &identity.certificate_pem);
+            (identity, file)
+        })
+        .collect()
     }
 
     /// Leaves of the Services CA for its own names, for another trust domain, and for a DNS name

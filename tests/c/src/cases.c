@@ -259,7 +259,7 @@ static void describe_names(X509 *certificate, cJSON *answer) {
 static void describe(const pki_signed *issued, cJSON *answer) {
   X509 *leaf = x509_of(pki_signed_certificate_pem(issued).data);
   X509 *issuer = x509_of(pki_signed_chain_pem(issued, 0).data);
-  cJSON *issuers;
+  cJSON *issuers, *omitted;
   BIGNUM *serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(leaf), NULL);
   BIGNUM *given = NULL;
   unsigned char digest[32];
@@ -277,6 +277,10 @@ static void describe(const pki_signed *issued, cJSON *answer) {
     cJSON_AddItemToArray(issuers, common_name(above));
     X509_free(above);
   }
+  omitted = cJSON_AddArrayToObject(answer, "omittedDnsNames");
+  for (index = 0; index < pki_signed_omitted_dns_names_len(issued); index++)
+    cJSON_AddItemToArray(
+        omitted, cJSON_CreateString(pki_signed_omitted_dns_name(issued, index).data));
   cJSON_AddNumberToObject(
       answer, "lifetimeSeconds",
       (double)seconds_between(X509_get0_notBefore(leaf), X509_get0_notAfter(leaf)));

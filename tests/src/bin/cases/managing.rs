@@ -13,6 +13,7 @@ pub(super) fn add(cases: &mut Cases) {
     sequence(cases, "denied and allowed", json!({}), denied());
     sequence(cases, "what is no denial", json!({}), no_denials());
     sequence(cases, "counted", json!({}), counted());
+    sequence(cases, "a DNS name that another holds", json!({}), name_of_another());
     sequence(cases, "shut down", json!({}), shut_down());
     sequence(cases, "a request made here", json!({}), made_here());
     sequence(cases, "one database, several managers", json!({ "database": true }), database());
@@ -168,6 +169,24 @@ fn no_denials() -> Vec<Value> {
         step("denyIdentity", reason(&"x".repeat(1_024)), json!({ "expiring": 0 })),
         // Of a foreign trust domain the layout isn't ours to know.
         step("denyIdentity", id("spiffe://partner.example/ns/prod"), json!({ "expiring": 0 })),
+    ]
+}
+
+/// What a request asks for by name is granted or refused, what the profile adds may be left out.
+fn name_of_another() -> Vec<Value> {
+    let input = |csr: &str, site: &str| {
+        let instance_id = format!("node-d.{site}.example");
+        json!({ "csr": csr, "serviceType": "envoy/app", "instanceId": instance_id })
+    };
+    let names = |granted: &[&str], omitted: &[&str]| json!({ "dnsNames": granted, "omittedDnsNames": omitted });
+    let name = "envoy-proxy-d";
+    let refused = json!({ "error": "PKI_DNS_NAME_TAKEN", "message": format!("holds {name:?}") });
+    vec![
+        initialize(),
+        step("signCsr", input("envoy one, by name", "one"), names(&[name], &[])),
+        step("signCsr", input("envoy two, by name", "two"), refused),
+        step("signCsr", input("envoy two", "two"), names(&[], &[name])),
+        step("signCsr", input("envoy one", "one"), names(&[name], &[])),
     ]
 }
 

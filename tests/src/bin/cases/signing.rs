@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use testkit::{
     mesh::{SAMPLES, TRUST_DOMAIN},
     requests::{
-        Key, Unsigned, dns, extension, extension_request, from_pem, oid, oids, pem_with_label,
-        request, san, spki, tlv, to_pem, uri,
+        Key, Unsigned, dns, extension, extension_request, extension_request_by, from_pem, info,
+        oid, oids, pem_with_label, request, san, spki, tlv, to_pem, uri,
     },
 };
 
@@ -38,6 +38,7 @@ fn leaf(common_name: Option<&str>, id: &str, dns_names: &[&str], is_client: bool
         "commonName": common_name,
         "spiffeId": id,
         "dnsNames": dns_names,
+        "omittedDnsNames": [],
         "usages": usages,
         "isCa": false,
         "issuers": ["Catalyst Services CA", "Catalyst Root CA"],
@@ -90,6 +91,19 @@ fn names(cases: &mut Cases) {
     add("a DNS name that the profile grants", to_pem(&request(&[san(&[uri(ID), dns("node-a")])])));
     add("the label of old", pem_with_label("NEW CERTIFICATE REQUEST", &from_pem(&for_id(ID))));
     add("line ends of DOS", for_id(ID).replace('\n', "\r\n"));
+    add("a byte order mark", format!("\u{feff}{}", for_id(ID)));
+    add("text around it", format!("Certificate Request:\n{}by certreq\0", for_id(ID)));
+    let asked = [san(&[uri(ID)])];
+    let challenge =
+        tlv(0x30, &[&oid("1.2.840.113549.1.9.7"), &tlv(0x31, &[&tlv(0x13, &[b"secret"])])]);
+    let microsoft = extension_request_by("1.3.6.1.4.1.311.2.1.14", &asked);
+    let key = Key::new();
+    let mut by_attributes = |name: &str, attributes: Vec<Vec<u8>>| {
+        let unsigned = Unsigned { spki: spki(key.point()), attributes };
+        add(name, to_pem(&unsigned.sign(&key)));
+    };
+    by_attributes("attributes in no order", vec![extension_request(&asked), challenge]);
+    by_attributes("Microsoft's attribute", vec![microsoft]);
     add(
         "the usages that every leaf gets",
         to_pem(&request(&[
@@ -99,6 +113,13 @@ fn names(cases: &mut Cases) {
             extension(oids::EXTENDED_KEY_USAGE, false, &usages),
         ])),
     );
+
+    for site in ["one", "two"] {
+        let id = format!("spiffe://{TRUST_DOMAIN}/envoy/app/node-d.{site}.example");
+        csr(cases, &format!("envoy {site}"), for_id(&id));
+        let asking = [uri(&id), dns("Envoy-Proxy-D")];
+        csr(cases, &format!("envoy {site}, by name"), to_pem(&request(&[san(&asking)])));
+    }
 
     csr(cases, "no SAN", to_pem(&request(&[])));
     let mut input = good.clone();
@@ -205,12 +226,11 @@ fn broken(add: Add<'_>) {
     };
     let good = request(&[san(&[uri(ID)])]);
     let pem = to_pem(&good);
-    let begin = "it does not begin with -----BEGIN CERTIFICATE REQUEST-----";
+    let begin = "there is no -----BEGIN CERTIFICATE REQUEST----- in it";
+    let label = "the PEM block in it is no CERTIFICATE REQUEST";
     invalid("text", "a request, please".into(), begin);
-    invalid("a certificate's label", pem_with_label("CERTIFICATE", &good), begin);
-    invalid("text before it", format!("subject=node-a\n{pem}"), begin);
-    invalid("NUL before it", format!("\0{pem}"), begin);
-    invalid("text after it", format!("{pem}text"), "it does not end with the END line");
+    invalid("a certificate's label", pem_with_label("CERTIFICATE", &good), label);
+    invalid("cut off", pem[..pem.len() - 2].into(), "the PEM block is cut off");
     invalid("two requests", format!("{pem}{pem}"), "more than one PEM block");
     invalid("a stray character", pem.replacen("MII", "M?I", 1), "the PEM block is broken");
     let spaces = " ".repeat(16_385 - pem.len());
@@ -224,7 +244,23 @@ fn broken(add: Add<'_>) {
         to_pem(&request(&[names.clone(), names])),
         "extension 2.5.29.17 stands in it twice",
     );
-    let key = Key::new();
+    let (key, empty) = (Key::new(), tlv(0x30, &[]));
+    let info = info(&empty, &spki(key.point()), &tlv(0xa0, &[&extension_request(&[])]));
+    let mut by = |name: &str, algorithm: &[u8], why: &str| {
+        let request = tlv(0x30, &[&info, algorithm, &tlv(0x03, &[&[0], &empty])]);
+        invalid(name, to_pem(&request), why);
+    };
+    let of = |id: &str| tlv(0x30, &[&oid(id)]);
+    let sha1 = of("1.2.840.10045.4.1");
+    by("signed with SHA-1", &sha1, "its signature algorithm is ECDSA with SHA-1; taken are");
+    let sha3 = of("2.16.840.1.101.3.4.3.11");
+    by("signed with SHA-3", &sha3, "its signature algorithm is ECDSA with SHA3-384; taken are");
+    let null = tlv(0x30, &[&oid("1.2.840.10045.4.3.3"), &[0x05, 0x00]]);
+    by("a signature with parameters", &null, "its signature algorithm has parameters");
+    let no_value = tlv(0x30, &[&oid("1.2.840.113549.1.9.14"), &tlv(0x31, &[])]);
+    let unsigned = Unsigned { spki: spki(key.point()), attributes: vec![no_value] };
+    let why = "its attribute of requested extensions has no value";
+    invalid("extensions without a value", to_pem(&unsigned.sign(&key)), why);
     let compressed = [&[0x02 | key.point()[96] & 1], &key.point()[1..49]].concat();
     let attributes = vec![extension_request(&[san(&[uri(ID)])])];
     let request = Unsigned { spki: spki(&compressed), attributes }.sign(&key);
