@@ -1,7 +1,7 @@
-// The package in its users' test runners: installed, and linked into a workspace, in jsdom, beside
+// The package in its users' test runners and in the oldest Bun: installed, and linked into a workspace, in jsdom, beside
 // fake timers, in every realm that a runner makes.
 import assert from 'node:assert/strict';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { isBun, repository, run } from './helpers.mjs';
@@ -73,4 +73,17 @@ test('the tests of Bun, beside its fake timers', only, async () => {
   });
   assert.equal(code, 0, stderr);
   assert.match(stderr, /^ 2 pass$/m);
+});
+
+const oldest = join(tools, 'bun-oldest/bin/bun');
+const noOldest = !existsSync(oldest) && 'tests/setup.sh installs it, on Linux x64';
+
+test('the oldest Bun that is supported', { skip: only.skip || noOldest }, async () => {
+  const path = program(workspace(), 'installed', 'everything.cjs', false);
+  const source = `
+    const everything = require('./everything.cjs');
+    await everything(require('@catalyst/pki'), { hasAsyncStacks: false });
+    console.log('done');`;
+  const { code, stdout, stderr } = await run(['-e', source], { command: oldest, cwd: path });
+  assert.deepEqual([code, stdout], [0, 'done\n'], stderr);
 });

@@ -6,7 +6,7 @@ const vm = require('node:vm');
 
 const trustDomain = 'mesh.example.com';
 
-module.exports = async function everything(pki) {
+module.exports = async function everything(pki, { hasAsyncStacks = true } = {}) {
   const ca = pki.CertificateManager.ephemeral(elsewhere({ trustDomain }));
   await ca.initialize();
   const { csrPem, spiffeId } = await pki.generateKeyAndCsr('auth', 'auth-a', { trustDomain });
@@ -56,7 +56,7 @@ module.exports = async function everything(pki) {
   }
   assert.ok(error instanceof pki.PkiError && error instanceof Error);
   assert.equal(error.code, 'PKI_IDENTITY_DENIED');
-  assert.match(error.stack, /signCSR[^]*everything/);
+  if (hasAsyncStacks) assert.match(error.stack, /signCSR[^]*everything/);
   await ca.shutdown();
 };
 
