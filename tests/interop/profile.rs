@@ -344,7 +344,9 @@ fn sign_for(mesh: &Mesh, ttl_seconds: Option<i64>) -> (i64, i64) {
     let validity = parse(&der).validity().clone();
     let (from, to) = (validity.not_before.timestamp(), validity.not_after.timestamp());
     assert_eq!(signed.expires_at, Timestamp::from_secs(to));
-    assert_eq!(signed.renew_after, Timestamp::from_millis(from * 1000 + (to - from) * 500));
+    let half = Timestamp::from_millis(from * 1000 + (to - from) * 500);
+    let record = mesh.manager.store().find_by_serial(&signed.serial).unwrap().unwrap();
+    assert_eq!(signed.renew_after, half.max(record.created_at), "never before it was signed");
     assert_eq!(signed.fingerprint, catalyst_pki::fingerprint(&der));
     let serial: String =
         parse(&der).raw_serial().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -403,19 +405,22 @@ fn a_leaf_never_outlives_its_issuer() {
     let (clock, config) = at(NOON);
     let mesh = Mesh::new(config);
     let end = NOON - 30 + 730 * DAY;
-    for before_end in [3_571, 3_570, 3_569, 600, 1, 0] {
+    for before_end in [3_571, 3_570, 3_569, 600, 60] {
         clock.set(Timestamp::from_secs(end - before_end));
         let (from, to) = sign_for(&mesh, None);
         assert_eq!(from, end - before_end - 30);
         assert_eq!(to, end.min(from + 3_600), "{before_end} s before the end");
     }
-    clock.set(Timestamp::from_secs(end + 1));
     let id = "spiffe://mesh.example.com/node/node-a".parse().unwrap();
     let csr = generate_key_and_csr(&id, &[]).unwrap();
     let request = SignRequest::new(&csr.csr_pem, ServiceType::Node, "node-a");
-    let error = mesh.manager.sign_csr(&request).unwrap_err();
-    assert_eq!(error.code(), ErrorCode::SigningCaExpired);
-    assert_eq!(error.to_string(), "Signing CA certificate expired");
+    // In the last minute nothing is signed any more.
+    for before_end in [59, 1, 0, -1] {
+        clock.set(Timestamp::from_secs(end - before_end));
+        let error = mesh.manager.sign_csr(&request).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::SigningCaExpired);
+        assert_eq!(error.to_string(), "Signing CA certificate expired");
+    }
 }
 
 #[test]

@@ -122,8 +122,8 @@ impl LeafNames {
     }
 
     /// Keeps to the DNS names that the CA's own name constraints permit: with another one every
-    /// verifier would refuse the whole certificate. OpenSSL and GnuTLS do so for a common name too
-    /// that could be a host.
+    /// verifier would refuse the whole certificate. Where no DNS name is left, OpenSSL and GnuTLS do
+    /// so for a common name too that could be a host.
     ///
     /// # Errors
     ///
@@ -131,8 +131,10 @@ impl LeafNames {
     pub(super) fn keep_to(&mut self, permits: impl Fn(&str) -> bool) -> Result<()> {
         let reason = "the CA's name constraints do not permit it";
         self.omit(reason, Error::DnsNameNotAllowed, |name| !permits(&name.name))?;
-        // With a slash it can't be taken for a host.
-        self.common_name.take_if(|name| !name.contains('/') && !permits(name));
+        if self.dns.is_empty() {
+            // With a slash it can't be taken for a host.
+            self.common_name.take_if(|name| !name.contains('/') && !permits(name));
+        }
         Ok(())
     }
 
