@@ -1,13 +1,17 @@
 //! Verifying: X.509 paths, and on top of them SPIFFE peers.
 
-mod crl;
+mod ca_path;
 mod denied;
-mod issuer;
+mod known;
+mod moment;
 mod names;
 mod path;
 mod pattern;
+mod peer;
 mod policy;
+mod revocation;
 mod rules;
+mod search;
 mod svid;
 mod web;
 
@@ -20,8 +24,9 @@ pub use self::{
     names::PeerName,
     path::{Anchor, PathRequest, Profile, VerifiedPath, verify_path},
     pattern::IdPattern,
+    peer::verify_svid,
     policy::{PeerRole, SvidPolicy, SvidPolicyBuilder},
-    svid::{Svid, verify_svid},
+    svid::Svid,
 };
 
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");

@@ -15,7 +15,8 @@ pub(crate) use self::{
     algorithms::rsa_bits,
     certificate::{Certificate, Extensions},
     constraints::{Budget, NameConstraints, UriRule},
-    names::{Form, GeneralName, split_mailbox},
+    crl::{Point, distribution_points},
+    names::{Form, GeneralName, Name, split_mailbox},
     serial::{bytes_from_hex, hex, serial_from_hex, serial_to_hex, shortest},
 };
 pub use self::{

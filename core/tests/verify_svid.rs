@@ -350,13 +350,13 @@ mod issuer {
         let leaf = pki.services.leaf(NODE);
         let revoked = pki.root.crl(2, &[&pki.services.serial()]);
         let earlier = pki.root.crl(1, &[]);
-        // Both are given; the newer counts.
+        // All that are current count, whatever their order and their numbers.
         let policy = pki.policy().crl_der(&revoked).crl_der(&earlier);
         assert_refused(&[&leaf], policy, ErrorCode::IssuerRevoked);
         assert!(verify(&[&leaf], pki.policy().crl_der(&earlier)).is_ok());
         // A list that can't be verified is not passed over.
         let unpinned = super::policy(&pki.services).crl_der(&revoked);
-        assert_eq!(refusal(unpinned), ErrorCode::CrlInvalid);
+        assert_eq!(refusal(unpinned), ErrorCode::InvalidPolicy);
     }
 
     #[test]
@@ -486,7 +486,7 @@ mod leaf {
     fn has_a_key_usage_that_is_no_leafs() {
         for (usages, code) in [
             (vec![], ErrorCode::PathRuleViolated),
-            (vec![KeyUsagePurpose::KeyAgreement], ErrorCode::UsageNotAllowed),
+            (vec![KeyUsagePurpose::KeyAgreement], ErrorCode::KeyUsageNotAllowed),
             (
                 vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign],
                 ErrorCode::PathRuleViolated,
@@ -637,8 +637,10 @@ mod leaf {
         let crl = pki.services.crl(1, &[&SERIAL]);
         assert_refused(&[&leaf], policy(&crl), ErrorCode::CertificateRevoked);
         assert!(verify(&[&leaf], policy(&pki.services.crl(1, &[&[1, 2, 3]]))).is_ok());
-        // Another CA's list says nothing of this one's leaves.
-        assert!(verify(&[&leaf], policy(&pki.transport.crl(1, &[&SERIAL]))).is_ok());
+        // A list of nobody whom the policy trusts is not passed over.
+        let transport = policy(&pki.transport.crl(0x1a, &[&SERIAL])).build().unwrap_err();
+        assert_eq!(transport.code(), ErrorCode::InvalidPolicy);
+        assert!(transport.to_string().contains("list number 1a of CN=transport CA"), "{transport}");
 
         let late = pki.services.crl(1, &[]);
         let tomorrow = timestamp(NOW + Duration::days(2));
@@ -724,8 +726,9 @@ mod federation {
         assert_refused(&[&pki.services.leaf(API), &pki.services.der], policy(), code);
         assert_refused(&[&other_ca.leaf(NODE), &other_ca.der], policy(), code);
         assert_refused(&[&ca.leaf(NODE), &ca.der], policy(), code);
-        // A root signs no peers.
-        assert_refused(&[&root.leaf(API), &root.der], policy(), code);
+        // A pinned root may sign its own peers, as SPIRE's do, and nobody else's.
+        assert!(verify(&[&root.leaf(API)], policy()).is_ok());
+        assert_refused(&[&other.leaf(API), &other.der], policy(), code);
         let fine = other_ca.leaf("spiffe://other.example/a");
         assert!(verify(&[&fine, &other_ca.der], policy()).is_ok());
     }
@@ -761,8 +764,19 @@ mod federation {
         assert_refused(&chain, policy().denied(denied), ErrorCode::IssuerRevoked);
         let crl = root.crl(1, &[&ca.serial()]);
         assert_refused(&chain, policy().crl_der(&crl), ErrorCode::IssuerRevoked);
+        // An intermediate's list needs the intermediate: else nobody could tell whose it is.
         let crl = ca.crl(1, &[&SERIAL]);
+        assert_eq!(refusal(policy().crl_der(&crl)), ErrorCode::InvalidPolicy);
+        let known = root.pem() + &ca.pem();
+        let policy = || {
+            let allow = ["spiffe://partner.example/**"];
+            pki.policy().federate(trust_domain(PARTNER), &known, &allow)
+        };
+        assert!(verify(&chain[..1], policy()).is_ok());
         assert_refused(&chain, policy().crl_der(&crl), ErrorCode::CertificateRevoked);
+        // It is no anchor: the root's list counts.
+        let crl = root.crl(1, &[&ca.serial()]);
+        assert_refused(&chain, policy().crl_der(&crl), ErrorCode::IssuerRevoked);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use catalyst_pki::{
 use der::Encode;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension,
-    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, RevokedCertParams, SanType, SerialNumber,
+    DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, RevokedCertParams, SanType, SerialNumber,
     SignatureAlgorithm,
 };
 use time::{Duration, OffsetDateTime, macros::datetime};
@@ -127,21 +127,42 @@ impl Ca {
 
     /// A list of revoked serial numbers, valid for a day.
     pub fn crl(&self, number: u64, serials: &[&[u8]]) -> Vec<u8> {
-        let revoked = |serial: &&[u8]| RevokedCertParams {
-            serial_number: SerialNumber::from_slice(serial),
-            revocation_time: NOW - Duration::HOUR,
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let params = CertificateRevocationListParams {
+        self.crl_with(|list, _| {
+            list.crl_number = SerialNumber::from(number);
+            list.revoked_certs = revoked(serials);
+        })
+    }
+
+    /// A list that differs from an empty one, or is signed as if this CA's certificate were another.
+    pub fn crl_with(
+        &self,
+        bend: impl FnOnce(&mut CertificateRevocationListParams, &mut CertificateParams),
+    ) -> Vec<u8> {
+        let mut list = CertificateRevocationListParams {
             this_update: NOW - Duration::HOUR,
             next_update: NOW + 23 * Duration::HOUR,
-            crl_number: SerialNumber::from(number),
+            crl_number: SerialNumber::from(1_u64),
             issuing_distribution_point: None,
-            revoked_certs: serials.iter().map(revoked).collect(),
+            revoked_certs: Vec::new(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        params.signed_by(&self.issuer()).unwrap().der().to_vec()
+        let mut params = self.params.clone();
+        bend(&mut list, &mut params);
+        list.signed_by(&Issuer::from_params(&params, &self.key)).unwrap().der().to_vec()
+    }
+
+    /// The same CA, its subject in another string type, case and white space (RFC 5280 7.1).
+    pub fn spelt_otherwise(&self) -> Ca {
+        let mut params = self.params.clone();
+        let Some((_, DnValue::Utf8String(text))) = params.distinguished_name.iter().next() else {
+            panic!("a name of another kind");
+        };
+        let text = text.to_uppercase().replace(' ', "   ");
+        let mut name = DistinguishedName::new();
+        name.push(DnType::CommonName, DnValue::PrintableString(text.try_into().unwrap()));
+        params.distinguished_name = name;
+        let key = KeyPair::from_pem(&self.key.serialize_pem()).unwrap();
+        Ca { params, key, der: self.der.clone() }
     }
 
     /// Its serial number.
@@ -162,6 +183,17 @@ impl Ca {
     fn issuer(&self) -> Issuer<'_, &KeyPair> {
         Issuer::from_params(&self.params, &self.key)
     }
+}
+
+/// The entries of a revocation list that revokes these serial numbers.
+pub fn revoked(serials: &[&[u8]]) -> Vec<RevokedCertParams> {
+    let entry = |serial: &&[u8]| RevokedCertParams {
+        serial_number: SerialNumber::from_slice(serial),
+        revocation_time: NOW - Duration::HOUR,
+        reason_code: None,
+        invalidity_date: None,
+    };
+    serials.iter().map(entry).collect()
 }
 
 /// The serial number of every leaf that is not given another.

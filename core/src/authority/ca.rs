@@ -152,7 +152,7 @@ pub(super) fn verify_signature(certificate: &[u8], issuer: &[u8]) -> Result<()> 
     let [certificate, issuer] =
         [certificate, issuer].map(|der| Certificate::parse(der).map_err(|_| rejected("encoding")));
     Algorithms::p384_only()
-        .verify(&certificate?.signed, &issuer?)
+        .verify(&certificate?.signed, issuer?.spki())
         .map_err(|_| rejected("signature"))
 }
 

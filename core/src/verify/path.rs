@@ -1,37 +1,34 @@
-//! RFC 5280 path validation with no SPIFFE rule: webpki builds and verifies paths, the rules that
-//! it leaves out are held against each path that it finds.
+//! RFC 5280 path validation with no SPIFFE rule.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::time::Duration;
 
-use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use webpki::{
-    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert,
-};
+use rustls_pki_types::CertificateDer;
+use webpki::anchor_from_trusted_cert;
 
 use super::{
-    Usage, crl,
+    Usage,
+    ca_path::{CaPath, Demands},
+    denied::Denied,
+    moment::Moment,
     names::{self, PeerName},
+    revocation::{Lists, NoLists, may_sign},
     rules::{self, Role},
+    search::{MAX_DEPTH, Search},
     web, webpki_error,
 };
 use crate::{
     Algorithms, Crl, Error, Result, Timestamp,
-    x509::{Certificate, UriRule},
+    x509::{Certificate, Name, UriRule},
 };
 
 /// The most intermediates that are taken from a peer.
 const MAX_INTERMEDIATES: usize = 128;
-/// The most CAs between leaf and anchor: as many as webpki follows.
-const MAX_DEPTH: usize = 6;
-/// The most signatures that are verified beyond webpki's own, of which it does as many.
-const MAX_SIGNATURES: u32 = 100;
 
 /// A CA certificate that the caller trusts.
 #[derive(Debug, Clone)]
 pub struct Anchor {
     der: Vec<u8>,
-    /// Without name constraints: webpki fails closed on most forms of them, so they are ours.
-    pub(super) trust_anchor: TrustAnchor<'static>,
+    name: Name,
 }
 
 impl Anchor {
@@ -45,10 +42,15 @@ impl Anchor {
     /// [`Error::MalformedCertificate`] if it is no X.509 certificate.
     pub fn from_der(der: &[u8]) -> Result<Self> {
         let certificate = CertificateDer::from(der);
-        let mut trust_anchor =
-            anchor_from_trusted_cert(&certificate).map_err(webpki_error)?.to_owned();
-        trust_anchor.name_constraints = None;
-        Ok(Anchor { der: der.to_vec(), trust_anchor })
+        let anchor = anchor_from_trusted_cert(&certificate).map_err(webpki_error)?;
+        // webpki keeps names without their tag and length.
+        let name = Name::of_content(&anchor.subject);
+        Ok(Anchor { der: der.to_vec(), name })
+    }
+
+    /// Whether a certificate names it as its issuer.
+    pub(super) fn is_named_by(&self, certificate: &Certificate<'_>) -> bool {
+        self.name == *certificate.issuer_name()
     }
 
     /// The certificate.
@@ -115,9 +117,15 @@ pub struct PathRequest<'a> {
     pub usage: Usage,
     /// Names that the leaf must bear, each of them.
     pub names: &'a [PeerName],
-    /// Revocation lists. One whose issuer is in the path is held against what that issuer signed,
-    /// the others are not looked at. A certificate for which there is no list passes.
+    /// Revocation lists. One that bears the name of a CA of the path, however it is spelled
+    /// (RFC 5280 7.1), is held against what that name has issued, and refused if no key of the name
+    /// has signed it. The others are not looked at: a pool may hold the lists of many CAs. All that
+    /// are current count, whatever their order and their numbers.
     pub crls: &'a [Crl],
+    /// Whether every certificate below the anchor must have a list that is current and speaks of
+    /// it; without, a certificate passes for which there is none. False by default. A list whose
+    /// issuer is damaged is nobody's: this is how its loss is noticed.
+    pub require_crl: bool,
     /// Kinds of keys and signatures, the leaf's key included.
     pub algorithms: &'a Algorithms,
     /// The most CAs between leaf and anchor, self-issued ones not counted; over 6 there are never.
@@ -138,6 +146,7 @@ impl<'a> PathRequest<'a> {
             usage: Usage::Any,
             names: &[],
             crls: &[],
+            require_crl: false,
             algorithms: Algorithms::p384_only(),
             max_depth: MAX_DEPTH,
             profile: Profile::Rfc5280,
@@ -173,23 +182,28 @@ impl<'a> VerifiedPath<'a> {
 
 /// Validates a certification path (RFC 5280 6) from `request.leaf` to one of the anchors.
 ///
-/// webpki finds the paths and verifies their signatures, validity and CA flags. Each is then held
-/// against what webpki leaves out: key usage, versions, serial numbers, key identifiers, criticality,
-/// path lengths without self-issued certificates, name constraints of every form, revocation lists,
-/// and the anchor's own certificate. When a path fails, others are tried.
+/// Names are compared by RFC 5280 7.1, signatures verified by webpki's algorithms, encodings held
+/// against webpki's parser. Each path is held against validity, CA flags, key usage, versions, serial
+/// numbers, key identifiers, criticality, path lengths without self-issued certificates, name
+/// constraints of every form, and revocation lists; the anchor's own certificate too. When a path
+/// fails, others are tried.
 ///
 /// Stricter than RFC 5280 asks: a CA certificate is no leaf; certificate policies are not processed,
 /// so critical policy extensions are refused; the anchor's certificate must keep the rules too.
 ///
 /// # Errors
 ///
-/// An error of the 500s, by the rule that failed: the one that came nearest to an anchor.
+/// An error of the 500s, by the rule that failed: the one that came nearest to an anchor. A list that
+/// can't be used, or is missing though required, is one of them: [`Error::CrlInvalid`],
+/// [`Error::RevocationUnknown`].
 pub fn verify_path<'a>(request: &PathRequest<'a>) -> Result<VerifiedPath<'a>> {
     if request.intermediates.len() > MAX_INTERMEDIATES {
         return Err(Error::argument("intermediates", "more than 128"));
     }
     let leaf = Certificate::parse(request.leaf)?;
     check_leaf(&leaf, request)?;
+    let moment = Moment::new(request.at, Duration::ZERO);
+    rules::check_validity(&leaf, &leaf.subject_text(), &moment)?;
     // What can't be read can't be part of a path, but may stand beside one.
     let mut intermediates = Vec::with_capacity(request.intermediates.len());
     let mut unreadable = None;
@@ -199,8 +213,24 @@ pub fn verify_path<'a>(request: &PathRequest<'a>) -> Result<VerifiedPath<'a>> {
             Err(error) => unreadable = unreadable.or(Some(error)),
         }
     }
-    let anchors = Anchors::new(request.anchors);
-    match Search::new(request, &leaf, &intermediates, &anchors).run() {
+    let search = Search::new(&intermediates, request.anchors, request.algorithms);
+    let demands = Demands {
+        usage: &request.usage,
+        algorithms: request.algorithms,
+        profile: request.profile,
+        uri_rule: UriRule::Host,
+        max_depth: request.max_depth,
+        lists: &NoLists,
+        require_crl: false,
+    };
+    let lists = Given { search: &search, crls: request.crls, demands, moment };
+    let demands = Demands { lists: &lists, require_crl: request.require_crl, ..demands };
+    let found = search.up(&leaf, &|path, _| {
+        let cas = path.get(1..).unwrap_or_default();
+        CaPath::new(cas, &demands)?.check(&leaf, &moment, &Denied::default())?;
+        Ok(path.iter().map(|certificate| certificate.der()).collect())
+    });
+    match found {
         Ok(chain) => {
             names::check_expected(&leaf, request.names)?;
             Ok(VerifiedPath { chain })
@@ -212,6 +242,9 @@ pub fn verify_path<'a>(request: &PathRequest<'a>) -> Result<VerifiedPath<'a>> {
 
 /// What the leaf must keep by itself, whoever issued it.
 fn check_leaf(leaf: &Certificate<'_>, request: &PathRequest<'_>) -> Result<()> {
+    if leaf.is_ca() {
+        return Err(Error::CaUsedAsLeaf);
+    }
     request.algorithms.check_signature_kind(&leaf.signed)?;
     request.algorithms.check_key(leaf)?;
     rules::check_certificate(leaf, Role::Leaf)?;
@@ -222,277 +255,42 @@ fn check_leaf(leaf: &Certificate<'_>, request: &PathRequest<'_>) -> Result<()> {
     rules::check_tls_key_usage(leaf, &request.usage)
 }
 
-/// The anchors' certificates, each parsed when a path first ends in it.
-pub(super) struct Anchors<'a> {
-    anchors: &'a [Anchor],
-    parsed: Vec<OnceCell<Result<Certificate<'a>>>>,
+/// The lists of a request, and the CAs that it holds besides those of a path.
+struct Given<'g, 's, 'a> {
+    search: &'g Search<'s, 'a>,
+    crls: &'g [Crl],
+    demands: Demands<'g>,
+    moment: Moment,
 }
 
-impl<'a> Anchors<'a> {
-    pub(super) fn new(anchors: &'a [Anchor]) -> Self {
-        Anchors { anchors, parsed: anchors.iter().map(|_| OnceCell::new()).collect() }
+impl Lists for Given<'_, '_, '_> {
+    fn crls(&self) -> &[Crl] {
+        self.crls
     }
 
-    pub(super) fn get(&self, index: usize) -> Result<&Certificate<'a>> {
-        let (Some(anchor), Some(cell)) = (self.anchors.get(index), self.parsed.get(index)) else {
-            return Err(Error::internal("an anchor that is none"));
-        };
-        cell.get_or_init(|| Certificate::parse(&anchor.der)).as_ref().map_err(Clone::clone)
-    }
-}
-
-/// The search for one good path.
-///
-/// webpki can't take some CAs: it fails closed on most name constraints and counts self-issued
-/// certificates. Those *special* ones are given to it as if they were anchors, and the way from
-/// there up to a real anchor is climbed here.
-struct Search<'s, 'a> {
-    request: &'s PathRequest<'a>,
-    leaf: &'s Certificate<'a>,
-    climb: Climb<'s, 'a>,
-    failure: RefCell<Option<Error>>,
-    found: RefCell<Option<Vec<&'a [u8]>>>,
-}
-
-impl<'s, 'a> Search<'s, 'a> {
-    fn new(
-        request: &'s PathRequest<'a>,
-        leaf: &'s Certificate<'a>,
-        intermediates: &'s [Certificate<'a>],
-        anchors: &'s Anchors<'a>,
-    ) -> Self {
-        let climb = Climb::new(intermediates, anchors, request.algorithms);
-        Search { request, leaf, climb, failure: RefCell::default(), found: RefCell::default() }
-    }
-
-    fn run(self) -> Result<Vec<&'a [u8]>> {
-        let is_special = |c: &Certificate<'_>| c.is_self_issued() || c.name_constraints().is_some();
-        let (special, plain): (Vec<_>, Vec<_>) =
-            self.climb.intermediates.iter().partition(|c| is_special(c));
-
-        let mut trust: Vec<TrustAnchor<'_>> =
-            self.climb.anchors.anchors.iter().map(|a| a.trust_anchor.clone()).collect();
-        let mut special_at = Vec::new();
-        for certificate in special {
-            let der = CertificateDer::from(certificate.der());
-            if let Ok(mut anchor) = anchor_from_trusted_cert(&der).map(|a| a.to_owned()) {
-                anchor.name_constraints = None;
-                trust.push(anchor);
-                special_at.push(certificate);
-            }
-        }
-        let plain: Vec<_> = plain.iter().map(|c| CertificateDer::from(c.der())).collect();
-        let der = CertificateDer::from(self.leaf.der());
-        let end_entity = EndEntityCert::try_from(&der).map_err(webpki_error)?;
-
-        let real = self.climb.anchors.anchors.len();
-        let accept = |path: &webpki::VerifiedPath<'_>| {
-            let index = trust.iter().position(|anchor| std::ptr::eq(anchor, path.anchor()));
-            let below: Option<Vec<&Certificate<'a>>> =
-                path.intermediate_certificates().map(|c| self.climb.find(&c.der())).collect();
-            let result = match (index, below) {
-                (Some(index), Some(below)) if index < real => self.finish(below, index),
-                (Some(index), Some(mut below)) => match special_at.get(index - real) {
-                    Some(special) => {
-                        below.push(special);
-                        self.climb.up(&mut below, &|path, anchor| self.finish(path, anchor))
-                    }
-                    None => Err(Error::internal("a path that ends nowhere")),
-                },
-                _ => Err(Error::internal("a path of certificates that nobody gave")),
+    /// Only those up from which there is a path to the same anchor (RFC 5280 6.3.3 (f)). Whether
+    /// they are revoked themselves is not looked at.
+    fn other_keys(&self, ca: &Certificate<'_>, anchor: &Certificate<'_>) -> Vec<Box<[u8]>> {
+        let mut keys = Vec::new();
+        for other in self.search.named(ca.subject_name()) {
+            let accept = |path: &[&Certificate<'_>], _| {
+                if path.last().is_none_or(|top| top.der() != anchor.der()) {
+                    return Err(Error::UntrustedIssuer(other.issuer_text()));
+                }
+                CaPath::new(path, &self.demands)?.check_cas(&self.moment, &Denied::default())
             };
-            result.map_err(|error| {
-                self.remember(error);
-                webpki::Error::UnknownIssuer
-            })
-        };
-        let verdict = end_entity.verify_for_usage(
-            self.request.algorithms.verifiers(),
-            &trust,
-            &plain,
-            unix_time(self.request.at),
-            EveryUsage,
-            None,
-            Some(&accept),
-        );
-        match (verdict, self.found.take()) {
-            (Ok(_), Some(chain)) => Ok(chain),
-            (Ok(_), None) => Err(Error::internal("a path was accepted by nobody")),
-            // A whole path that broke a rule says more than another that ended nowhere.
-            (Err(error), _) => Err(self.failure.take().unwrap_or_else(|| webpki_error(error))),
-        }
-    }
-
-    /// Holds a whole path against the rules; `below` are the CAs under the anchor.
-    fn finish(&self, below: Vec<&Certificate<'a>>, anchor: usize) -> Result<()> {
-        let anchor = self.climb.anchors.get(anchor)?;
-        let mut path = Vec::with_capacity(below.len() + 2);
-        path.push(self.leaf);
-        path.extend(below);
-        path.push(anchor);
-        self.check(&path)?;
-        *self.found.borrow_mut() = Some(path.iter().map(|c| c.der()).collect());
-        Ok(())
-    }
-
-    fn check(&self, path: &[&Certificate<'a>]) -> Result<()> {
-        let request = self.request;
-        let cas = path.get(1..).unwrap_or_default();
-        for (i, ca) in cas.iter().enumerate() {
-            let role = if i + 1 == cas.len() { Role::Anchor } else { Role::Intermediate };
-            check_ca(ca, role, &request.usage, request.algorithms)?;
-            match request.profile {
-                Profile::Rfc5280 => rules::check_constraints_critical(ca)?,
-                Profile::WebPki => web::check_certificate(ca, role)?,
+            if other.spki() != ca.spki()
+                && may_sign(other)
+                && (other.der() == anchor.der() || self.search.up(other, &accept).is_ok())
+            {
+                keys.push(other.spki().into());
             }
         }
-        for certificate in path {
-            rules::check_validity(certificate, request.at)?;
-        }
-        for (certificate, issuer) in path.iter().zip(cas) {
-            rules::check_link(certificate, issuer)?;
-            crl::check(certificate, issuer, request.crls, request.algorithms, request.at)?;
-        }
-        rules::check_path_lengths(cas)?;
-        let depth = cas.iter().rev().skip(1).filter(|ca| !ca.is_self_issued()).count();
-        if depth > request.max_depth {
-            return Err(Error::PathLengthExceeded);
-        }
-        rules::check_name_constraints(path, true, UriRule::Host)
+        keys
     }
 
-    /// Keeps the first failure of a whole path: the anchors and intermediates come in the caller's
-    /// order, so it is the likeliest to be meant.
-    fn remember(&self, error: Error) {
-        self.failure.borrow_mut().get_or_insert(error);
+    /// It may be the one that counts, with a bit flipped.
+    fn unsigned(&self, crl: &Crl) -> Result<()> {
+        Err(Error::CrlInvalid(format!("{} is signed by no key of that name here", crl.text())))
     }
-}
-
-/// What a CA of a path must keep by itself, at whatever time.
-pub(super) fn check_ca(
-    ca: &Certificate<'_>,
-    role: Role,
-    usage: &Usage,
-    algorithms: &Algorithms,
-) -> Result<()> {
-    rules::check_certificate(ca, role)?;
-    algorithms.check_key(ca)?;
-    match role {
-        // An anchor's own limits are the caller's business: it named the anchor for this use.
-        Role::Anchor => Ok(()),
-        Role::Intermediate | Role::Leaf => rules::check_usage(ca, usage),
-    }
-}
-
-/// The way from a CA up to an anchor, signature by signature.
-pub(super) struct Climb<'s, 'a> {
-    intermediates: &'s [Certificate<'a>],
-    anchors: &'s Anchors<'a>,
-    algorithms: &'s Algorithms,
-    signatures: Cell<u32>,
-}
-
-/// Takes the CAs of a way, the lowest first, and the index of the anchor above them.
-type Accept<'f, 's, 'a> = &'f dyn Fn(Vec<&'s Certificate<'a>>, usize) -> Result<()>;
-
-impl<'s, 'a> Climb<'s, 'a> {
-    pub(super) fn new(
-        intermediates: &'s [Certificate<'a>],
-        anchors: &'s Anchors<'a>,
-        algorithms: &'s Algorithms,
-    ) -> Self {
-        Climb { intermediates, anchors, algorithms, signatures: Cell::new(MAX_SIGNATURES) }
-    }
-
-    /// Tries every way from the last of `path` to an anchor until `accept` takes one.
-    pub(super) fn up(
-        &self,
-        path: &mut Vec<&'s Certificate<'a>>,
-        accept: Accept<'_, 's, 'a>,
-    ) -> Result<()> {
-        let Some(head) = path.last().copied() else {
-            return Err(Error::internal("a way that begins nowhere"));
-        };
-        check_encoding(head)?;
-        let mut failure = None;
-        for index in 0..self.anchors.anchors.len() {
-            let tried = self.anchors.get(index).and_then(|anchor| {
-                self.check_signed(head, anchor)?;
-                accept(path.clone(), index)
-            });
-            match tried {
-                Ok(()) => return Ok(()),
-                Err(error) => keep_telling(&mut failure, error),
-            }
-        }
-        if path.len() <= MAX_DEPTH {
-            for issuer in self.intermediates {
-                let is_loop = |c: &&Certificate<'_>| {
-                    c.subject() == issuer.subject() && c.spki() == issuer.spki()
-                };
-                if path.iter().any(is_loop) {
-                    continue;
-                }
-                let tried = self.check_signed(head, issuer).and_then(|()| {
-                    path.push(issuer);
-                    let result = self.up(path, accept);
-                    path.pop();
-                    result
-                });
-                match tried {
-                    Ok(()) => return Ok(()),
-                    Err(error) => keep_telling(&mut failure, error),
-                }
-            }
-        }
-        Err(failure.unwrap_or_else(|| Error::UntrustedIssuer(head.issuer_text())))
-    }
-
-    /// The parsed form of an intermediate that webpki took.
-    fn find(&self, der: &[u8]) -> Option<&'s Certificate<'a>> {
-        self.intermediates.iter().find(|c| c.der() == der)
-    }
-
-    fn check_signed(&self, certificate: &Certificate<'_>, issuer: &Certificate<'_>) -> Result<()> {
-        rules::check_link(certificate, issuer)?;
-        let left = self.signatures.get().checked_sub(1);
-        self.signatures.set(left.ok_or_else(|| {
-            Error::PathRuleViolated("too many signatures to verify in search of a path".into())
-        })?);
-        self.algorithms.verify(&certificate.signed, issuer)
-    }
-}
-
-/// Holds a certificate against webpki's parser too, which is stricter about encodings and knows
-/// every critical extension that it doesn't know.
-///
-/// For certificates of a path that webpki itself has not walked.
-fn check_encoding(certificate: &Certificate<'_>) -> Result<()> {
-    let der = CertificateDer::from(certificate.der());
-    EndEntityCert::try_from(&der).map(|_| ()).map_err(webpki_error)
-}
-
-/// A candidate that merely isn't the issuer says least.
-fn keep_telling(kept: &mut Option<Error>, error: Error) {
-    if kept.is_none() || matches!(kept, Some(Error::UntrustedIssuer(_))) {
-        *kept = Some(error);
-    }
-}
-
-/// Extended key usage is checked with the other rules, once for all certificates.
-pub(super) struct EveryUsage;
-
-impl ExtendedKeyUsageValidator for EveryUsage {
-    fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        for purpose in purposes {
-            purpose?;
-        }
-        Ok(())
-    }
-}
-
-/// webpki knows no time before 1970; whatever was valid then is checked by the rules alone.
-pub(super) fn unix_time(at: Timestamp) -> UnixTime {
-    let secs = u64::try_from(at.as_secs()).unwrap_or(0);
-    UnixTime::since_unix_epoch(std::time::Duration::from_secs(secs))
 }

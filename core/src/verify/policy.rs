@@ -4,11 +4,16 @@ use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use super::{
     Usage,
+    ca_path::{CaPath, Demands},
     denied::Denied,
-    issuer::{Demands, Issuer, Moment, climb},
-    path::Anchor,
+    known::{KnownCa, KnownLists},
+    moment::Moment,
+    path::{Anchor, Profile},
     pattern::IdPattern,
+    peer::service_types,
+    revocation::{Lists, NoLists},
     rules::{self, Role},
+    search::{MAX_DEPTH, Search},
 };
 use crate::{
     Algorithm, Algorithms, Clock, Crl, Error, Result, Segment, ServiceType, SystemClock, Timestamp,
@@ -80,19 +85,37 @@ pub(super) struct Trust {
     pub(super) anchors: Vec<Anchor>,
     pub(super) issuers: Vec<Issuer>,
     pub(super) federated: Vec<Federated>,
-    crls: Vec<Crl>,
+    lists: KnownLists,
+    require_crl: bool,
     skew: Duration,
 }
 
 impl Trust {
-    pub(super) fn demands(&self) -> Demands<'_> {
-        Demands {
-            segment: self.segment,
-            usage: &self.usage,
-            algorithms: &self.algorithms,
-            crls: &self.crls,
-        }
+    pub(super) fn demands(&self, uri_rule: UriRule) -> Demands<'_> {
+        demands(&self.usage, &self.algorithms, uri_rule, &self.lists, self.require_crl)
     }
+}
+
+fn demands<'d>(
+    usage: &'d Usage,
+    algorithms: &'d Algorithms,
+    uri_rule: UriRule,
+    lists: &'d dyn Lists,
+    require_crl: bool,
+) -> Demands<'d> {
+    let (profile, max_depth) = (Profile::Rfc5280, MAX_DEPTH);
+    Demands { usage, algorithms, profile, uri_rule, max_depth, lists, require_crl }
+}
+
+/// An anchor, and what has been worked out about it.
+#[derive(Debug)]
+pub(super) struct Issuer {
+    /// The anchor and the pinned root above it.
+    pub(super) cas: CaPath,
+    /// The root, DER; nothing if none is pinned.
+    pub(super) above: Vec<Vec<u8>>,
+    pub(super) uri_rule: UriRule,
+    pub(super) service_types: Vec<ServiceType>,
 }
 
 /// A foreign trust domain.
@@ -100,6 +123,9 @@ impl Trust {
 pub(super) struct Federated {
     pub(super) trust_domain: TrustDomain,
     pub(super) roots: Vec<Anchor>,
+    /// CAs below the roots, DER: trusted no more than if a peer sent them along, but known, so that
+    /// their lists can be looked at.
+    pub(super) intermediates: Vec<Vec<u8>>,
     pub(super) allow: Vec<IdPattern>,
 }
 
@@ -147,6 +173,7 @@ impl SvidPolicy {
             federated: Vec::new(),
             crls: Vec::new(),
             expected: None,
+            require_crl: false,
             denied: Arc::default(),
             time: Time::Clock(Arc::new(SystemClock)),
             skew: Duration::ZERO,
@@ -214,6 +241,7 @@ pub struct SvidPolicyBuilder {
     crls: Vec<Crl>,
     /// `None` until some are given, be it an empty list.
     expected: Option<Vec<IdPattern>>,
+    require_crl: bool,
     denied: Arc<Denied>,
     time: Time,
     skew: Duration,
@@ -263,8 +291,11 @@ impl SvidPolicyBuilder {
         self
     }
 
-    /// Takes peers of a foreign trust domain: whose intermediate, which they send along, one of
-    /// these roots (PEM) has signed, and whose ID one of these patterns matches.
+    /// Takes peers of a foreign trust domain: who chain up to one of these roots (PEM), through
+    /// intermediates that they send along, and whose ID one of these patterns matches.
+    ///
+    /// The text may hold intermediates below the roots, too: a certificate that another of them has
+    /// signed is no root. Peers need not send those along, and their revocation lists can be given.
     pub fn federate(
         mut self,
         trust_domain: TrustDomain,
@@ -275,7 +306,8 @@ impl SvidPolicyBuilder {
             allow.iter().map(|text| text.as_ref().parse()).collect();
         let roots = certificates_from_pem(roots_pem).and_then(roots);
         if let Some((roots, allow)) = self.take(roots.and_then(|roots| Ok((roots, allow?)))) {
-            self.federated.push(Federated { trust_domain, roots, allow });
+            let intermediates = Vec::new();
+            self.federated.push(Federated { trust_domain, roots, intermediates, allow });
         }
         self
     }
@@ -303,11 +335,24 @@ impl SvidPolicyBuilder {
     }
 
     /// Looks at a revocation list, DER: of an anchor for its leaves, of a pinned root for the
-    /// anchors, of a federated CA likewise. Lists of other CAs are not looked at. Of several lists
-    /// of one CA the one with the highest number counts.
+    /// anchors, of a federated root or intermediate ([`federate`](Self::federate)) likewise.
+    ///
+    /// It belongs to the CA whose key has signed it and whose name it bears, however that is
+    /// spelled (RFC 5280 7.1), and speaks of all that this name has issued under the same root. Of
+    /// several lists of one CA all count that are current, whatever their order and their numbers;
+    /// where none is, nobody of that CA is taken. A list that belongs to no CA of the policy is
+    /// refused by [`build`](Self::build).
     pub fn crl_der(mut self, der: &[u8]) -> Self {
         let crl = self.take(Crl::from_der(der));
         self.crls.extend(crl);
+        self
+    }
+
+    /// Demands a revocation list that is current of each CA whose certificates are looked at: of the
+    /// peer's issuer, and of whoever has issued that, up to the anchor or the root that is pinned.
+    /// Without, a certificate passes for which there is no list.
+    pub fn require_crl(mut self) -> Self {
+        self.require_crl = true;
         self
     }
 
@@ -346,11 +391,13 @@ impl SvidPolicyBuilder {
     ///
     /// - [`Error::InvalidPolicy`]: no anchors, a bad pattern, service types of another segment, a
     ///   federated domain without patterns, with one of another domain, or with a root that vouches
-    ///   for two domains.
+    ///   for two domains; an empty list of expected IDs; a revocation list that bears the name of no
+    ///   CA of the policy.
     /// - [`Error::AnchorRejected`]: an anchor that is a root, no CA, without service types of this
     ///   segment, or not signed by a pinned root; a root that is no CA.
     /// - [`Error::MalformedCertificate`], [`Error::AlgorithmNotAllowed`]: of an anchor or a root.
-    /// - [`Error::CrlInvalid`]: a list that can't be read or whose signature doesn't verify.
+    /// - [`Error::CrlInvalid`]: a list that can't be read, or that none of the CAs with its issuer's
+    ///   name has signed.
     pub fn build(mut self) -> Result<SvidPolicy> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
@@ -360,10 +407,25 @@ impl SvidPolicyBuilder {
         }
         self.check_roots()?;
         self.check_federated()?;
-        let issuers: Vec<Issuer> = self
-            .anchors
-            .iter()
-            .map(|(anchor, types)| self.issuer(anchor, types))
+        let mut known = self.tell_federated_roots()?;
+        for root in &self.roots {
+            let certificate = Certificate::parse(root.der())?;
+            known.push(KnownCa::new(&certificate, Some(certificate.spki())));
+        }
+        let mut chains = Vec::with_capacity(self.anchors.len());
+        for (anchor, types) in &self.anchors {
+            let certificate = Certificate::parse(anchor.der())?;
+            let chain = self
+                .check_anchor(&certificate, types)
+                .map_err(|error| rejected(&certificate, error))?;
+            let root = chain.above.last().map(|der| Certificate::parse(der)).transpose()?;
+            known.push(KnownCa::new(&certificate, root.as_ref().map(|root| root.spki())));
+            chains.push(chain);
+        }
+        let lists = KnownLists::new(std::mem::take(&mut self.crls), known, &self.algorithms)?;
+        let issuers = self.anchors.iter().zip(chains);
+        let issuers: Vec<Issuer> = issuers
+            .map(|((anchor, _), chain)| self.issuer(anchor, chain, &lists))
             .collect::<Result<_>>()?;
         let trust = Trust {
             segment: self.segment,
@@ -373,7 +435,8 @@ impl SvidPolicyBuilder {
             anchors: self.anchors.into_iter().map(|(anchor, _)| anchor).collect(),
             issuers,
             federated: self.federated,
-            crls: self.crls,
+            lists,
+            require_crl: self.require_crl,
             skew: self.skew,
         };
         Ok(SvidPolicy {
@@ -454,12 +517,67 @@ impl SvidPolicyBuilder {
         Ok(())
     }
 
-    fn issuer(&self, anchor: &Anchor, types: &[ServiceType]) -> Result<Issuer> {
-        let certificate = Certificate::parse(anchor.der())?;
-        self.check_anchor(&certificate, types).map_err(|error| rejected(&certificate, error))
+    /// Tells federated roots from the intermediates below them, and answers all of them.
+    fn tell_federated_roots(&mut self) -> Result<Vec<KnownCa>> {
+        let mut known = Vec::new();
+        let demands = demands(&self.usage, &self.algorithms, UriRule::Host, &NoLists, false);
+        for federated in &mut self.federated {
+            let given = std::mem::take(&mut federated.roots);
+            let given_certificates: Vec<Certificate<'_>> =
+                given.iter().map(|given| Certificate::parse(given.der())).collect::<Result<_>>()?;
+            let is_signed_by_another = |one: &Certificate<'_>| {
+                !one.is_self_issued()
+                    && given_certificates.iter().any(|other| {
+                        other.spki() != one.spki()
+                            && rules::check_link(one, other).is_ok()
+                            && self.algorithms.verify(&one.signed, other.spki()).is_ok()
+                    })
+            };
+            let (below, roots): (Vec<_>, Vec<_>) = given
+                .iter()
+                .zip(&given_certificates)
+                .partition(|(_, certificate)| is_signed_by_another(certificate));
+            if roots.is_empty() {
+                return Err(Error::InvalidPolicy(format!(
+                    "the federated trust domain {} has no root: each certificate is another's",
+                    federated.trust_domain
+                )));
+            }
+            federated.roots = roots.iter().map(|(root, _)| (*root).clone()).collect();
+            federated.intermediates = below.iter().map(|(ca, _)| ca.der().to_vec()).collect();
+            for (_, root) in roots {
+                known.push(KnownCa::new(root, Some(root.spki())));
+            }
+            let below: Vec<Certificate<'_>> = federated
+                .intermediates
+                .iter()
+                .map(|d| Certificate::parse(d))
+                .collect::<Result<_>>()?;
+            let search = Search::new(&below, &federated.roots, &self.algorithms);
+            for ca in &below {
+                let root = search.up(ca, &|path, _| {
+                    CaPath::new(path, &demands)?;
+                    Ok(path.last().map(|root| root.spki().to_vec()))
+                });
+                let root = root.map_err(|error| rejected(ca, error))?;
+                known.push(KnownCa::new(ca, root.as_deref()));
+            }
+        }
+        Ok(known)
     }
 
-    fn check_anchor(&self, anchor: &Certificate<'_>, types: &[ServiceType]) -> Result<Issuer> {
+    fn issuer(&self, anchor: &Anchor, chain: Chain, lists: &KnownLists) -> Result<Issuer> {
+        let anchor = Certificate::parse(anchor.der())?;
+        let above: Vec<Certificate<'_>> =
+            chain.above.iter().map(|der| Certificate::parse(der)).collect::<Result<_>>()?;
+        let cas: Vec<_> = [&anchor].into_iter().chain(&above).collect();
+        let Chain { uri_rule, service_types, .. } = chain;
+        let demands = demands(&self.usage, &self.algorithms, uri_rule, lists, self.require_crl);
+        let cas = CaPath::new(&cas, &demands).map_err(|error| rejected(&anchor, error))?;
+        Ok(Issuer { cas, above: chain.above.clone(), uri_rule, service_types })
+    }
+
+    fn check_anchor(&self, anchor: &Certificate<'_>, types: &[ServiceType]) -> Result<Chain> {
         let refused = |why: &str| Err(Error::AnchorRejected(why.into()));
         let names_itself = anchor.key_id().is_some() && anchor.issuer_key_id() == anchor.key_id();
         if anchor.is_self_issued() || names_itself || self.is_pinned(anchor)? {
@@ -472,28 +590,27 @@ impl SvidPolicyBuilder {
             );
         }
         let uri_rule = if legacy { UriRule::HostOrSpiffePrefix } else { UriRule::Host };
-        let demands = Demands {
-            segment: self.segment,
-            usage: &self.usage,
-            algorithms: &self.algorithms,
-            crls: &self.crls,
+        // What an intermediate limits itself to counts, though it be the anchor.
+        rules::check_usage(anchor, &self.usage)?;
+        let demands = demands(&self.usage, &self.algorithms, uri_rule, &NoLists, false);
+        let take = |path: &[&Certificate<'_>], _| {
+            CaPath::new(path, &demands)?;
+            let above = path.iter().skip(1).map(|root| root.der().to_vec()).collect();
+            Ok((above, service_types(path, self.segment, None)?))
         };
-        let issuer = if self.pinned {
-            climb(anchor, &[], &self.roots, &self.algorithms, |path, _| {
-                Issuer::new(path, uri_rule, demands)
-            })?
+        let (above, named) = if self.pinned {
+            Search::new(&[], &self.roots, &self.algorithms).up(anchor, &take)?
         } else {
-            self.check_no_crl_above(anchor)?;
-            Issuer::new(&[anchor], uri_rule, demands)?
+            take(&[anchor], 0)?
         };
-        let issuer = if types.is_empty() { issuer } else { issuer.or_service_types(types) };
-        match issuer.service_types() {
+        let configured = Some(types.to_vec()).filter(|types| !types.is_empty());
+        match named.or(configured) {
             None => refused("no service types extension, and no service types configured for it"),
-            Some([]) => {
+            Some(types) if types.is_empty() => {
                 let words = format!("it signs for no service type of the segment {}", self.segment);
                 refused(&words)
             }
-            Some(_) => Ok(issuer),
+            Some(service_types) => Ok(Chain { above, uri_rule, service_types }),
         }
     }
 
@@ -506,16 +623,13 @@ impl SvidPolicyBuilder {
         }
         Ok(false)
     }
+}
 
-    /// A list that may well revoke the anchor, but can't be verified, must not be passed over.
-    fn check_no_crl_above(&self, anchor: &Certificate<'_>) -> Result<()> {
-        if self.crls.iter().any(|crl| crl.may_list(anchor)) {
-            return Err(Error::CrlInvalid(
-                "it is the root's, and without the pinned root it can't be verified".into(),
-            ));
-        }
-        Ok(())
-    }
+/// What was found of an anchor before the lists are looked at.
+struct Chain {
+    above: Vec<Vec<u8>>,
+    uri_rule: UriRule,
+    service_types: Vec<ServiceType>,
 }
 
 fn somebody(patterns: impl IntoIterator<Item = IdPattern>) -> Result<Arc<[IdPattern]>> {

@@ -1,10 +1,12 @@
 //! The rules of RFC 5280 4 and 6.1 that webpki leaves out.
 
+use std::fmt;
+
 use x509_parser::{oid_registry as oid, x509::X509Version};
 
-use super::Usage;
+use super::{Usage, moment::Moment};
 use crate::{
-    Error, Result, Timestamp,
+    Error, Result,
     x509::{Budget, Certificate, Extensions, Form, UriRule},
 };
 
@@ -28,23 +30,18 @@ pub(super) fn check_certificate(certificate: &Certificate<'_>, role: Role) -> Re
     check_names(certificate, role)
 }
 
-/// Checks that `at` lies within the certificate's validity, both ends included (RFC 5280 4.1.2.5).
-/// Certificates know whole seconds, so the fraction of `at` is dropped.
-pub(super) fn check_validity(certificate: &Certificate<'_>, at: Timestamp) -> Result<()> {
-    let at = at.floor_to_second();
-    if at < certificate.not_before() {
-        return Err(Error::CertificateNotYetValid(format!(
-            "{} begins at {}",
-            certificate.subject_text(),
-            certificate.not_before()
-        )));
+/// Checks that the moment lies within a leaf's validity, both ends included (RFC 5280 4.1.2.5).
+pub(super) fn check_validity(
+    leaf: &Certificate<'_>,
+    who: &dyn fmt::Display,
+    moment: &Moment,
+) -> Result<()> {
+    let (begin, end) = (leaf.not_before(), leaf.not_after());
+    if moment.is_before(begin) {
+        return Err(Error::CertificateNotYetValid(format!("{who} begins at {begin}")));
     }
-    if at > certificate.not_after() {
-        return Err(Error::CertificateExpired(format!(
-            "{} ended at {}",
-            certificate.subject_text(),
-            certificate.not_after()
-        )));
+    if moment.is_after(end) {
+        return Err(Error::CertificateExpired(format!("{who} ended at {end}")));
     }
     Ok(())
 }
@@ -66,7 +63,7 @@ pub(super) fn check_path_lengths(cas: &[&Certificate<'_>]) -> Result<()> {
 
 /// Checks one link: that `certificate` names `issuer`, by name and, where both say, by key.
 pub(super) fn check_link(certificate: &Certificate<'_>, issuer: &Certificate<'_>) -> Result<()> {
-    if certificate.issuer() != issuer.subject() {
+    if !certificate.names_as_issuer(issuer) {
         return Err(Error::UntrustedIssuer(certificate.issuer_text()));
     }
     match (certificate.issuer_key_id(), issuer.key_id()) {
@@ -78,22 +75,14 @@ pub(super) fn check_link(certificate: &Certificate<'_>, issuer: &Certificate<'_>
     }
 }
 
-/// Checks the names of a path, leaf first and anchor last, against the constraints of every CA
-/// above them. Self-issued CAs are exempt (RFC 5280 6.1.3 (b)); `leaf_first` says whether the first
-/// certificate is a leaf, which never is.
-pub(super) fn check_name_constraints(
-    path: &[&Certificate<'_>],
-    leaf_first: bool,
-    uri_rule: UriRule,
-) -> Result<()> {
+/// Checks the names of the CAs of a path, the anchor last, against the constraints of every CA above
+/// them. Self-issued ones are exempt (RFC 5280 6.1.3 (b)).
+pub(super) fn check_name_constraints(cas: &[&Certificate<'_>], uri_rule: UriRule) -> Result<()> {
     let mut budget = Budget::new();
-    for (i, ca) in path.iter().enumerate() {
+    for (i, ca) in cas.iter().enumerate() {
         let Some(constraints) = ca.name_constraints() else { continue };
-        for (j, below) in path.iter().take(i).enumerate() {
-            let is_leaf = leaf_first && j == 0;
-            if is_leaf || !below.is_self_issued() {
-                constraints.check(below, uri_rule, &mut budget)?;
-            }
+        for below in cas.iter().take(i).filter(|below| !below.is_self_issued()) {
+            constraints.check(below, uri_rule, &mut budget)?;
         }
     }
     Ok(())
@@ -137,7 +126,7 @@ pub(super) fn check_tls_key_usage(leaf: &Certificate<'_>, usage: &Usage) -> Resu
         Usage::Client => key_usage.digital_signature() || key_usage.key_agreement(),
         Usage::Any | Usage::Purpose(_) => true,
     };
-    if fits { Ok(()) } else { Err(Error::UsageNotAllowed(usage.words())) }
+    if fits { Ok(()) } else { Err(Error::KeyUsageNotAllowed(usage.words())) }
 }
 
 fn check_fields(certificate: &Certificate<'_>, role: Role) -> Result<()> {

@@ -2,6 +2,10 @@
 
 use std::{fmt, sync::LazyLock};
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1,
+    EcdsaVerificationAlgorithm, ParsedPublicKey,
+};
 use der::asn1::ObjectIdentifier;
 use rustls_pki_types::{AlgorithmIdentifier, SignatureVerificationAlgorithm, alg_id};
 use webpki::aws_lc_rs as alg;
@@ -62,6 +66,16 @@ impl Algorithm {
             Algorithm::MlDsa44 => "ML-DSA-44",
             Algorithm::MlDsa65 => "ML-DSA-65",
             Algorithm::MlDsa87 => "ML-DSA-87",
+        }
+    }
+
+    /// The verification whose public key is a point on this curve.
+    const fn point(self) -> Option<&'static EcdsaVerificationAlgorithm> {
+        match self {
+            Algorithm::P256 => Some(&ECDSA_P256_SHA256_ASN1),
+            Algorithm::P384 => Some(&ECDSA_P384_SHA384_ASN1),
+            Algorithm::P521 => Some(&ECDSA_P521_SHA512_ASN1),
+            _ => None,
         }
     }
 
@@ -172,30 +186,31 @@ impl Algorithms {
         self.allowed.contains(&algorithm)
     }
 
-    pub(crate) fn verifiers(&self) -> &[&'static dyn SignatureVerificationAlgorithm] {
-        &self.verifiers
-    }
-
     /// Checks the kind of a certificate's own key, which no signature of the path has exercised
     /// when it is the leaf's.
     pub(crate) fn check_key(&self, certificate: &Certificate<'_>) -> Result<()> {
-        let spki = Spki::parse(certificate)?;
+        let spki = Spki::parse(certificate.spki())?;
         let Some(algorithm) = self.allowed.iter().find(|a| *a.key_id() == *spki.algorithm) else {
             return Err(not_allowed("key", spki.algorithm, |a| *a.key_id() == *spki.algorithm));
         };
-        if *algorithm != Algorithm::Rsa {
-            return Ok(());
-        }
-        // RFC 8017 leaves the size open; what webpki demands of issuers' keys goes for leaves too.
-        match rsa_bits(certificate) {
-            Some(2048..=8192) => Ok(()),
-            _ => Err(Error::AlgorithmNotAllowed("RSA key outside of 2048 to 8192 bits".into())),
+        match algorithm.point() {
+            Some(curve) if !is_on_curve(curve, spki.key) => {
+                Err(Error::MalformedCertificate(format!("its key is no point on {algorithm}")))
+            }
+            Some(_) => Ok(()),
+            // RFC 8017 leaves the size open; what webpki demands of issuers' keys goes for leaves too.
+            None if *algorithm == Algorithm::Rsa
+                && !matches!(rsa_bits(certificate), Some(2048..=8192)) =>
+            {
+                Err(Error::AlgorithmNotAllowed("RSA key outside of 2048 to 8192 bits".into()))
+            }
+            None => Ok(()),
         }
     }
 
-    /// Verifies that the key of `issuer` made this signature.
-    pub(crate) fn verify(&self, signed: &Signed<'_>, issuer: &Certificate<'_>) -> Result<()> {
-        let spki = Spki::parse(issuer)?;
+    /// Verifies that the key in `issuer_spki` made this signature.
+    pub(crate) fn verify(&self, signed: &Signed<'_>, issuer_spki: &[u8]) -> Result<()> {
+        let spki = Spki::parse(issuer_spki)?;
         let mut fitting = self
             .verifiers
             .iter()
@@ -247,9 +262,9 @@ struct Spki<'a> {
 }
 
 impl<'a> Spki<'a> {
-    fn parse(certificate: &Certificate<'a>) -> Result<Self> {
+    fn parse(spki: &'a [u8]) -> Result<Self> {
         let malformed = || Error::MalformedCertificate("bad SubjectPublicKeyInfo".into());
-        let parts = sequence(certificate.spki()).map_err(|_| malformed())?;
+        let parts = sequence(spki).map_err(|_| malformed())?;
         match parts[..] {
             [algorithm, key] => match key.value().split_first() {
                 Some((0, key)) => Ok(Spki { algorithm: algorithm.value(), key }),
@@ -258,6 +273,11 @@ impl<'a> Spki<'a> {
             _ => Err(malformed()),
         }
     }
+}
+
+/// Whether `point` is an uncompressed point on the curve (SEC 1 2.3.4), and not at infinity.
+pub(crate) fn is_on_curve(curve: &'static EcdsaVerificationAlgorithm, point: &[u8]) -> bool {
+    point.first() == Some(&4) && ParsedPublicKey::new(curve, point).is_ok()
 }
 
 /// The size of an RSA key's modulus in bits; nothing for any other key.

@@ -1,5 +1,7 @@
 //! A certificate, parsed once: what the rules look at.
 
+use std::cell::OnceCell;
+
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use der::{
@@ -17,7 +19,7 @@ use x509_parser::{
 
 use super::{
     constraints::NameConstraints,
-    names::{self, GeneralName},
+    names::{self, GeneralName, Name},
     tlv::{Signed, sequence},
 };
 use crate::{Error, Result, SERVICE_TYPES_OID, Timestamp};
@@ -38,6 +40,8 @@ pub(crate) struct Certificate<'a> {
     x509: X509Certificate<'a>,
     pub(crate) signed: Signed<'a>,
     pub(crate) extensions: Extensions<'a>,
+    subject_name: OnceCell<Name>,
+    issuer_name: OnceCell<Name>,
 }
 
 /// An extension's value, and whether it is critical.
@@ -59,6 +63,8 @@ pub(crate) struct Extensions<'a> {
     pub(crate) name_constraints: Option<Extension<NameConstraints>>,
     /// Critical or not, of those whose criticality RFC 5280 fixes and whose value we don't read.
     pub(crate) others: Vec<Extension<oid::Oid<'a>>>,
+    /// The value, not decoded yet.
+    pub(crate) crl_distribution_points: Option<&'a [u8]>,
     /// The value of our own extension (`profiles.md`), not decoded yet.
     pub(crate) service_types: Option<&'a [u8]>,
 }
@@ -94,7 +100,8 @@ impl<'a> Certificate<'a> {
             return Err(malformed("bytes after the certificate"));
         }
         let extensions = Extensions::read(&x509)?;
-        Ok(Certificate { der, x509, signed, extensions })
+        let (subject_name, issuer_name) = (OnceCell::new(), OnceCell::new());
+        Ok(Certificate { der, x509, signed, extensions, subject_name, issuer_name })
     }
 
     pub(crate) fn der(&self) -> &'a [u8] {
@@ -110,7 +117,7 @@ impl<'a> Certificate<'a> {
         self.x509.tbs_certificate.subject_pki.raw
     }
 
-    /// The serial number as it is encoded: big-endian, with a leading zero where that is due.
+    /// The serial number as it is encoded: a signed number, see [`serial`](super::serial).
     pub(crate) fn serial(&self) -> &'a [u8] {
         self.x509.raw_serial()
     }
@@ -123,9 +130,22 @@ impl<'a> Certificate<'a> {
         self.x509.tbs_certificate.issuer.as_raw()
     }
 
+    pub(crate) fn subject_name(&self) -> &Name {
+        self.subject_name.get_or_init(|| Name::new(self.subject()))
+    }
+
+    pub(crate) fn issuer_name(&self) -> &Name {
+        self.issuer_name.get_or_init(|| Name::new(self.issuer()))
+    }
+
     /// Subject and issuer are the same name (RFC 5280 3.2: self-issued).
     pub(crate) fn is_self_issued(&self) -> bool {
-        self.subject() == self.issuer()
+        self.subject() == self.issuer() || self.subject_name() == self.issuer_name()
+    }
+
+    /// Whether its issuer's name is the subject of another.
+    pub(crate) fn names_as_issuer(&self, other: &Certificate<'_>) -> bool {
+        self.issuer() == other.subject() || self.issuer_name() == other.subject_name()
     }
 
     pub(crate) fn not_before(&self) -> Timestamp {
@@ -161,7 +181,7 @@ impl<'a> Certificate<'a> {
         self.extensions.name_constraints.as_ref().map(|e| &e.value)
     }
 
-    /// The subject for a message: what a stranger wrote, so cut and escaped.
+    /// The subject for a message.
     pub(crate) fn subject_text(&self) -> String {
         name_text(&self.x509.subject)
     }
@@ -211,6 +231,8 @@ impl<'a> Extensions<'a> {
             } else {
                 if known.as_bytes() == SERVICE_TYPES.as_bytes() {
                     read.service_types = Some(value);
+                } else if *known == oid::OID_X509_EXT_CRL_DISTRIBUTION_POINTS {
+                    read.crl_distribution_points = Some(value);
                 } else if *known == oid::OID_PKIX_AUTHORITY_INFO_ACCESS {
                     // RFC 5280 4.2.2.1: at least one AccessDescription.
                     let access = whole::<AuthorityInfoAccess<'_>>(value).ok_or_else(broken)?;
@@ -264,7 +286,8 @@ fn octet_string(der: &[u8]) -> Option<&[u8]> {
     (any.tag() == Tag::OctetString).then(|| any.value())
 }
 
-fn name_text(name: &X509Name<'_>) -> String {
+/// A name for a message: what a stranger wrote, so cut and escaped.
+pub(crate) fn name_text(name: &X509Name<'_>) -> String {
     if name.as_raw().len() <= 2 {
         return "(empty name)".into();
     }

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
+use der::{Tag, Tagged};
 use webpki::BorrowedCertRevocationList;
 use x509_parser::{
     extensions::ParsedExtension, oid_registry as oid, prelude::FromDer,
@@ -9,10 +10,10 @@ use x509_parser::{
 };
 
 use super::{
-    algorithms::Algorithms,
-    certificate::Certificate,
-    serial::{serial_to_hex, shortest},
-    tlv::Signed,
+    certificate::name_text,
+    names::{Form, GeneralName, Name},
+    serial::{hex, shortest},
+    tlv::{Signed, elements, sequence},
 };
 use crate::{Error, Result, Timestamp};
 
@@ -22,17 +23,34 @@ use crate::{Error, Result, Timestamp};
 /// Complete lists of version 2 are taken; delta lists, indirect lists and lists for some reasons
 /// only are refused.
 #[derive(Clone)]
-pub struct Crl {
-    der: Arc<[u8]>,
-    issuer: Vec<u8>,
-    issuer_key_id: Vec<u8>,
-    /// The issuing distribution point as encoded: lists of one issuer that differ in it are not
-    /// versions of each other.
-    pub(crate) distribution_point: Option<Vec<u8>>,
-    pub(crate) number: Vec<u8>,
+pub struct Crl(Arc<Content>);
+
+struct Content {
+    der: Vec<u8>,
+    issuer: Name,
+    /// `number 7 of CN=Catalyst Services CA`.
+    text: String,
+    scope: Scope,
     this_update: Timestamp,
     next_update: Timestamp,
-    revoked: Arc<HashSet<Box<[u8]>>>,
+    /// Serial numbers in as few octets as say them.
+    revoked: HashSet<Box<[u8]>>,
+}
+
+/// Which of its issuer's certificates a list speaks of (RFC 5280 5.2.5).
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Scope {
+    only_users: bool,
+    only_cas: bool,
+    /// Any of these distribution points; without one all certificates.
+    points: Option<Vec<Point>>,
+}
+
+/// A name of a distribution point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Point {
+    form: Form,
+    value: Box<[u8]>,
 }
 
 impl Crl {
@@ -41,7 +59,8 @@ impl Crl {
     /// # Errors
     ///
     /// [`Error::CrlInvalid`] if it can't be read, or breaks a rule of RFC 5280 5: no CRL number or
-    /// a critical one, no authority key identifier, no `nextUpdate`, an unknown critical extension.
+    /// a critical one, no authority key identifier, no `nextUpdate` or one before `thisUpdate`, an
+    /// unknown critical extension.
     pub fn from_der(der: &[u8]) -> Result<Self> {
         // webpki's parser is the strict one: version, algorithms alike, known critical extensions.
         let strict = BorrowedCertRevocationList::from_der(der)
@@ -60,126 +79,171 @@ impl Crl {
             return Err(invalid("bytes after it"));
         }
         let mut number = None;
-        let mut issuer_key_id = None;
-        let mut distribution_point = None;
+        let mut has_issuer_key_id = false;
+        let mut scope = Scope::default();
         for extension in crl.extensions() {
             match extension.parsed_extension() {
                 // RFC 5280 5.2.3: in every list, and not critical.
                 ParsedExtension::CRLNumber(value) if !extension.critical => {
-                    number = Some(value.to_bytes_be());
+                    number = Some(hex(&value.to_bytes_be()));
                 }
                 ParsedExtension::CRLNumber(_) => return Err(invalid("a critical CRL number")),
                 // RFC 5280 5.2.1.
                 ParsedExtension::AuthorityKeyIdentifier(aki) if !extension.critical => {
-                    issuer_key_id = aki.key_identifier.as_ref().map(|id| id.0.to_vec());
+                    has_issuer_key_id = aki.key_identifier.is_some();
                 }
                 ParsedExtension::AuthorityKeyIdentifier(_) => {
                     return Err(invalid("a critical authority key identifier"));
                 }
                 _ if extension.oid == oid::OID_X509_EXT_ISSUER_DISTRIBUTION_POINT => {
-                    distribution_point = Some(extension.value.to_vec());
+                    scope = Scope::parse(extension.value)
+                        .ok_or_else(|| invalid("a broken issuing distribution point"))?;
                 }
                 _ => {}
             }
         }
+        if !has_issuer_key_id {
+            return Err(invalid("no authority key identifier"));
+        }
+        let number = number.ok_or_else(|| invalid("no CRL number"))?;
         let time = |t: x509_parser::time::ASN1Time| Timestamp::from_secs(t.timestamp());
-        let crl = Crl {
-            der: der.into(),
-            issuer: crl.issuer().as_raw().to_vec(),
-            issuer_key_id: issuer_key_id.ok_or_else(|| invalid("no authority key identifier"))?,
-            distribution_point,
-            number: number.ok_or_else(|| invalid("no CRL number"))?,
+        let content = Content {
+            der: der.to_vec(),
+            issuer: Name::new(crl.issuer().as_raw()),
+            text: format!("number {number} of {}", name_text(crl.issuer())),
+            scope,
             this_update: time(crl.last_update()),
             next_update: crl.next_update().map(time).ok_or_else(|| invalid("no nextUpdate"))?,
-            revoked: Arc::new(revoked),
+            revoked,
         };
-        if crl.next_update < crl.this_update {
+        if content.next_update < content.this_update {
             return Err(invalid("it ends before it begins"));
         }
-        Ok(crl)
+        Ok(Crl(Arc::new(content)))
     }
 
     /// The list as it was read.
     #[must_use]
     pub fn der(&self) -> &[u8] {
-        &self.der
+        &self.0.der
     }
 
     /// From when the list says how things stand.
     #[must_use]
     pub fn this_update(&self) -> Timestamp {
-        self.this_update
+        self.0.this_update
     }
 
     /// When the next list is due at the latest; after it this one is no longer taken.
     #[must_use]
     pub fn next_update(&self) -> Timestamp {
-        self.next_update
+        self.0.next_update
     }
 
     /// How many certificates it revokes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.revoked.len()
+        self.0.revoked.len()
     }
 
     /// Whether it revokes none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.revoked.is_empty()
+        self.0.revoked.is_empty()
     }
 
-    /// Whether it speaks of the certificates that `issuer` has signed.
-    pub(crate) fn is_of(&self, issuer: &Certificate<'_>) -> bool {
-        self.issuer == issuer.subject() && issuer.key_id().is_none_or(|id| id == self.issuer_key_id)
+    /// The list in a message: its number (hex) and its issuer.
+    pub(crate) fn text(&self) -> &str {
+        &self.0.text
     }
 
-    /// Whether it speaks of `certificate`, as far as that names its issuer.
-    pub(crate) fn may_list(&self, certificate: &Certificate<'_>) -> bool {
-        self.issuer == certificate.issuer()
-            && certificate.issuer_key_id().is_none_or(|id| id == self.issuer_key_id)
+    pub(crate) fn issuer(&self) -> &Name {
+        &self.0.issuer
     }
 
-    /// Verifies that `issuer` signed it, and may sign lists (RFC 5280 6.3.3 (f) and (g)).
-    pub(crate) fn check_signature(
-        &self,
-        issuer: &Certificate<'_>,
-        algorithms: &Algorithms,
-    ) -> Result<()> {
-        let key_usage = issuer.extensions.key_usage.as_ref();
-        if key_usage.is_some_and(|usage| !usage.value.crl_sign()) {
-            return Err(invalid("its issuer's key usage doesn't allow to sign it"));
-        }
-        algorithms
-            .verify(&Signed::parse(&self.der)?, issuer)
-            .map_err(|error| invalid(error.to_string()))
+    pub(crate) fn signed(&self) -> Result<Signed<'_>> {
+        Signed::parse(&self.0.der)
     }
 
-    /// Checks that it says how things stand at `from` to `to`: one moment, widened by a skew.
-    pub(crate) fn check_time(&self, from: Timestamp, to: Timestamp) -> Result<()> {
-        if to < self.this_update {
-            return Err(invalid(format!("it begins at {}", self.this_update)));
-        }
-        if from > self.next_update {
-            return Err(invalid(format!("the next one was due at {}", self.next_update)));
-        }
-        Ok(())
-    }
-
+    /// Whether it names the certificate with this serial number. Whatever its scope: a serial number
+    /// is unique to its issuer.
     pub(crate) fn revokes(&self, serial: &[u8]) -> bool {
-        self.revoked.contains(shortest(serial))
+        self.0.revoked.contains(shortest(serial))
+    }
+
+    /// Whether it speaks of CAs, or else of all others.
+    pub(crate) fn is_about(&self, cas: bool) -> bool {
+        if cas { !self.0.scope.only_users } else { !self.0.scope.only_cas }
+    }
+
+    /// Whether it holds all that is revoked of the certificates of these distribution points.
+    pub(crate) fn covers(&self, points: &[Point]) -> bool {
+        let own = self.0.scope.points.as_ref();
+        own.is_none_or(|own| own.iter().any(|point| points.contains(point)))
+    }
+
+    /// Whether it and another are versions of one list.
+    pub(crate) fn has_scope_of(&self, other: &Crl) -> bool {
+        self.0.scope == other.0.scope
     }
 }
 
 impl fmt::Debug for Crl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Crl")
-            .field("number", &serial_to_hex(&self.number))
-            .field("this_update", &self.this_update)
-            .field("next_update", &self.next_update)
-            .field("revoked", &self.revoked.len())
+            .field("text", &self.0.text)
+            .field("this_update", &self.0.this_update)
+            .field("next_update", &self.0.next_update)
+            .field("revoked", &self.0.revoked.len())
             .finish_non_exhaustive()
     }
+}
+
+impl Scope {
+    fn parse(der: &[u8]) -> Option<Self> {
+        let mut scope = Scope::default();
+        for part in sequence(der).ok()? {
+            let Tag::ContextSpecific { number, .. } = part.tag() else { return None };
+            match number.value() {
+                0 => scope.points = Some(full_name(part.value())?),
+                // X.690 11.1: TRUE is 255; webpki has refused what is neither TRUE nor FALSE.
+                1 => scope.only_users = part.value() == [0xff],
+                2 => scope.only_cas = part.value() == [0xff],
+                _ => {}
+            }
+        }
+        Some(scope)
+    }
+}
+
+/// The names of a certificate's CRL distribution points (RFC 5280 4.2.1.13) whose lists hold all
+/// reasons and come from the certificate's issuer. Nothing of what can't be read.
+pub(crate) fn distribution_points(der: &[u8]) -> Vec<Point> {
+    let complete = |point: der::asn1::AnyRef<'_>| match elements(point.value()).ok()?.as_slice() {
+        [name] if is_field(name, 0) => full_name(name.value()),
+        _ => None,
+    };
+    let points = sequence(der).unwrap_or_default();
+    points.into_iter().filter_map(complete).flatten().collect()
+}
+
+/// The names of a DistributionPointName that is a full name.
+fn full_name(der: &[u8]) -> Option<Vec<Point>> {
+    match elements(der).ok()?.as_slice() {
+        [full] if is_field(full, 0) => elements(full.value())
+            .ok()?
+            .into_iter()
+            .map(|name| {
+                let name = GeneralName::new(name)?;
+                Some(Point { form: name.form, value: name.value.into() })
+            })
+            .collect(),
+        _ => None,
+    }
+}
+
+fn is_field(any: &der::asn1::AnyRef<'_>, wanted: u32) -> bool {
+    matches!(any.tag(), Tag::ContextSpecific { number, .. } if number.value() == wanted)
 }
 
 fn invalid(why: impl Into<String>) -> Error {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "authority")]
+use aws_lc_rs::signature::ECDSA_P384_SHA384_ASN1;
 use aws_lc_rs::{
     rand::SystemRandom,
     signature::{ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
@@ -13,6 +15,8 @@ use der::{Decode, asn1::ObjectIdentifier};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use zeroize::Zeroizing;
 
+#[cfg(feature = "authority")]
+use super::algorithms::is_on_curve;
 use crate::{Error, Result};
 
 /// The length of an uncompressed point on P-384 (SEC 1 2.3.3).
@@ -128,9 +132,12 @@ impl PublicKey {
             .ok_or_else(|| Error::InvalidKey("it is no uncompressed P-384 point".into()))
     }
 
-    /// Takes an uncompressed point; whether it lies on the curve shows at its first use.
+    /// Takes an uncompressed point on the curve.
     pub(crate) fn from_point(point: &[u8]) -> Option<Self> {
-        <[u8; POINT_LEN]>::try_from(point).ok().filter(|p| p[0] == 4).map(PublicKey)
+        <[u8; POINT_LEN]>::try_from(point)
+            .ok()
+            .filter(|p| is_on_curve(&ECDSA_P384_SHA384_ASN1, p))
+            .map(PublicKey)
     }
 
     /// The uncompressed point.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use der::{Tag, Tagged};
+use der::{Encode, Tag, Tagged, asn1::AnyRef};
 use x509_parser::{prelude::FromDer, x509::X509Name};
 
 use super::tlv::sequence;
@@ -30,7 +30,7 @@ pub(crate) struct GeneralName<'a> {
 }
 
 impl<'a> GeneralName<'a> {
-    pub(crate) fn new(name: der::asn1::AnyRef<'a>) -> Option<Self> {
+    pub(crate) fn new(name: AnyRef<'a>) -> Option<Self> {
         let Tag::ContextSpecific { number, .. } = name.tag() else { return None };
         let form = match number.value() {
             0 => Form::Other,
@@ -93,6 +93,26 @@ fn is_absolute_uri(text: &str) -> bool {
         && scheme.bytes().all(scheme_byte)
         && !rest.is_empty()
         && rest.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// A distinguished name that equals another by RFC 5280 7.1: without regard to string types, case
+/// and white space. One that can't be read equals the same bytes alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Name {
+    Read(Vec<Rdn>),
+    Unreadable(Box<[u8]>),
+}
+
+impl Name {
+    pub(crate) fn new(der: &[u8]) -> Self {
+        directory(der).map_or_else(|| Name::Unreadable(der.into()), Name::Read)
+    }
+
+    /// From the content of the SEQUENCE.
+    pub(crate) fn of_content(content: &[u8]) -> Self {
+        let der = AnyRef::new(Tag::Sequence, content).and_then(|any| any.to_der());
+        der.map_or_else(|_| Name::Unreadable(content.into()), |der| Name::new(&der))
+    }
 }
 
 /// A relative distinguished name as a set of (type, value), values folded as RFC 5280 7.1 has it.

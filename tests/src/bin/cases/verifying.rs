@@ -7,7 +7,7 @@ use catalyst_pki::{
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa,
-    KeyUsagePurpose, SanType, SerialNumber,
+    KeyIdMethod, KeyUsagePurpose, SanType, SerialNumber,
 };
 use serde_json::{Value, json};
 use testkit::{
@@ -203,6 +203,9 @@ fn leaves(cases: &mut Cases, pki: &Pki) {
     bent("that may sign certificates", "PKI_PATH_RULE_VIOLATED", &|params| {
         params.key_usages.push(KeyUsagePurpose::KeyCertSign);
     });
+    bent("a key for agreement", "PKI_KEY_USAGE_NOT_ALLOWED", &|params| {
+        params.key_usages = vec![KeyUsagePurpose::KeyAgreement];
+    });
     bent("without key usage", "PKI_PATH_RULE_VIOLATED", &|params| params.key_usages.clear());
     bent("without its issuer's key identifier", "PKI_PATH_RULE_VIOLATED", &|params| {
         params.use_authority_key_identifier_extension = false;
@@ -334,21 +337,44 @@ fn revoked(cases: &mut Cases, pki: &Pki) {
     crl("of the transport CA", pki.transport.crl(1, &[&SERIAL]));
     crl("of the root", pki.root.crl(1, &[&pki.services.serial()]));
     crl("no list", b"no list".to_vec());
+    crl("in another spelling", pki.services.spelt_otherwise().crl(1, &[&SERIAL]));
+    crl(
+        "with another key identifier",
+        pki.services.crl_with(|list, _| {
+            list.key_identifier_method = KeyIdMethod::PreSpecified(vec![1; 20]);
+            list.revoked_certs = testkit::hierarchy::revoked(&[&SERIAL]);
+        }),
+    );
+    crl(
+        "of the same number, older",
+        pki.services.crl_with(|list, _| list.this_update = NOW - Duration::hours(5)),
+    );
 
     let code = "PKI_CERTIFICATE_REVOKED";
     let list = |name: &str| with("crls", json!([name]));
     refuse(cases, "revoked", &["node"], list("revokes the node"), code);
     let taken = json!({ "spiffeId": NODE });
-    add_case(cases, "another is revoked", &["node"], list("revokes another"), taken.clone());
-    add_case(cases, "another CA's list", &["node"], list("of the transport CA"), taken);
+    add_case(cases, "another is revoked", &["node"], list("revokes another"), taken);
+    for name in ["in another spelling", "with another key identifier"] {
+        refuse(cases, &format!("revoked by a list {name}"), &["node"], list(name), code);
+    }
+    for lists in [
+        ["of the same number, older", "revokes the node"],
+        ["revokes the node", "of the same number, older"],
+    ] {
+        let name = format!("revoked by one of two lists with one number, first {}", lists[0]);
+        refuse(cases, &name, &["node"], with("crls", json!(lists)), code);
+    }
+    let code = "PKI_INVALID_POLICY";
+    refuse(cases, "another CA's list", &["node"], list("of the transport CA"), code);
+    // Without the pinned root its list can't be verified, and is not passed over.
+    refuse(cases, "the root's list", &["node"], list("of the root"), code);
     let code = "PKI_CRL_INVALID";
     let mut late = list("revokes another");
     late["at"] = timestamp(NOW + Duration::days(2)).as_millis().into();
     refuse(cases, "a list of yesterday", &["long-lived"], late, code);
     refuse(cases, "a forged list", &["node"], list("forged"), code);
     refuse(cases, "a list that is none", &["node"], list("no list"), code);
-    // Without the pinned root its list can't be verified, and is not passed over.
-    refuse(cases, "the root's list", &["node"], list("of the root"), code);
 }
 
 fn federated(cases: &mut Cases) {
@@ -403,6 +429,17 @@ fn policies(cases: &mut Cases) {
     let serial = json!({ "issuerKeyId": "xyz", "serial": "01" });
     let denied = json!({ "identities": [], "serials": [serial] });
     refuse("a denied serial that is none", with("denied", denied), code);
+    let decimal = "1".repeat(48);
+    for (what, serial) in [
+        ("with colons", "01:ab"),
+        ("with a prefix", "0x1ab"),
+        ("in decimal", &decimal),
+        ("that is empty", ""),
+    ] {
+        let serial = json!({ "issuerKeyId": "01ab", "serial": serial });
+        let denied = json!({ "identities": [], "serials": [serial] });
+        refuse(&format!("a denied serial {what}"), with("denied", denied), code);
+    }
     let anchor = with("anchors", json!(["text"]));
     refuse("text as anchor", anchor, "PKI_MALFORMED_CERTIFICATE");
     let code = "PKI_INVALID_ARGUMENT";

@@ -1,0 +1,392 @@
+//! Revocation lists: whose they are, which count, and that none is passed over in silence.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
+
+use catalyst_pki::{
+    Anchor, Crl, Error, ErrorCode, PathRequest, Segment, SvidPolicyBuilder, Timestamp, verify_path,
+    verify_svid,
+};
+use rcgen::{
+    CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope, IsCa, KeyIdMethod,
+    KeyUsagePurpose, SerialNumber,
+};
+use testkit::hierarchy::{
+    Ca, NODE, NOW, Pki, SERIAL, empty_policy, hex, policy, revoked, service_types, timestamp,
+};
+use time::Duration;
+
+use ErrorCode::{CertificateRevoked, CrlInvalid, InvalidPolicy, IssuerRevoked, RevocationUnknown};
+
+/// What becomes of a leaf under a policy with these lists.
+fn verdict(leaf: &[u8], policy: SvidPolicyBuilder, crls: &[&[u8]]) -> Result<(), ErrorCode> {
+    let policy = crls.iter().fold(policy, |policy, crl| policy.crl_der(crl));
+    let verdict = policy.build().and_then(|policy| verify_svid(&[leaf], &policy));
+    verdict.map(|_| ()).map_err(|error| error.code())
+}
+
+/// The same of `verify_path`, with the root as anchor.
+fn path_verdict(
+    pki: &Pki,
+    leaf: &[u8],
+    crls: &[&[u8]],
+    at: Timestamp,
+    require_crl: bool,
+) -> Result<(), ErrorCode> {
+    let anchors = [Anchor::from_der(&pki.root.der).unwrap()];
+    let crls = crls.iter().map(|der| Crl::from_der(der)).collect::<Result<Vec<_>, _>>();
+    let crls = crls.map_err(|error| error.code())?;
+    let intermediates: [&[u8]; 2] = [&pki.services.der, &pki.transport.der];
+    let mut request = PathRequest::new(leaf, &anchors, at);
+    request.intermediates = &intermediates;
+    request.crls = &crls;
+    request.require_crl = require_crl;
+    verify_path(&request).map(|_| ()).map_err(|error| error.code())
+}
+
+#[test]
+fn a_list_is_its_cas_in_every_spelling_of_the_name_and_with_any_key_identifier() {
+    let pki = Pki::new();
+    let leaf = pki.services.leaf(NODE);
+    let now = timestamp(NOW);
+    let other_key_id = KeyIdMethod::PreSpecified(vec![1; 20]);
+    for ca in [&pki.services, &pki.services.spelt_otherwise()] {
+        for method in [KeyIdMethod::Sha256, KeyIdMethod::Sha384, other_key_id.clone()] {
+            let crl = ca.crl_with(|list, _| {
+                list.key_identifier_method = method;
+                list.revoked_certs = revoked(&[&SERIAL]);
+            });
+            for policy in [pki.policy(), policy(&pki.services)] {
+                assert_eq!(verdict(&leaf, policy, &[&crl]), Err(CertificateRevoked));
+            }
+            let verdict = path_verdict(&pki, &leaf, &[&crl], now, false);
+            assert_eq!(verdict, Err(CertificateRevoked));
+        }
+    }
+    // The root's list of the anchor likewise.
+    let crl = pki.root.spelt_otherwise().crl(1, &[&pki.services.serial()]);
+    assert_eq!(verdict(&leaf, pki.policy(), &[&crl]), Err(IssuerRevoked));
+    assert_eq!(path_verdict(&pki, &leaf, &[&crl], now, false), Err(IssuerRevoked));
+}
+
+#[test]
+fn no_flipped_bit_turns_revocation_off() {
+    let pki = Pki::new();
+    let leaf = pki.services.leaf(NODE);
+    let crl = pki.services.crl(7, &[&SERIAL]);
+    let root_crl = pki.root.crl(1, &[]);
+    for at in 0..crl.len() {
+        let mut flipped = crl.clone();
+        flipped[at] ^= 1 << (at % 8);
+        assert!(verdict(&leaf, pki.policy(), &[&flipped]).is_err(), "byte {at}");
+        // A pool may hold the lists of many CAs; who requires one notices that it is gone.
+        let crls: [&[u8]; 2] = [&flipped, &root_crl];
+        assert!(path_verdict(&pki, &leaf, &crls, timestamp(NOW), true).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_list_of_nobody_is_refused_by_its_name() {
+    let pki = Pki::new();
+    let stranger = Ca::root("Stranger");
+    for list in [stranger.crl(0xab, &[]), pki.transport.crl(0xab, &[])] {
+        let error = pki.policy().crl_der(&list).build().unwrap_err();
+        assert_eq!(error.code(), InvalidPolicy);
+        assert!(error.to_string().contains("list number ab of CN="), "{error}");
+    }
+    // One that bears the anchor's name and is another's.
+    let namesake = Ca::root("services CA").crl(2, &[]);
+    let error = pki.policy().crl_der(&namesake).build().unwrap_err();
+    assert_eq!(error.code(), CrlInvalid);
+    assert!(error.to_string().contains("number 02 of CN=services CA"), "{error}");
+    let leaf = pki.services.leaf(NODE);
+    let verdict = path_verdict(&pki, &leaf, &[&namesake], timestamp(NOW), false);
+    assert_eq!(verdict, Err(CrlInvalid));
+    // A pool may hold the lists of others.
+    let lists = [&stranger.crl(1, &[])[..], &pki.transport.crl(1, &[&SERIAL])];
+    assert_eq!(path_verdict(&pki, &leaf, &lists, timestamp(NOW), false), Ok(()));
+}
+
+#[test]
+fn the_order_and_the_numbers_of_lists_are_no_matter() {
+    let pki = Pki::new();
+    let leaf = pki.services.leaf(NODE);
+    let list = |number: u64, hours: i64, serials: &[&[u8]]| {
+        pki.services.crl_with(|list, _| {
+            list.crl_number = SerialNumber::from(number);
+            list.this_update = NOW - Duration::hours(hours);
+            list.revoked_certs = revoked(serials);
+        })
+    };
+    let revoking = list(7, 1, &[&SERIAL]);
+    for other in [list(7, 5, &[]), list(7, 1, &[]), list(6, 5, &[]), list(8, 5, &[])] {
+        for lists in [[&revoking[..], &other], [&other, &revoking]] {
+            assert_eq!(verdict(&leaf, pki.policy(), &lists), Err(CertificateRevoked));
+            let verdict = path_verdict(&pki, &leaf, &lists, timestamp(NOW), false);
+            assert_eq!(verdict, Err(CertificateRevoked));
+        }
+    }
+}
+
+#[test]
+fn of_the_versions_of_a_list_one_must_be_current() {
+    let pki = Pki::new();
+    let leaf = pki.services.leaf(NODE);
+    let list = |from: i64, to: i64, serials: &[&[u8]]| {
+        pki.services.crl_with(|list, _| {
+            list.this_update = NOW + Duration::hours(from);
+            list.next_update = NOW + Duration::hours(to);
+            list.revoked_certs = revoked(serials);
+        })
+    };
+    let current = list(-1, 1, &[]);
+    let (ended, early) = (list(-9, -8, &[]), list(1, 2, &[]));
+    let (ended_revoking, early_revoking) = (list(-9, -8, &[&SERIAL]), list(1, 2, &[&SERIAL]));
+    for (lists, expected) in [
+        (vec![&current], Ok(())),
+        (vec![&ended], Err(CrlInvalid)),
+        (vec![&early], Err(CrlInvalid)),
+        (vec![&ended, &early], Err(CrlInvalid)),
+        (vec![&current, &ended, &early], Ok(())),
+        // Whom an ended list names is revoked, as long as no other has taken its place.
+        (vec![&ended_revoking], Err(CertificateRevoked)),
+        (vec![&ended, &ended_revoking], Err(CertificateRevoked)),
+        (vec![&ended_revoking, &current], Ok(())),
+        (vec![&early_revoking, &current], Ok(())),
+        (vec![&early_revoking], Err(CrlInvalid)),
+    ] {
+        for turned in [false, true] {
+            let mut lists: Vec<&[u8]> = lists.iter().map(|list| &list[..]).collect();
+            if turned {
+                lists.reverse();
+            }
+            assert_eq!(verdict(&leaf, pki.policy(), &lists), expected);
+            assert_eq!(path_verdict(&pki, &leaf, &lists, timestamp(NOW), false), expected);
+        }
+    }
+}
+
+#[test]
+fn peers_and_paths_know_one_time() {
+    let pki = Pki::new();
+    let leaf = pki.services.leaf_with(NODE, |leaf| leaf.not_after = NOW + Duration::DAY);
+    let list = pki.services.crl_with(|list, _| {
+        list.this_update = NOW;
+        list.next_update = NOW + Duration::MINUTE;
+    });
+    for (millis, expected) in [
+        (-1, Err(CrlInvalid)),
+        (0, Ok(())),
+        (60_000, Ok(())),
+        // Times are whole seconds, their fraction is dropped.
+        (60_999, Ok(())),
+        (61_000, Err(CrlInvalid)),
+    ] {
+        let at = Timestamp::from_millis(timestamp(NOW).as_millis() + millis);
+        assert_eq!(verdict(&leaf, pki.policy().at(at), &[&list]), expected, "{millis}");
+        assert_eq!(path_verdict(&pki, &leaf, &[&list], at, false), expected, "{millis}");
+    }
+    // A skew widens both ends.
+    for (seconds, skew, expected) in
+        [(70, 10, Ok(())), (71, 10, Err(CrlInvalid)), (-10, 10, Ok(())), (-11, 10, Err(CrlInvalid))]
+    {
+        let at = timestamp(NOW + Duration::seconds(seconds));
+        let policy = pki.policy().at(at).skew(std::time::Duration::from_secs(skew));
+        assert_eq!(verdict(&leaf, policy, &[&list]), expected, "{seconds}");
+    }
+}
+
+#[test]
+fn each_key_of_a_name_counts_for_all_that_the_name_has_issued() {
+    let pki = Pki::new();
+    let types = |params: &mut rcgen::CertificateParams| {
+        params.custom_extensions.push(service_types(Segment::Services.service_types()));
+    };
+    let (old, new) = (pki.root.bare("Services", types), pki.root.bare("Services", types));
+    let leaf = old.leaf(NODE);
+    let crl = new.crl(1, &[&SERIAL]);
+    let both = || empty_policy().anchor_der(&old.der).anchor_der(&new.der);
+    for policy in [both(), both().pinned_root_der(&pki.root.der)] {
+        assert_eq!(verdict(&leaf, policy, &[&crl]), Err(CertificateRevoked));
+    }
+    let anchors = [Anchor::from_der(&pki.root.der).unwrap()];
+    let crls = [Crl::from_der(&crl).unwrap()];
+    let verify = |intermediates: &[&[u8]]| {
+        let mut request = PathRequest::new(&leaf, &anchors, timestamp(NOW));
+        request.intermediates = intermediates;
+        request.crls = &crls;
+        verify_path(&request).map(|_| ()).map_err(|error| error.code())
+    };
+    assert_eq!(verify(&[&old.der, &new.der]), Err(CertificateRevoked));
+    // Without the new certificate nobody knows whose the list is.
+    assert_eq!(verify(&[&old.der]), Err(CrlInvalid));
+    // A namesake under no anchor vouches for nothing.
+    let stranger = Ca::root("Stranger").bare("Services", |_| {});
+    let crls = [Crl::from_der(&stranger.crl(1, &[])).unwrap()];
+    let intermediates: [&[u8]; 2] = [&old.der, &stranger.der];
+    let mut request = PathRequest::new(&leaf, &anchors, timestamp(NOW));
+    request.intermediates = &intermediates;
+    request.crls = &crls;
+    assert_eq!(verify_path(&request).unwrap_err().code(), CrlInvalid);
+}
+
+#[test]
+fn a_namesake_under_another_root_revokes_nobody_here() {
+    let (one, other) = (Pki::new(), Pki::new());
+    let both = || {
+        empty_policy()
+            .anchor_der(&one.services.der)
+            .anchor_der(&other.services.der)
+            .pinned_root_der(&one.root.der)
+            .pinned_root_der(&other.root.der)
+    };
+    let crl = other.services.crl(1, &[&SERIAL]);
+    assert_eq!(verdict(&one.services.leaf(NODE), both(), &[&crl]), Ok(()));
+    assert_eq!(verdict(&other.services.leaf(NODE), both(), &[&crl]), Err(CertificateRevoked));
+    let crl = other.root.crl(1, &[&other.services.serial()]);
+    assert_eq!(verdict(&one.services.leaf(NODE), both(), &[&crl]), Ok(()));
+    assert_eq!(verdict(&other.services.leaf(NODE), both(), &[&crl]), Err(IssuerRevoked));
+}
+
+#[test]
+fn a_ca_whose_key_usage_leaves_lists_out_signs_none() {
+    let root = Ca::root("Root");
+    let ca = root.bare("CA", |params| {
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.custom_extensions.push(service_types(Segment::Services.service_types()));
+    });
+    // rcgen asks the parameters, so they say otherwise than the certificate.
+    let crl = ca.crl_with(|_, params| params.key_usages.push(KeyUsagePurpose::CrlSign));
+    assert_eq!(verdict(&ca.leaf(NODE), policy(&ca), &[&crl]), Err(CrlInvalid));
+}
+
+#[test]
+fn a_list_can_be_demanded() {
+    let pki = Pki::new();
+    let leaf = pki.services.leaf(NODE);
+    let (own, roots) = (pki.services.crl(1, &[]), pki.root.crl(1, &[]));
+    let ended = pki.services.crl_with(|list, _| list.next_update = NOW - Duration::MINUTE);
+    for (lists, expected) in [
+        (vec![], Err(RevocationUnknown)),
+        (vec![&own], Err(RevocationUnknown)),
+        (vec![&roots], Err(RevocationUnknown)),
+        (vec![&own, &roots], Ok(())),
+        (vec![&ended, &roots], Err(CrlInvalid)),
+    ] {
+        let lists: Vec<&[u8]> = lists.iter().map(|list| &list[..]).collect();
+        assert_eq!(verdict(&leaf, pki.policy().require_crl(), &lists), expected);
+        assert_eq!(path_verdict(&pki, &leaf, &lists, timestamp(NOW), true), expected);
+    }
+    // Without its root nobody has a list of the anchor to give.
+    let unpinned = policy(&pki.services).require_crl();
+    assert_eq!(verdict(&leaf, unpinned, &[&own]), Ok(()));
+}
+
+fn scoped(ca: &Ca, uri: &str, scope: Option<CrlScope>, serials: &[&[u8]]) -> Vec<u8> {
+    ca.crl_with(|list, _| {
+        list.issuing_distribution_point = Some(CrlIssuingDistributionPoint {
+            distribution_point: CrlDistributionPoint { uris: vec![uri.into()] },
+            scope,
+        });
+        list.revoked_certs = revoked(serials);
+    })
+}
+
+#[test]
+fn a_list_speaks_of_its_distribution_point_and_of_its_kind_of_certificates() {
+    let pki = Pki::new();
+    let (here, there) = ("http://crl.example/here", "http://crl.example/there");
+    let leaf = pki.services.leaf_with(NODE, |leaf| {
+        leaf.crl_distribution_points = vec![CrlDistributionPoint { uris: vec![here.into()] }];
+    });
+    let bare = pki.services.leaf(NODE);
+    let own = |uri, scope| scoped(&pki.services, uri, scope, &[]);
+    let roots = pki.root.crl(1, &[]);
+    let demanding = || pki.policy().require_crl();
+    for (leaf, uri, scope, expected) in [
+        (&leaf, here, None, Ok(())),
+        (&leaf, here, Some(CrlScope::UserCertsOnly), Ok(())),
+        (&leaf, here, Some(CrlScope::CaCertsOnly), Err(RevocationUnknown)),
+        (&leaf, there, None, Err(RevocationUnknown)),
+        (&bare, here, None, Err(RevocationUnknown)),
+    ] {
+        let list = own(uri, scope);
+        assert_eq!(verdict(leaf, demanding(), &[&list, &roots]), expected, "{uri}");
+    }
+    // Whatever a list is about: whom it names is revoked.
+    let elsewhere = scoped(&pki.services, there, None, &[&SERIAL]);
+    assert_eq!(verdict(&leaf, pki.policy(), &[&elsewhere]), Err(CertificateRevoked));
+    // Lists of two distribution points are no versions of each other: both must be current.
+    let ended = |uri: &str, scope| {
+        pki.services.crl_with(|list, _| {
+            list.next_update = NOW - Duration::MINUTE;
+            list.issuing_distribution_point = Some(CrlIssuingDistributionPoint {
+                distribution_point: CrlDistributionPoint { uris: vec![uri.into()] },
+                scope,
+            });
+        })
+    };
+    let lists = [&own(here, None)[..], &ended(there, None)];
+    assert_eq!(verdict(&leaf, pki.policy(), &lists), Err(CrlInvalid));
+    // An ended list about CAs alone is no matter for a leaf, nor one about users for a CA.
+    let about_cas = ended(here, Some(CrlScope::CaCertsOnly));
+    assert_eq!(verdict(&leaf, pki.policy(), &[&about_cas]), Ok(()));
+    let about_users = scoped(&pki.root, here, Some(CrlScope::UserCertsOnly), &[]);
+    let late = pki.policy().at(timestamp(NOW + Duration::minutes(20)));
+    assert_eq!(verdict(&leaf, late, &[&about_users]), Ok(()));
+    let both = [&about_users[..], &pki.services.crl(1, &[])];
+    assert_eq!(verdict(&leaf, demanding(), &both), Err(RevocationUnknown));
+}
+
+#[test]
+fn a_list_that_ends_before_it_begins_is_none() {
+    let pki = Pki::new();
+    let mut list = pki.services.crl(1, &[]);
+    // UTCTime: what is 11:00 of the one day and 11:00 of the next.
+    for (from, to) in
+        [(&b"260601110000Z"[..], b"260602110001Z"), (b"260602110000Z", b"260601110000Z")]
+    {
+        let at = list.windows(from.len()).position(|window| window == from).unwrap();
+        list[at..at + to.len()].copy_from_slice(to);
+    }
+    assert!(matches!(Crl::from_der(&list), Err(Error::CrlInvalid(why)) if why.contains("ends")));
+}
+
+#[test]
+fn names_in_chains_are_equal_in_every_spelling() {
+    let pki = Pki::new();
+    let leaf = pki.services.spelt_otherwise().leaf(NODE);
+    assert_eq!(verdict(&leaf, pki.policy(), &[]), Ok(()));
+    assert_eq!(path_verdict(&pki, &leaf, &[], timestamp(NOW), false), Ok(()));
+    let crl = pki.services.crl(1, &[&SERIAL]);
+    assert_eq!(verdict(&leaf, pki.policy(), &[&crl]), Err(CertificateRevoked));
+    // A CA that names its issuer otherwise.
+    let root = pki.root.spelt_otherwise();
+    let ca = root.bare("CA", |params| {
+        params.custom_extensions.push(service_types(Segment::Services.service_types()));
+    });
+    let policy = || policy(&ca).pinned_root_der(&pki.root.der);
+    assert_eq!(verdict(&ca.leaf(NODE), policy(), &[]), Ok(()));
+    let crl = pki.root.crl(1, &[&ca.serial()]);
+    assert_eq!(verdict(&ca.leaf(NODE), policy(), &[&crl]), Err(IssuerRevoked));
+    // Another name stays another name.
+    let mut stranger = pki.services.spelt_otherwise();
+    stranger.params.distinguished_name = Ca::root("services C A").params.distinguished_name;
+    let leaf = stranger.leaf(NODE);
+    assert_eq!(verdict(&leaf, pki.policy(), &[]), Err(ErrorCode::UntrustedIssuer));
+    let verdict = path_verdict(&pki, &leaf, &[], timestamp(NOW), false);
+    assert_eq!(verdict, Err(ErrorCode::UntrustedIssuer));
+}
+
+#[test]
+fn a_denied_serial_is_a_signed_number() {
+    let pki = Pki::new();
+    let leaf = pki.services.leaf_with(NODE, |leaf| {
+        leaf.serial_number = Some(SerialNumber::from_slice(&[0xff]));
+        leaf.is_ca = IsCa::ExplicitNoCa;
+    });
+    let key_id = hex(&pki.services.params.key_identifier(&pki.services.key));
+    for (serial, expected) in [("ff", Err(ErrorCode::SerialDenied)), ("-01", Ok(()))] {
+        let mut denied = catalyst_pki::Denied::default();
+        denied.deny_serial(&key_id, serial).unwrap();
+        assert_eq!(verdict(&leaf, pki.policy().denied(denied), &[]), expected, "{serial}");
+    }
+}
