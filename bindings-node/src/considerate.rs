@@ -2,12 +2,14 @@
 //! get their turn. The core calls the store between the steps of its signing pipeline, each of which
 //! takes a fraction of a millisecond.
 
+use std::path::Path;
+
 use catalyst_pki::{
     Result, Timestamp,
     authority::store::{
-        CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
-        Counts, DenyListEntry, ExpiringCertificate, MemoryStore, NewHierarchy, NewLeaf,
-        PlannedLeaf, Recorded, SigningFacts, SqliteStore, Store, StoredHierarchy,
+        Backup, CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus,
+        CertificateType, Counts, DenyListEntry, ExpiringCertificate, MemoryStore, NewHierarchy,
+        NewLeaf, PlannedLeaf, Recorded, SigningFacts, SqliteStore, Store, StoredHierarchy,
     },
 };
 
@@ -124,5 +126,13 @@ impl Store for ConsiderateStore {
 
     fn purge_while(&self, before: Timestamp, go_on: &dyn Fn() -> bool) -> Result<u64> {
         self.write(|store| store.purge_while(before, go_on))
+    }
+
+    fn backup(&self, to: &Path) -> Result<Backup> {
+        self.write(|store| store.backup(to))
+    }
+
+    fn restore(&self, from: &Path) -> Result<()> {
+        self.write(|store| store.restore(from))
     }
 }

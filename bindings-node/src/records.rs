@@ -1,6 +1,6 @@
 //! The records of a store.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use catalyst_pki::{
     Result, SystemClock, Timestamp,
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::{
     boundary::guard,
     mailbox::{Mailbox, Post},
-    store::{LazyStore, Open, StoreHandle},
+    store::{LazyStore, Open, StoreHandle, from_here},
 };
 
 /// A certificate as JavaScript writes it.
@@ -46,6 +46,21 @@ pub struct RecordInput {
     pub status: String,
     /// Milliseconds since the epoch.
     pub created_at: i64,
+}
+
+/// A backup as JavaScript reads it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BackupAnswer {
+    path: String,
+    bytes: u64,
+    key_included: bool,
+    key_file: Option<String>,
+    notice: String,
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// The records of a store. Every method with a `call` answers through the mailbox.
@@ -128,6 +143,31 @@ impl RecordsHandle {
                 Ok((all(page.records), page.next))
             })
         })
+    }
+
+    /// Writes a copy of the store to a new file.
+    #[napi(catch_unwind)]
+    pub fn backup(&self, call: u32, path: String) -> napi::Result<()> {
+        let path = from_here(path);
+        guard(|| {
+            self.run(call, move |records| {
+                let backup = records.backup(Path::new(&path))?;
+                Ok(BackupAnswer {
+                    notice: backup.notice(),
+                    path: text(&backup.path),
+                    bytes: backup.bytes,
+                    key_included: backup.key_included,
+                    key_file: backup.key_file.as_deref().map(text),
+                })
+            })
+        })
+    }
+
+    /// Puts a backup in the place of all that the store holds.
+    #[napi(catch_unwind)]
+    pub fn restore(&self, call: u32, path: String) -> napi::Result<()> {
+        let path = from_here(path);
+        guard(|| self.run(call, move |records| records.restore(Path::new(&path))))
     }
 
     /// Marks a certificate superseded.

@@ -86,7 +86,7 @@ impl StoreHandle {
 
 /// A path as it is meant when it is given: the file is opened later, and a program may have gone to
 /// another folder by then. Where it can't be told, whatever opens the file says so.
-fn from_here(path: String) -> String {
+pub(crate) fn from_here(path: String) -> String {
     let absolute =
         std::path::absolute(&path).ok().and_then(|path| path.into_os_string().into_string().ok());
     absolute.unwrap_or(path)

@@ -4,6 +4,7 @@ import { clip, isObject } from './limits.js';
 import { native } from './native.js';
 import { bare } from './own.js';
 import type {
+  BackupResult,
   CaCertificateType,
   CertificateCount,
   CertificateRecord,
@@ -319,6 +320,45 @@ export class SqliteCertificateStore implements ICertificateStore {
   }
 
   /**
+   * Writes a copy of the store as it is now to a new file, while others read and write. Copies of the
+   * file made by other means lack what is in its log, and take the store's locks away.
+   *
+   * @param path the new file, made with mode 0600
+   * @returns what it is, and what else is needed to use it
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` where there is something at the path already, or
+   * for a store in memory
+   *
+   * @example
+   * ```ts
+   * const { bytes, notice } = await store.backup(`certs-${Date.now()}.db`);
+   * console.log(`${bytes} bytes. ${notice}`);
+   * ```
+   */
+  async backup(path: string): Promise<BackupResult> {
+    const to = pathOf(path);
+    return await this.#call((records, number) => records.backup(number, to));
+  }
+
+  /**
+   * Puts a backup in the place of all that the store holds; managers of the store go on with it, also
+   * in other processes. Denied identities and revoked CAs stay so: no trust comes back that was
+   * taken away since the backup.
+   *
+   * @param path a file that {@link SqliteCertificateStore.backup} has written
+   * @throws {@link PkiError} `PKI_WRONG_PASSPHRASE` for a backup with other keys; the store stays as
+   * it was then
+   *
+   * @example
+   * ```ts
+   * await store.restore('certs-1764000000000.db');
+   * ```
+   */
+  async restore(path: string): Promise<void> {
+    const from = pathOf(path);
+    await this.#call((records, number) => records.restore(number, from));
+  }
+
+  /**
    * Closes the file as soon as no manager uses it any more, one that has been shut down not
    * counting. A later call opens it again. A store in memory stays as it is.
    *
@@ -340,6 +380,11 @@ export class SqliteCertificateStore implements ICertificateStore {
     const records = this.#records;
     return (number) => start(records, number);
   }
+}
+
+function pathOf(value: string): string {
+  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
+  throw invalidArgument('path: it must be the path of a file');
 }
 
 function textOf(value: string): string {

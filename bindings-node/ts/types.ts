@@ -232,6 +232,20 @@ export interface CertificateCount {
   count: number;
 }
 
+/** A copy of a store that {@link SqliteCertificateStore.backup} has written. */
+export interface BackupResult {
+  /** The file, absolute. */
+  path: string;
+  /** Its length in bytes. */
+  bytes: number;
+  /** Whether the passphrase of its private keys is in it: never so far. */
+  keyIncluded: boolean;
+  /** The development key file, without a copy of which it is lost; `null` if a passphrase was configured. */
+  keyFile: string | null;
+  /** The same in a sentence for an operator. */
+  notice: string;
+}
+
 /** How a {@link SqliteCertificateStore} keeps private keys. */
 export interface StoreOptions {
   /**

@@ -2,6 +2,7 @@
 //! what is wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod backup;
 mod disk;
 mod files;
 mod kill;

@@ -37,7 +37,7 @@ fn python(script: &str, database: &Path) -> String {
 
 /// Serials of the leaves and the denied identities, as another process finds them. It checks the
 /// database and closes it: as the last one, for all that its SQLite knows, if our locks are gone.
-fn found(database: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
+pub(crate) fn found(database: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
     let text = python(
         "import sqlite3, sys
 db = sqlite3.connect(sys.argv[1], timeout=20)
@@ -57,33 +57,33 @@ db.close()",
     (of("leaf"), of("denied"))
 }
 
-struct Ca {
-    folder: Folder,
-    path: PathBuf,
-    manager: CertificateManager,
-    csr: String,
+pub(crate) struct Ca {
+    pub(crate) folder: Folder,
+    pub(crate) path: PathBuf,
+    pub(crate) manager: CertificateManager,
+    pub(crate) csr: String,
     /// What was answered: serials, and denied identities.
-    answered: (BTreeSet<String>, BTreeSet<String>),
+    pub(crate) answered: (BTreeSet<String>, BTreeSet<String>),
 }
 
-fn manager(path: &Path) -> CertificateManager {
+pub(crate) fn manager(path: &Path) -> CertificateManager {
     let store = SqliteStore::open(path, &protection()).unwrap();
     let keys = Arc::new(store.local_keys());
     CertificateManager::new(Arc::new(store), keys, config()).unwrap()
 }
 
-fn csr(manager: &CertificateManager) -> String {
+pub(crate) fn csr(manager: &CertificateManager) -> String {
     let id = catalyst_pki::WorkloadId::new(manager.trust_domain(), ServiceType::Auth, "a").unwrap();
     catalyst_pki::generate_key_and_csr(&id, &[]).unwrap().csr_pem
 }
 
-fn sign(manager: &CertificateManager, csr: &str) -> Result<String, Error> {
+pub(crate) fn sign(manager: &CertificateManager, csr: &str) -> Result<String, Error> {
     Ok(manager.sign_csr(&SignRequest::new(csr, ServiceType::Auth, "a"))?.serial)
 }
 
 impl Ca {
     /// With some things in its log.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = Folder::new();
         let path = folder.path().join("certs.db");
         let manager = manager(&path);
@@ -99,7 +99,7 @@ impl Ca {
     }
 
     /// Issues and denies, and keeps what it is answered.
-    fn work(&mut self) {
+    pub(crate) fn work(&mut self) {
         for _ in 0..3 {
             self.answered.0.insert(sign(&self.manager, &self.csr).unwrap());
             let id = format!("spiffe://mesh.example.com/node/n{}", self.answered.1.len());
@@ -109,7 +109,7 @@ impl Ca {
         }
     }
 
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         let found = found(&self.path);
         assert_eq!(found.0.difference(&self.answered.0).count(), 0, "never answered");
         assert_eq!(self.answered.0.difference(&found.0).count(), 0, "lost");
@@ -118,6 +118,13 @@ impl Ca {
         let listed = self.manager.store().list_certificates(&query).unwrap().records;
         let listed: BTreeSet<_> = listed.into_iter().map(|record| record.serial).collect();
         assert!(listed == self.answered.0);
+    }
+
+    /// As another process does that saves a CA.
+    pub(crate) fn change_hierarchy(&self) {
+        let store = self.manager.store();
+        let cas = store.hierarchy().unwrap().cas;
+        store.save_ca(cas.last().unwrap()).unwrap();
     }
 
     fn unavailable(&self) -> String {
@@ -234,15 +241,17 @@ fn a_file_that_is_moved_away_fails_and_is_whole_when_it_comes_back() {
     ca.check();
 }
 
+/// With SQLite's own API, as `sqlite3 certs.db '.backup copied.db'` does.
+const COPY: &str = "import sqlite3, sys
+sqlite3.connect(sys.argv[1]).backup(sqlite3.connect(sys.argv[1].replace('certs.db', 'copied.db')))";
+
 #[test]
 fn a_manager_goes_on_with_the_file_that_is_put_in_place() {
     let mut ca = Ca::new();
     let copied = ca.folder.path().join("copied.db");
-    python(
-        "import sqlite3, sys; sqlite3.connect(sys.argv[1]).backup(sqlite3.connect(sys.argv[1][:-8] + 'copied.db'))",
-        &ca.path,
-    );
+    python(COPY, &ca.path);
     let then = ca.answered.clone();
+    ca.change_hierarchy();
     ca.work();
     // As `mv copied.db certs.db` does: log and index of the other one are left there.
     fs::rename(&copied, &ca.path).unwrap();
@@ -251,10 +260,7 @@ fn a_manager_goes_on_with_the_file_that_is_put_in_place() {
     ca.check();
 
     // As who removes all and copies does.
-    python(
-        "import sqlite3, sys; sqlite3.connect(sys.argv[1]).backup(sqlite3.connect(sys.argv[1][:-8] + 'copied.db'))",
-        &ca.path,
-    );
+    python(COPY, &ca.path);
     let then = ca.answered.clone();
     ca.work();
     for suffix in ["", "-wal", "-shm"] {

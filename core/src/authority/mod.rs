@@ -17,6 +17,8 @@ mod template;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use parking_lot::Mutex;
+
 pub use config::{CaChoices, ManagerConfig};
 pub use draft::{CertificateDraft, UnsignedCertificate};
 pub use hierarchy::Fingerprints;
@@ -64,6 +66,7 @@ pub struct CertificateManager {
     backend: Arc<dyn KeyBackend>,
     config: ManagerConfig,
     state: RwLock<State>,
+    loading: Mutex<()>,
     signature_sample: SignatureSample,
 }
 
@@ -95,8 +98,9 @@ impl CertificateManager {
                 "Default trust domain in use: for development and tests only"
             );
         }
-        let (state, signature_sample) = (RwLock::new(State::New), SignatureSample::default());
-        Ok(CertificateManager { store, backend, config, state, signature_sample })
+        let (state, loading) = (RwLock::new(State::New), Mutex::new(()));
+        let signature_sample = SignatureSample::default();
+        Ok(CertificateManager { store, backend, config, state, loading, signature_sample })
     }
 
     /// A manager of a CA in memory, which is gone with it: for tests.
@@ -238,10 +242,13 @@ impl CertificateManager {
     }
 
     fn reload(&self) -> Result<()> {
-        self.load_hierarchy().map(|_| ())
+        let gone = || Error::CorruptCaState("the hierarchy is gone: restore a backup".into());
+        self.load_hierarchy()?.map(|_| ()).ok_or_else(gone)
     }
 
     fn load_hierarchy(&self) -> Result<Option<Arc<Hierarchy>>> {
+        // One after another: what was read last is what the store says, also where that is older.
+        let _loading = self.loading.lock();
         let previous = match self.hierarchy() {
             Ok(hierarchy) => Some(hierarchy),
             Err(Error::NotInitialized) => None,
@@ -254,18 +261,22 @@ impl CertificateManager {
             previous.as_deref(),
         )?;
         let Some(hierarchy) = loaded.map(Arc::new) else { return Ok(None) };
-        let mut state = self.write_state();
-        match &*state {
-            State::ShutDown => Err(Error::ShutDown),
-            // Another thread was faster and saw more.
-            State::Ready(newer) if newer.sequence > hierarchy.sequence => {
-                Ok(Some(Arc::clone(newer)))
-            }
-            _ => {
-                *state = State::Ready(Arc::clone(&hierarchy));
-                Ok(Some(hierarchy))
-            }
+        if let Some(previous) = previous
+            && previous.sequence > hierarchy.sequence
+        {
+            tracing::error!(
+                target: EVENTS,
+                sequence = hierarchy.sequence,
+                previous = previous.sequence,
+                "Hierarchy went back: the store was replaced by an older one"
+            );
         }
+        let mut state = self.write_state();
+        if let State::ShutDown = *state {
+            return Err(Error::ShutDown);
+        }
+        *state = State::Ready(Arc::clone(&hierarchy));
+        Ok(Some(hierarchy))
     }
 
     // A poisoned lock holds a whole value all the same: it is only ever replaced.

@@ -1,6 +1,7 @@
 //! Where certificates and denials are kept: one trait, the decisions that all who implement it share
 //! ([`decide`]), and with the feature `test-suites` one test suite for all of them (`suite`).
 
+mod backup;
 mod cursor;
 pub mod decide;
 mod memory;
@@ -10,8 +11,9 @@ mod sqlite;
 #[cfg(any(test, feature = "test-suites"))]
 pub mod suite;
 
-use std::fmt;
+use std::{fmt, path::Path};
 
+pub use backup::Backup;
 pub use memory::MemoryStore;
 pub use record::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
@@ -20,7 +22,7 @@ pub use record::{
 pub use records::Records;
 pub use sqlite::SqliteStore;
 
-use crate::{Result, Timestamp, TrustDomain};
+use crate::{Error, Result, Timestamp, TrustDomain};
 
 /// A place to keep certificates.
 ///
@@ -118,6 +120,30 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`purge_expired`](Self::purge_expired) as long as `go_on` says so. It deletes in batches that
     /// let issuing go on in between, and asks before each.
     fn purge_while(&self, before: Timestamp, go_on: &dyn Fn() -> bool) -> Result<u64>;
+
+    /// Writes a copy of the store as it is now to a new file, durably; others read and write
+    /// meanwhile. [`Backup::notice`] says what else is needed to use it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) where there is something at the
+    /// path already, or for a store that has no such copies.
+    fn backup(&self, _to: &Path) -> Result<Backup> {
+        Err(Error::argument("store", "it can't be backed up: it is in memory alone"))
+    }
+
+    /// Puts a backup in the place of all that the store holds, in one transaction; managers that use
+    /// the store go on with it. Denials and revocations since the backup stay: no trust comes back
+    /// that was taken away. The number of the hierarchy's state goes on from the higher one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a store that has no backups,
+    /// [`Error::WrongPassphrase`](crate::Error::WrongPassphrase) for one with other keys,
+    /// [`Error::StoreTooNew`](crate::Error::StoreTooNew). The store stays as it was then.
+    fn restore(&self, _from: &Path) -> Result<()> {
+        Err(Error::argument("store", "it can't be restored: it is in memory alone"))
+    }
 }
 
 /// The CAs that a store holds.

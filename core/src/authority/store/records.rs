@@ -1,12 +1,12 @@
 //! The records of a store as programs write and read them by themselves.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, path::Path, sync::Arc};
 
 use zeroize::Zeroizing;
 
 use super::{
-    CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
-    DenyListEntry, NewLeaf, Store,
+    Backup, CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus,
+    CertificateType, DenyListEntry, NewLeaf, Store,
 };
 use crate::{
     Clock, Result, Timestamp, WorkloadId,
@@ -212,6 +212,24 @@ impl Records {
     /// [`Error::StoreUnavailable`].
     pub fn purge_expired(&self, before: Timestamp) -> Result<u64> {
         self.store.purge_expired(before)
+    }
+
+    /// Writes a copy of the store to a new file; see [`Store::backup`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::backup`].
+    pub fn backup(&self, to: &Path) -> Result<Backup> {
+        self.store.backup(to)
+    }
+
+    /// Puts a backup in the place of all that the store holds; see [`Store::restore`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::restore`].
+    pub fn restore(&self, from: &Path) -> Result<()> {
+        self.store.restore(from)
     }
 
     /// How many certificates there are of each type and status; see [`Store::census`].

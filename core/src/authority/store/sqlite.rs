@@ -1,5 +1,6 @@
 //! SQLite: the embedded store.
 
+mod backup;
 mod checkpoint;
 mod connection;
 mod counts;
@@ -38,9 +39,9 @@ use self::{
     schema::Found,
 };
 use super::{
-    CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
-    Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, PlannedLeaf, Recorded,
-    SigningFacts, Store, StoredHierarchy, decide,
+    Backup, CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus,
+    CertificateType, Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf,
+    PlannedLeaf, Recorded, SigningFacts, Store, StoredHierarchy, decide,
 };
 use crate::{
     Error, Result, Timestamp,
@@ -268,6 +269,14 @@ impl Store for SqliteStore {
 
     fn purge_while(&self, before: Timestamp, go_on: &dyn Fn() -> bool) -> Result<u64> {
         purge::purge(&self.database, before, go_on)
+    }
+
+    fn backup(&self, to: &Path) -> Result<Backup> {
+        backup::backup(&self.database, &self.sealer, to)
+    }
+
+    fn restore(&self, from: &Path) -> Result<()> {
+        backup::restore(&self.database, &self.sealer, from)
     }
 }
 

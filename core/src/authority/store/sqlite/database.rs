@@ -104,11 +104,16 @@ impl Database {
         write: impl FnOnce(&Connection) -> Outcome<T>,
     ) -> Result<T> {
         let written = self.write(write)?;
+        self.bring_back_all();
+        Ok(written)
+    }
+
+    /// Brings all of the log into the database file. What is committed is durable in the log: where
+    /// others are in the way this may wait for another time.
+    pub(super) fn bring_back_all(&self) {
         if let Medium::File(file) = &self.medium {
-            // What is committed is durable in the log: this may wait for another time.
             let _ = self.patiently(|| file.bring_back(1, "FULL"));
         }
-        Ok(written)
     }
 
     /// To be called after each write, by whoever's turn is over.

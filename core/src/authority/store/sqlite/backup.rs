@@ -1,0 +1,158 @@
+//! Copies of a database in use, and back: by SQLite's own API, page by page, never of the files.
+
+use std::{
+    io,
+    path::{self, Path},
+};
+
+use rusqlite::{
+    Connection, OpenFlags,
+    backup::{Backup as Copy, StepResult},
+    params,
+};
+use tempfile::NamedTempFile;
+
+use super::{
+    connection::{pragma, transaction},
+    database::Database,
+    failure::{Failure, Outcome, Place, unusable},
+    file_beside, registry, row,
+    schema::{self, Found},
+    setting,
+};
+use crate::{
+    Error, Result,
+    authority::{signer::KeySealer, store::Backup},
+};
+
+/// Writes a copy of the database as it is now to a new file.
+pub(super) fn backup(database: &Database, sealer: &KeySealer, to: &Path) -> Result<Backup> {
+    let failed = |error: io::Error| {
+        unusable(format!("the backup {} can't be written: {error}", to.display()))
+    };
+    let to = path::absolute(to).map_err(failed)?;
+    let is_there = || {
+        let reason = format!("{} is there already: name a new file", to.display());
+        Error::InvalidArgument { name: "path", reason }
+    };
+    if to.symlink_metadata().is_ok() {
+        return Err(is_there());
+    }
+    // Not at its place before it is whole. For its owner alone.
+    let folder = to.parent().unwrap_or(Path::new("/"));
+    let file = NamedTempFile::new_in(folder).map_err(failed)?;
+    database.read(|source| copy_to_file(source, file.path()))?;
+    file.as_file().sync_all().map_err(failed)?;
+    let bytes = file.as_file().metadata().map_err(failed)?.len();
+    file.persist_noclobber(&to).map_err(|refused| match refused.error.kind() {
+        io::ErrorKind::AlreadyExists => is_there(),
+        _ => failed(refused.error),
+    })?;
+    registry::sync_folder(&to).map_err(failed)?;
+    let key_file = match &database.place {
+        Place::File(path) if sealer.uses_development_key_file() => Some(file_beside(path, ".key")),
+        _ => None,
+    };
+    tracing::info!(target: "catalyst.pki", backup = %to.display(), bytes, "Backup written");
+    Ok(Backup { path: to, bytes, key_included: false, key_file })
+}
+
+/// Puts a backup in the place of all that is in the database, in one transaction. What was taken
+/// away from somebody since then stays so: denials, and CAs that were revoked.
+pub(super) fn restore(database: &Database, sealer: &KeySealer, from: &Path) -> Result<()> {
+    let from = path::absolute(from)
+        .map_err(|error| unusable(format!("the backup {}: {error}", from.display())))?;
+    let place = Place::File(from.as_path().into());
+    let folder = match &database.place {
+        Place::File(path) => path.parent().map_or_else(std::env::temp_dir, Path::to_owned),
+        Place::Memory => std::env::temp_dir(),
+    };
+    let copied = NamedTempFile::new_in(folder)
+        .map_err(|error| unusable(format!("no room for a copy of {place}: {error}")))?;
+    let prepared = open(&from).and_then(|backup| {
+        look(&backup, sealer)?;
+        copy_to_file(&backup, copied.path())?;
+        open(copied.path())
+    });
+    let prepared = prepared.map_err(|failure| failure.explain(&place))?;
+
+    let restored = database.patiently(|| {
+        database.turn()?.commit(|present| {
+            transaction(&prepared, |restored| keep_what_was_taken_away(present, restored))?;
+            copy(&prepared, present)
+        })
+    });
+    restored.map_err(|failure| failure.explain(&database.place))?;
+    database.bring_back_all();
+    tracing::warn!(target: "catalyst.pki", backup = %from.display(), "Backup restored");
+    Ok(())
+}
+
+fn open(path: &Path) -> Outcome<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(path, flags)?)
+}
+
+/// Whether it is a backup of ours that can be used with these keys.
+fn look(backup: &Connection, sealer: &KeySealer) -> Outcome<()> {
+    let found = schema::inspect(backup)?;
+    match found {
+        Found::Ours(schema::VERSION) => {}
+        Found::Ours(_) | Found::Legacy => {
+            return Err(Failure::Database(
+                "is of an earlier version: open it with this program once, then restore it",
+            ));
+        }
+        Found::Empty => return Err(Failure::Database("is empty: check the path")),
+    }
+    if let Some(key) = row::some_encrypted_key(backup, found)? {
+        sealer.try_on(&key)?;
+    }
+    Ok(())
+}
+
+fn copy_to_file(source: &Connection, path: &Path) -> Outcome<()> {
+    let mut target = open(path)?;
+    // It is synced when it is whole.
+    pragma(&target, "PRAGMA journal_mode = OFF")?;
+    target.execute_batch("PRAGMA synchronous = OFF")?;
+    copy(source, &mut target)?;
+    // The copy says of itself that it uses a log. Without one it is a single file, and can be read
+    // where nothing may be written.
+    pragma(&target, "PRAGMA journal_mode = DELETE")?;
+    target.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+/// In one step, so that it is of one moment. Others read and write meanwhile.
+fn copy(source: &Connection, target: &mut Connection) -> Outcome<()> {
+    match Copy::new(source, target)?.step(-1)? {
+        StepResult::Done => Ok(()),
+        _ => Err(Failure::Locked),
+    }
+}
+
+fn keep_what_was_taken_away(present: &Connection, restored: &Connection) -> Outcome<()> {
+    let mut denied = present.prepare("SELECT spiffe_id, reason, denied_at FROM denied_identity")?;
+    let mut rows = denied.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, reason, at): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        restored
+            .prepare_cached("INSERT OR IGNORE INTO denied_identity VALUES (?1, ?2, ?3)")?
+            .execute(params![id, reason, at])?;
+    }
+    let mut revoked = present.prepare(
+        "SELECT serial FROM certificate INDEXED BY certificate_authority
+         WHERE type <> 'end-entity' AND status = 'revoked'",
+    )?;
+    let mut rows = revoked.query([])?;
+    while let Some(row) = rows.next()? {
+        restored
+            .prepare_cached("UPDATE certificate SET status = 'revoked' WHERE serial = ?1")?
+            .execute([row.get::<_, String>(0)?])?;
+    }
+    // Clients take a lower number for a replay, and managers see by it that something has changed.
+    let sequence =
+        setting::hierarchy_sequence(present)?.max(setting::hierarchy_sequence(restored)?);
+    setting::set_hierarchy_sequence(restored, sequence + 1)
+}
