@@ -45,6 +45,20 @@ export declare const AwsKmsPkiConfigSchema: z.ZodObject<
   z.core.$strip
 >;
 
+/** A copy of a store that {@link SqliteCertificateStore.backup} has written. */
+export declare interface BackupResult {
+  /** The file, absolute. */
+  path: string;
+  /** Its length in bytes. */
+  bytes: number;
+  /** Whether the passphrase of its private keys is in it: never so far. */
+  keyIncluded: boolean;
+  /** The development key file, without a copy of which it is lost; `null` if a passphrase was configured. */
+  keyFile: string | null;
+  /** The same in a sentence for an operator. */
+  notice: string;
+}
+
 /**
  * Builds the SPIFFE ID of a workload.
  *
@@ -1499,6 +1513,37 @@ declare class SqliteCertificateStore implements ICertificateStore {
    * ```
    */
   countCertificates(): Promise<CertificateCount[]>;
+  /**
+   * Writes a copy of the store as it is now to a new file, while others read and write. Copies of the
+   * file made by other means lack what is in its log, and take the store's locks away.
+   *
+   * @param path the new file, made with mode 0600
+   * @returns what it is, and what else is needed to use it
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` where there is something at the path already, or
+   * for a store in memory
+   *
+   * @example
+   * ```ts
+   * const { bytes, notice } = await store.backup(`certs-${Date.now()}.db`);
+   * console.log(`${bytes} bytes. ${notice}`);
+   * ```
+   */
+  backup(path: string): Promise<BackupResult>;
+  /**
+   * Puts a backup in the place of all that the store holds; managers of the store go on with it, also
+   * in other processes. Denied identities and revoked CAs stay so: no trust comes back that was
+   * taken away since the backup.
+   *
+   * @param path a file that {@link SqliteCertificateStore.backup} has written
+   * @throws {@link PkiError} `PKI_WRONG_PASSPHRASE` for a backup with other keys; the store stays as
+   * it was then
+   *
+   * @example
+   * ```ts
+   * await store.restore('certs-1764000000000.db');
+   * ```
+   */
+  restore(path: string): Promise<void>;
   /**
    * Closes the file as soon as no manager uses it any more, one that has been shut down not
    * counting. A later call opens it again. A store in memory stays as it is.

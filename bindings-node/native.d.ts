@@ -229,6 +229,10 @@ export declare class RecordsHandle {
   findBySpiffeId(call: number, spiffeId: string): void
   /** A page of the active, unexpired leaves; beside the list where the next one begins. */
   activeLeaves(call: number, cursor?: string | undefined | null): void
+  /** Writes a copy of the store to a new file. */
+  backup(call: number, path: string): void
+  /** Puts a backup in the place of all that the store holds. */
+  restore(call: number, path: string): void
   /** Marks a certificate superseded. */
   supersede(call: number, serial: string): void
   /** Puts an identity on the deny list. */

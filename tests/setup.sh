@@ -24,6 +24,7 @@ clang-format clang-format
 cmake cmake
 pkg-config pkg-config
 valgrind valgrind
+strace strace
 objdump binutils
 git git
 PROGRAMS

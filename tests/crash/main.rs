@@ -6,6 +6,7 @@ mod backup;
 mod disk;
 mod files;
 mod kill;
+mod power;
 mod replaced;
 
 use std::{path::Path, process::Command};

@@ -3,6 +3,7 @@
 //! ```text
 //! issuer DATABASE loop            issues from several threads until it is killed
 //! issuer DATABASE once            issues one certificate
+//! issuer DATABASE ten             issues ten certificates, one after another, in one thread
 //! issuer DATABASE open            opens the database, and no more
 //! issuer DATABASE fill FILLER     issues until an error, removes the file FILLER, issues once more
 //! ```
@@ -35,7 +36,7 @@ const MOST: usize = 100_000;
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [database, mode, rest @ ..] = arguments.as_slice() else {
-        panic!("usage: issuer DATABASE loop|once|open|fill [FILLER]");
+        panic!("usage: issuer DATABASE loop|once|ten|open|fill [FILLER]");
     };
     match (run(Path::new(database), mode), rest) {
         (Ok(_), []) => ExitCode::SUCCESS,
@@ -63,6 +64,7 @@ fn run(database: &Path, mode: &str) -> Result<Option<CertificateManager>> {
     say(&format!("initialized {}", fingerprints.root_fingerprint));
     match mode {
         "once" => issue(&manager, "once", 1).map(|()| None),
+        "ten" => issue(&manager, "ten", 10).map(|()| None),
         "loop" => thread::scope(|scope| {
             let issue = |at| issue(&manager, &format!("loop-{}-{at}", std::process::id()), MOST);
             let threads: Vec<_> = (0..THREADS).map(|at| scope.spawn(move || issue(at))).collect();
