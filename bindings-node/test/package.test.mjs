@@ -174,6 +174,14 @@ test('an addon that does not load says why', only, async () => {
   }
 });
 
+test('a process that loads no addons says so', only, async () => {
+  for (const command of [process.execPath, bun]) {
+    const { stdout } = await run(['--no-addons', join(project, 'load.mjs')], { command });
+    assert.match(stdout, /loading addons is disabled\. Start the process without --no-addons/);
+    assert.doesNotMatch(stdout, /is not installed|from source/);
+  }
+});
+
 const noMusl = !existsSync(musl) && 'tests/setup.sh installs a Bun with musl, on Linux x64';
 
 test('a Bun with musl looks for the addon for musl', { skip: only.skip || noMusl }, async () => {
@@ -242,6 +250,11 @@ test('bun build --compile takes the addon along', only, async () => {
   const elsewhere = join(folder(), basename(binary));
   copyFileSync(binary, elsewhere);
   assertReadmeOutput(await runExample(elsewhere, []));
+
+  const none = join(folder(), 'none');
+  const { stderr } = await run([], { command: elsewhere, cwd: folder(), env: { TMPDIR: none } });
+  assert.match(stderr, /temporary folder .* set TMPDIR to a folder that exists/);
+  assert.doesNotMatch(stderr, /from source/);
 });
 
 for (const [target, command] of [

@@ -32,15 +32,38 @@ function load(target: string): Native {
   const broken = failures.find((failure) => !isMissing(failure));
   const problem =
     broken !== undefined
-      ? String(broken)
+      ? (whyBroken(broken) ?? `${said(broken)}. Or ${fromSource}`)
       : `the package ${name} is not installed. It is an optional dependency of @catalyst/pki, which ` +
         `a package manager leaves out with --omit=optional (--no-optional), and where the lock file ` +
         `or node_modules was made on another platform. Install without that option; or remove both ` +
-        `and install again; or install for this platform by --os, --cpu and --libc`;
-  throw new Error(
-    `@catalyst/pki could not load its native addon ${name}: ${problem}. Or ${fromSource}.`,
-    { cause: broken ?? failures.at(-1) },
-  );
+        `and install again; or install for this platform by --os, --cpu and --libc. Or ${fromSource}`;
+  throw new Error(`@catalyst/pki could not load its native addon ${name}: ${problem}.`, {
+    cause: broken ?? failures.at(-1),
+  });
+}
+
+/** What to do where it isn't the addon's fault. */
+function whyBroken(failure: unknown): string | undefined {
+  const { code } = failure as { code?: unknown };
+  if (code === 'ERR_DLOPEN_DISABLED') {
+    return (
+      `${said(failure)}. Start the process without --no-addons; one with --permission needs ` +
+      `--allow-addons too`
+    );
+  }
+  // The folders, on Unix and Windows, in which a program of `bun build --compile` has what it takes
+  // along.
+  if (/\$bunfs|~BUN/.test(said(failure))) {
+    return (
+      `${said(failure)}. This program writes it to its temporary folder and loads it from there, ` +
+      `which failed: set TMPDIR to a folder that exists and that it may write to`
+    );
+  }
+  return undefined;
+}
+
+function said(failure: unknown): string {
+  return String(failure).replace(/\.$/, '');
 }
 
 function isMissing(failure: unknown): boolean {
