@@ -96,11 +96,11 @@
 /** A key provider that is configured but not part of this build. */
 #define PKI_ERR_PROVIDER_NOT_IMPLEMENTED 213
 
-/** The key file beside the database may have been read, or put there, by somebody else. */
-#define PKI_ERR_KEY_FILE_UNSAFE 215
-
 /** The clock stands where it can't be: before 2020, or so late that a CA made now would outlive the year 9999. */
 #define PKI_ERR_CLOCK_IMPLAUSIBLE 214
+
+/** The key file beside the database may have been read, or put there, by somebody else. */
+#define PKI_ERR_KEY_FILE_UNSAFE 215
 
 /** Not a PKCS#10 request in PEM, or not a strict one. */
 #define PKI_ERR_INVALID_CSR 300
