@@ -1342,9 +1342,13 @@ declare class SqliteCertificateStore implements ICertificateStore {
   /**
    * Stores a CA certificate. An active one takes the place of the active one of its type, which
    * becomes `superseded`; one of the same serial is replaced. A manager of this store takes it for a
-   * part of its hierarchy.
+   * part of its hierarchy, so what would make that unusable is refused: the root comes first, and an
+   * active or pending intermediate is one that the active root has signed. A private key is PKCS#8 or
+   * SEC1.
    *
-   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for the record of a leaf;
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for the record of a leaf, for a certificate that
+   * is no CA's on P-384, has ended, is not what the record says of it, or doesn't fit the others;
+   * `PKI_INVALID_KEY` for a key that can't be read or isn't the certificate's;
    * `PKI_DUPLICATE_RECORD` when another certificate has its serial or fingerprint
    *
    * @example

@@ -1,5 +1,6 @@
 // The records of a store, as code written for the earlier package uses them.
 import assert from 'node:assert/strict';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -36,7 +37,39 @@ function leaf(changes = {}) {
   };
 }
 
-const ca = (type, changes = {}) => leaf({ type, spiffeId: null, issuerSerial: null, ...changes });
+const backend = new NativeSigningBackend();
+
+/** A CA certificate, self-signed or signed by `issuer`, as a record; its key in PKCS#8. */
+async function ca(type, changes = {}, issuer) {
+  const { publicKey, privateKey } = await backend.generateKeyPair();
+  const [notBefore, notAfter] = [-60_000, 300 * 24 * HOUR].map((t) => new Date(Date.now() + t));
+  const signingKey = issuer ? await backend.importPrivateKeyPem(issuer.privateKeyPem) : privateKey;
+  const certificatePem = await backend.signCertificate({
+    subjectCN: `A ${type}`,
+    subjectPublicKey: publicKey,
+    signingKey,
+    signingCert: issuer?.certificatePem,
+    notBefore,
+    notAfter,
+    isCa: true,
+    pathLenConstraint: issuer ? 0 : 1,
+    keyUsage: { keyCertSign: true, crlSign: true },
+  });
+  const { raw, serialNumber } = new X509Certificate(certificatePem);
+  return leaf({
+    serial: serialNumber.toLowerCase(),
+    fingerprint: await backend.computeFingerprint(raw),
+    type,
+    commonName: `A ${type}`,
+    spiffeId: null,
+    certificatePem,
+    privateKeyPem: await backend.exportPrivateKeyPem(privateKey),
+    issuerSerial: issuer?.serial ?? null,
+    notBefore: +notBefore,
+    notAfter: +notAfter,
+    ...changes,
+  });
+}
 const serials = (records) => records.map(({ serial }) => serial);
 
 for (const kind of ['memory', 'file']) {
@@ -52,7 +85,9 @@ for (const kind of ['memory', 'file']) {
         await store.saveEndEntityCertificate(record);
         assert.deepEqual(await store.findBySerial(record.serial), record);
         assert.deepEqual(await store.findByFingerprint(record.fingerprint), record);
-        const root = ca('root-ca', { privateKeyPem: key });
+      }
+      for (const changes of [{}, { privateKeyPem: null }]) {
+        const root = await ca('root-ca', changes);
         await store.saveCaCertificate(root);
         assert.deepEqual(await store.loadCaCertificate('root-ca'), root);
       }
@@ -74,8 +109,9 @@ for (const kind of ['memory', 'file']) {
 
     test('a CA supersedes the active one of its type and no other', async () => {
       const store = newStore();
-      const root = ca('root-ca');
-      const [first, second] = [ca('services-ca', { createdAt: 1 }), ca('services-ca')];
+      const root = await ca('root-ca');
+      const first = await ca('services-ca', { createdAt: 1 }, root);
+      const second = await ca('services-ca', {}, root);
       for (const record of [root, first, second]) await store.saveCaCertificate(record);
       assert.deepEqual(await store.loadCaCertificate('services-ca'), second);
       assert.deepEqual(await store.loadAllCaCertificates('services-ca'), [
@@ -108,7 +144,7 @@ for (const kind of ['memory', 'file']) {
       await Promise.all(active.map((record) => store.saveEndEntityCertificate(record)));
       await store.saveEndEntityCertificate(leaf({ notAfter: Date.now() - 1 }));
       await store.saveEndEntityCertificate(leaf({ status: 'superseded' }));
-      await store.saveCaCertificate(ca('root-ca'));
+      await store.saveCaCertificate(await ca('root-ca'));
       assert.deepEqual(await store.listActiveCertificates(), active);
     });
 
@@ -140,7 +176,8 @@ for (const kind of ['memory', 'file']) {
       const old = leaf({ notAfter: now - 1000 });
       const live = leaf();
       for (const record of [old, live]) await store.saveEndEntityCertificate(record);
-      await store.saveCaCertificate(ca('root-ca', { notAfter: now - 1000 }));
+      const status = 'superseded';
+      await store.saveCaCertificate(await ca('root-ca', { status, createdAt: 0 }));
       assert.equal(await store.purgeExpired(now - 1000), 0, 'the cutoff itself is not before it');
       assert.equal(await store.purgeExpired(now), 1);
       assert.equal(await store.findBySerial(old.serial), null);
@@ -150,8 +187,8 @@ for (const kind of ['memory', 'file']) {
 
     test('counts are grouped by type and status', async () => {
       const store = newStore();
-      await store.saveCaCertificate(ca('root-ca'));
-      await store.saveCaCertificate(ca('root-ca'));
+      await store.saveCaCertificate(await ca('root-ca'));
+      await store.saveCaCertificate(await ca('root-ca'));
       for (const status of ['active', 'superseded', 'superseded']) {
         await store.saveEndEntityCertificate(leaf({ status }));
       }
@@ -170,7 +207,7 @@ for (const kind of ['memory', 'file']) {
       const record = leaf();
       await store.saveEndEntityCertificate(record);
       await failsWith('PKI_DUPLICATE_RECORD', store.saveEndEntityCertificate(record));
-      await failsWith('PKI_INVALID_ARGUMENT', store.saveEndEntityCertificate(ca('root-ca')));
+      await failsWith('PKI_INVALID_ARGUMENT', store.saveEndEntityCertificate(await ca('root-ca')));
       await failsWith('PKI_INVALID_ARGUMENT', store.saveCaCertificate(leaf()));
       await failsWith('PKI_INVALID_ARGUMENT', store.loadCaCertificate('end-entity'), /root-ca/);
       for (const broken of [
@@ -241,6 +278,56 @@ test('a hierarchy of the earlier package moves over record by record', async () 
   const error = await failsWith('PKI_SIGNING_CA_UNAVAILABLE', newSvid(manager, 'node', 'a'));
   assert.equal(error.message, 'Signing CA not available: services-ca', 'its key stayed behind');
 });
+
+for (const kind of ['PKCS#8', 'SEC1', 'SEC1 after its curve', 'another key', 'no key']) {
+  test(`a Services CA whose key is ${kind} is taken or refused, and there is one that signs`, async () => {
+    const path = join(folder(), 'certs.db');
+    const open = () =>
+      new CertificateManager(new SqliteCertificateStore(path), backend, {
+        trustDomain: TRUST_DOMAIN,
+      });
+    const manager = open();
+    const store = manager.getStore();
+    const root = await ca('root-ca');
+    const services = await ca('services-ca', {}, root);
+    for (const record of [root, services, await ca('transport-ca', {}, root)]) {
+      await store.saveCaCertificate(record);
+    }
+    await manager.initialize();
+    const next = await ca('services-ca', {}, root);
+    const pem = (key, type) => key.export({ type, format: 'pem' });
+    const given = createPrivateKey(next.privateKeyPem);
+    // secp384r1, as `openssl ecparam -genkey` writes it before the key.
+    const curve = '-----BEGIN EC PARAMETERS-----\nBgUrgQQAIg==\n-----END EC PARAMETERS-----\n';
+    const other = generateKeyPairSync('ec', { namedCurve: 'secp384r1' }).privateKey;
+    const privateKeyPem = {
+      'PKCS#8': pem(given, 'pkcs8'),
+      SEC1: pem(given, 'sec1'),
+      'SEC1 after its curve': curve + pem(given, 'sec1'),
+      'another key': pem(other, 'pkcs8'),
+      'no key': 'no key',
+    }[kind];
+    const saving = store.saveCaCertificate({ ...next, privateKeyPem });
+    if (kind.endsWith(' key')) {
+      const error = await failsWith('PKI_INVALID_KEY', saving);
+      assert.equal(error.status, 400);
+    } else {
+      await saving;
+      assert.equal((await store.loadCaCertificate('services-ca')).privateKeyPem, privateKeyPem);
+    }
+    await newSvid(manager, 'node', 'a');
+    await manager.shutdown();
+    const again = open();
+    await again.initialize();
+    const { certificatePem } = await newSvid(again, 'node', 'a');
+    const signer = await store.loadCaCertificate('services-ca');
+    assert.equal(signer.serial, kind.endsWith(' key') ? services.serial : next.serial);
+    const { publicKey } = new X509Certificate(signer.certificatePem);
+    assert.ok(new X509Certificate(certificatePem).verify(publicKey));
+    assert.equal((await again.getCaBundle()).servicesAnchors[0], signer.certificatePem);
+    await again.shutdown();
+  });
+}
 
 test('making a store opens nothing', () => {
   const path = join(folder(), 'certs.db');

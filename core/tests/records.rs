@@ -10,12 +10,13 @@ use catalyst_pki::{
         CertificateManager, ManagerConfig, SignRequest,
         signer::{KeyProtection, KeySealer, LocalKeys, Passphrase},
         store::{
-            CertificateRecord, CertificateStatus, CertificateType, MemoryStore, Records,
+            CertificateRecord, CertificateStatus, CertificateType, MemoryStore, NewLeaf, Records,
             SqliteStore, Store,
         },
     },
     generate_key_and_csr,
 };
+use rcgen::{BasicConstraints, IsCa, Issuer, KeyPair, PKCS_ECDSA_P384_SHA384};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -66,8 +67,20 @@ fn leaf(serial: &str) -> CertificateRecord {
     }
 }
 
-fn ca(serial: &str, certificate_type: CertificateType) -> CertificateRecord {
-    CertificateRecord { certificate_type, spiffe_id: None, ..leaf(serial) }
+/// The CAs of another hierarchy, with their keys in plain text: as the earlier implementation kept
+/// them.
+fn plain_cas() -> [CertificateRecord; 3] {
+    let source = in_memory();
+    manager_of(&source).initialize().unwrap();
+    [CertificateType::RootCa, CertificateType::ServicesCa, CertificateType::TransportCa].map(
+        |kind| {
+            let mut ca = source.active_ca(kind).unwrap().unwrap();
+            let opened = source.sealer().open(&ca.private_key_pem.take().unwrap()).unwrap();
+            let plain = opened.to_pem("PRIVATE KEY", Default::default()).unwrap();
+            ca.private_key_pem = Some(plain.to_string());
+            ca
+        },
+    )
 }
 
 fn plain_key() -> String {
@@ -89,14 +102,14 @@ fn what_is_written_reads_back_equal() {
                 records.find_by_fingerprint(&leaf.fingerprint).unwrap().as_ref(),
                 Some(&leaf)
             );
-            let root = CertificateRecord {
-                private_key_pem: key,
-                ..ca(&format!("ca-{number}"), CertificateType::RootCa)
-            };
+        }
+        for line_end in ["\n", "\r\n"] {
+            let [mut root, ..] = plain_cas();
+            root.private_key_pem = root.private_key_pem.map(|key| key.replace('\n', line_end));
             records.save_ca(root.clone()).unwrap();
             assert_eq!(records.active_ca(CertificateType::RootCa).unwrap(), Some(root));
         }
-        assert_eq!(records.published_cas(CertificateType::RootCa).unwrap().len(), 4);
+        assert_eq!(records.published_cas(CertificateType::RootCa).unwrap().len(), 2);
         assert_eq!(records.find_by_spiffe_id("spiffe://mesh.example.com/node/a").unwrap().len(), 4);
     });
 }
@@ -107,17 +120,18 @@ fn a_plain_key_never_reaches_the_disk() {
     let path = folder.path().join("certs.db");
     let key = plain_key();
     let leaf = CertificateRecord { private_key_pem: Some(key.clone()), ..leaf("01") };
-    let root = CertificateRecord {
-        private_key_pem: Some(key.clone()),
-        ..ca("02", CertificateType::RootCa)
-    };
+    let [root, ..] = plain_cas();
+    let root_key = root.private_key_pem.clone().unwrap();
     let records = in_file(&path);
     records.save_leaf(leaf.clone()).unwrap();
     records.save_ca(root.clone()).unwrap();
-    let secret = key.lines().nth(1).unwrap();
+    // Not the first line, which is that of every key.
+    let secrets = [&key, &root_key].map(|key| key.lines().nth(2).unwrap());
     for file in fs::read_dir(folder.path()).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
-        assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()));
+        for secret in secrets {
+            assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()));
+        }
     }
     drop(records);
 
@@ -125,7 +139,7 @@ fn a_plain_key_never_reaches_the_disk() {
     assert_eq!(error, Error::WrongPassphrase, "seen before anything is written");
     let records = in_file(&path);
     assert_eq!(records.find_by_serial("01").unwrap(), Some(leaf));
-    assert_eq!(records.find_by_serial("02").unwrap(), Some(root));
+    assert_eq!(records.find_by_serial(&root.serial).unwrap(), Some(root));
 }
 
 #[test]
@@ -144,7 +158,7 @@ fn a_managers_own_keys_read_back_encrypted_and_can_be_written_again() {
 }
 
 #[test]
-fn a_key_of_another_passphrase_is_a_text_like_any_other() {
+fn a_key_of_another_passphrase_is_a_leafs_text_and_no_cas() {
     let folder = tempfile::tempdir().unwrap();
     let other =
         SqliteStore::open(&folder.path().join("other.db"), &protection("battery staple")).unwrap();
@@ -154,30 +168,200 @@ fn a_key_of_another_passphrase_is_a_text_like_any_other() {
 
     let path = folder.path().join("certs.db");
     let records = in_file(&path);
-    records.save_ca(foreign.clone()).unwrap();
+    let error = records.save_ca(foreign.clone()).unwrap_err();
+    assert!(error.to_string().contains("another passphrase"), "{error}");
+    let leaf = CertificateRecord { private_key_pem: foreign.private_key_pem, ..leaf("01") };
+    records.save_leaf(leaf.clone()).unwrap();
     drop(records);
-    assert_eq!(in_file(&path).active_ca(CertificateType::RootCa).unwrap(), Some(foreign));
+    assert_eq!(in_file(&path).find_by_serial("01").unwrap(), Some(leaf));
+}
+
+#[test]
+fn a_leafs_key_opens_in_its_own_record_alone() {
+    let records = in_memory();
+    for serial in ["01", "02"] {
+        let leaf = CertificateRecord { private_key_pem: Some(plain_key()), ..leaf(serial) };
+        records.save_leaf(leaf).unwrap();
+    }
+    let mut moved = records.store().find_by_serial("01").unwrap().unwrap();
+    assert!(moved.private_key_pem.as_ref().unwrap().contains("SEALED PRIVATE KEY"));
+    (moved.serial, moved.fingerprint) = ("03".into(), "moved".into());
+    records.store().save_leaf(&NewLeaf::new(moved, 0)).unwrap();
+    records.find_by_serial("01").unwrap();
+    assert_eq!(records.find_by_serial("03").unwrap_err().code(), ErrorCode::InvalidKey);
+}
+
+/// A new intermediate of a root, with its key in PKCS#8 and in SEC1.
+fn new_intermediate(
+    root: &CertificateRecord,
+    change: impl FnOnce(&mut rcgen::CertificateParams),
+) -> (CertificateRecord, String) {
+    let root_key = KeyPair::from_pem(root.private_key_pem.as_ref().unwrap()).unwrap();
+    let issuer = Issuer::from_ca_cert_pem(&root.certificate_pem, root_key).unwrap();
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.use_authority_key_identifier_extension = true;
+    params.serial_number = Some(vec![1, 2, 3].into());
+    params.not_before = time::OffsetDateTime::from_unix_timestamp(1_799_990_000).unwrap();
+    params.not_after = time::OffsetDateTime::from_unix_timestamp(1_800_999_000).unwrap();
+    change(&mut params);
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    let record = CertificateRecord {
+        serial: "010203".into(),
+        fingerprint: catalyst_pki::fingerprint(certificate.der()),
+        certificate_type: CertificateType::ServicesCa,
+        spiffe_id: None,
+        certificate_pem: certificate.pem(),
+        private_key_pem: Some(key.serialize_pem()),
+        issuer_serial: Some(root.serial.clone()),
+        not_before: Timestamp::from_secs(1_799_990_000),
+        not_after: Timestamp::from_secs(1_800_999_000),
+        ..leaf("")
+    };
+    (record, sec1(&key.serialize_der()))
+}
+
+/// The SEC1 structure (RFC 5915) in a PKCS#8 one of OpenSSL's form, with the curve in it.
+fn sec1(pkcs8: &[u8]) -> String {
+    let start = pkcs8.windows(6).position(|bytes| bytes == [2, 1, 1, 4, 48, 0xFF]);
+    let start = start.or_else(|| pkcs8.windows(5).position(|bytes| bytes == [2, 1, 1, 4, 48]));
+    let (private, public) = pkcs8[start.unwrap()..].split_at(3 + 2 + 48);
+    let curve = [0xA0, 7, 0x06, 5, 0x2B, 0x81, 0x04, 0x00, 0x22];
+    let body = [private, &curve, public].concat();
+    let der = [&[0x30, 0x81, u8::try_from(body.len()).unwrap()][..], &body].concat();
+    let parameters = pem::encode(&pem::Pem::new("EC PARAMETERS", &curve[2..]));
+    parameters + &pem::encode(&pem::Pem::new("EC PRIVATE KEY", der))
+}
+
+/// Every kind of store with a hierarchy in it, whose root is given with its key.
+fn on_each_hierarchy(test: impl Fn(&Records, &CertificateRecord)) {
+    on_each_store(|records| {
+        let cas = plain_cas();
+        for ca in cas.clone() {
+            records.save_ca(ca).unwrap();
+        }
+        test(records, &cas[0]);
+    });
+}
+
+#[test]
+fn a_ca_whose_key_is_pkcs8_or_sec1_signs() {
+    on_each_hierarchy(|records, root| {
+        let (in_pkcs8, sec1) = new_intermediate(root, |_| ());
+        let in_sec1 = CertificateRecord { private_key_pem: Some(sec1), ..in_pkcs8.clone() };
+        for ca in [in_pkcs8, in_sec1] {
+            records.save_ca(ca.clone()).unwrap();
+            assert_eq!(records.active_ca(CertificateType::ServicesCa).unwrap().as_ref(), Some(&ca));
+            let manager = manager_of(records);
+            assert_eq!(manager.load(), Ok(true));
+            sign(&manager).unwrap();
+            assert_eq!(manager.ca_bundle().unwrap().services_anchors[0], ca.certificate_pem);
+        }
+    });
+}
+
+#[test]
+fn a_ca_that_could_not_be_used_is_refused_before_it_supersedes_a_good_one() {
+    on_each_hierarchy(|records, root| {
+        let manager = manager_of(records);
+        manager.load().unwrap();
+        let before = records.store().hierarchy().unwrap();
+        let (good, _) = new_intermediate(root, |_| ());
+        let with = |change: &dyn Fn(&mut CertificateRecord)| {
+            let mut ca = good.clone();
+            change(&mut ca);
+            ca
+        };
+        let key = |text: &str| with(&|ca| ca.private_key_pem = Some(text.into()));
+        let [other_root, other_services, _] = plain_cas();
+        let (leaf, _) = new_intermediate(root, |params| params.is_ca = IsCa::ExplicitNoCa);
+        let (ended, _) = new_intermediate(root, |params| {
+            params.not_after = time::OffsetDateTime::from_unix_timestamp(1_799_999_000).unwrap();
+        });
+        let ended = CertificateRecord { not_after: Timestamp::from_secs(1_799_999_000), ..ended };
+        let p256 = KeyPair::generate().unwrap().serialize_pem();
+        for (ca, code, reason) in [
+            (key(&plain_key()), ErrorCode::InvalidKey, "not the certificate's"),
+            (key(&p256), ErrorCode::InvalidKey, "P-384"),
+            (key("a key?"), ErrorCode::InvalidKey, "no private key"),
+            (key(""), ErrorCode::InvalidKey, "no private key"),
+            (other_services, ErrorCode::InvalidArgument, "active root has not signed"),
+            (other_root, ErrorCode::InvalidArgument, "has not signed the active services-ca"),
+            (leaf, ErrorCode::InvalidArgument, "no CA certificate"),
+            (ended, ErrorCode::InvalidArgument, "has ended"),
+            (
+                with(&|ca| ca.certificate_pem = "rubbish".into()),
+                ErrorCode::InvalidArgument,
+                "services-ca 010203",
+            ),
+            (
+                with(&|ca| ca.certificate_type = CertificateType::RootCa),
+                ErrorCode::InvalidArgument,
+                "not signed itself",
+            ),
+            (
+                with(&|ca| ca.not_after = ca.not_after.plus(HOUR)),
+                ErrorCode::InvalidArgument,
+                "its notAfter",
+            ),
+            (
+                with(&|ca| ca.fingerprint = "another".into()),
+                ErrorCode::InvalidArgument,
+                "its fingerprint",
+            ),
+        ] {
+            let pending = CertificateRecord { status: CertificateStatus::Pending, ..ca.clone() };
+            let error = records.save_ca(ca).unwrap_err();
+            assert_eq!(error.code(), code, "{error}");
+            assert!(error.to_string().contains(reason), "{error}");
+            assert_eq!(error.code().http_status(), 400);
+            // What only an active one must not be.
+            if !["has ended", "active services-ca"].iter().any(|only| reason.contains(only)) {
+                assert_eq!(records.save_ca(pending).unwrap_err().code(), code);
+            }
+        }
+        let after = records.store().hierarchy().unwrap();
+        assert_eq!((after.sequence, after.cas), (before.sequence, before.cas));
+        for manager in [manager, manager_of(records)] {
+            manager.initialize().unwrap();
+            sign(&manager).unwrap();
+        }
+
+        // One that has retired may be anybody's, and a root may go when its CAs have.
+        let [other_root, other_services, _] = plain_cas();
+        let status = CertificateStatus::Superseded;
+        records.save_ca(CertificateRecord { status, ..other_services.clone() }).unwrap();
+        for ca in records.store().hierarchy().unwrap().cas {
+            if ca.certificate_type != CertificateType::RootCa {
+                records.supersede(&ca.serial).unwrap();
+            }
+        }
+        records.save_ca(other_root).unwrap();
+        records.save_ca(other_services).unwrap();
+    });
+}
+
+#[test]
+fn a_root_comes_before_its_intermediates() {
+    on_each_store(|records| {
+        let [root, services, _] = plain_cas();
+        let error = records.save_ca(services.clone()).unwrap_err();
+        assert!(error.to_string().contains("no active root"), "{error}");
+        records.save_ca(root).unwrap();
+        records.save_ca(services).unwrap();
+    });
 }
 
 #[test]
 fn a_hierarchy_that_was_written_record_by_record_signs() {
     on_each_store(|records| {
-        let source = in_memory();
-        manager_of(&source).initialize().unwrap();
-        let kinds =
-            [CertificateType::RootCa, CertificateType::ServicesCa, CertificateType::TransportCa];
-        for (stored, kind) in kinds.into_iter().enumerate() {
+        for (stored, ca) in plain_cas().into_iter().enumerate() {
             let error = manager_of(records).load().map(|loaded| (stored, loaded));
             match stored {
                 0 => assert_eq!(error, Ok((0, false))),
                 _ => assert_eq!(error.unwrap_err().code(), ErrorCode::CorruptCaState),
             }
-            let mut ca = source.active_ca(kind).unwrap().unwrap();
-            // As the earlier implementation kept it: in plain text.
-            let sealed = ca.private_key_pem.take().unwrap();
-            let opened = source.sealer().open(&sealed).unwrap();
-            let plain = opened.to_pem("PRIVATE KEY", Default::default()).unwrap();
-            ca.private_key_pem = Some(plain.to_string());
             records.save_ca(ca).unwrap();
         }
         let manager = manager_of(records);
@@ -211,7 +395,8 @@ fn only_active_unexpired_leaves_are_listed_page_by_page() {
         for record in [expired, superseded] {
             records.save_leaf(record).unwrap();
         }
-        records.save_ca(ca("ca", CertificateType::RootCa)).unwrap();
+        let [root, ..] = plain_cas();
+        records.save_ca(root).unwrap();
         let mut serials = Vec::new();
         let mut cursor = None;
         loop {

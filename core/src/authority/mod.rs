@@ -2,6 +2,7 @@
 //!
 //! [`CertificateManager`] is its face.
 
+mod admission;
 mod ca;
 mod config;
 mod create;

@@ -369,6 +369,9 @@ pub(in crate::authority) fn pkcs8_from_pem(text: &str) -> Result<SecretDocument>
             let pkcs8 = PrivateKey::from_sec1(&der)?.to_pkcs8()?;
             pkcs8_document(pkcs8.as_ref()).ok_or_else(none)
         }
+        EncryptedPrivateKeyInfoRef::PEM_LABEL => Err(Error::InvalidKey(
+            "it is encrypted with another passphrase than this store's".into(),
+        )),
         _ => Err(none()),
     }
 }

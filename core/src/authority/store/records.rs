@@ -6,13 +6,13 @@ use zeroize::Zeroizing;
 
 use super::{
     Backup, CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus,
-    CertificateType, DenyListEntry, NewLeaf, Store,
+    CertificateType, DenyListEntry, NewLeaf, Store, decide,
 };
 use crate::{
     Clock, Result, Timestamp, WorkloadId,
     authority::{
-        deny,
-        signer::{KeySealer, Owner},
+        admission, deny,
+        signer::{KeySealer, LocalKeys, Owner},
     },
     certificate_from_pem,
     x509::{Certificate, Form},
@@ -74,13 +74,22 @@ impl Records {
     /// Stores a CA certificate, in place of one of the same serial; see [`Store::save_ca`].
     ///
     /// A [`CertificateManager`](crate::authority::CertificateManager) of this store takes it for a
-    /// part of its hierarchy.
+    /// part of its hierarchy, so what would make that unusable is refused: the root comes first, and
+    /// an active or pending intermediate is one that the active root has signed. The private key, if
+    /// one is given, is PKCS#8 or SEC1 in PEM, plain or encrypted with the passphrase of this store.
     ///
     /// # Errors
     ///
-    /// As [`Store::save_ca`].
+    /// As [`Store::save_ca`]; [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a
+    /// certificate that is no CA's on P-384, has ended, is not what the record says of it, or doesn't
+    /// fit the others; [`Error::InvalidKey`](crate::Error::InvalidKey) for a key that can't be read or
+    /// isn't the certificate's.
     pub fn save_ca(&self, record: CertificateRecord) -> Result<()> {
-        self.store.save_ca(&self.seal(record)?)
+        let record = self.seal(record)?;
+        decide::on_ca(&record)?;
+        let keys = LocalKeys::new(self.sealer.clone());
+        admission::check(&record, &self.store.hierarchy()?, &keys, self.clock.now())?;
+        self.store.save_ca(&record)
     }
 
     /// The active CA certificate of a type.
