@@ -102,7 +102,16 @@ impl CertificateManager {
         let now = self.now();
         let Some(hierarchy) = self.current_hierarchy()? else { return Ok(self.uninitialized()) };
         let counts = self.store().counts(now)?;
-        let warnings = warnings(&hierarchy, now);
+        let mut warnings = warnings(&hierarchy, now);
+        if counts.holds_plain_remains {
+            warnings.push(Warning {
+                critical: false,
+                message:
+                    "remains of unencrypted keys are in the database, because another process \
+                          had it open when they were to be wiped: open it while nobody else does"
+                        .into(),
+            });
+        }
         let ca = |segment| hierarchy.active(segment).map(|ca| ca_status(ca, &counts));
         Ok(Status {
             status: if warnings.is_empty() { Health::Healthy } else { Health::Degraded },

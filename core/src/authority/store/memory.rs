@@ -395,7 +395,7 @@ impl Store for MemoryStore {
             .filter(|(_, leaves)| *leaves > 0)
             .collect();
         let denied = u64::try_from(state.denied.len()).unwrap_or(u64::MAX);
-        Ok(Counts { active_by_issuer, denied })
+        Ok(Counts { active_by_issuer, denied, holds_plain_remains: false })
     }
 
     fn census(&self) -> Result<Vec<(CertificateType, CertificateStatus, u64)>> {

@@ -256,4 +256,6 @@ pub struct Counts {
     pub active_by_issuer: Vec<(String, u64)>,
     /// Denied identities.
     pub denied: u64,
+    /// Whether what unencrypted keys have left behind in the store is still to be wiped.
+    pub holds_plain_remains: bool,
 }

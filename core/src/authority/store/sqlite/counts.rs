@@ -93,5 +93,6 @@ pub(super) fn counts(connection: &Connection, now: Timestamp) -> Outcome<Counts>
             .filter(|(_, leaves)| *leaves > 0)
             .collect(),
         denied: u64::try_from(denied).unwrap_or(0),
+        holds_plain_remains: setting::get::<i64>(connection, setting::WIPE_PENDING)?.is_some(),
     })
 }

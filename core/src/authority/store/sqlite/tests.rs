@@ -1,6 +1,12 @@
 //! What is of SQLite alone; the rest is in `store/suite.rs`.
 
-use std::{cell::Cell, path::PathBuf, sync::Barrier, thread, time::Instant};
+use std::{
+    cell::Cell,
+    path::PathBuf,
+    sync::{Arc, Barrier},
+    thread,
+    time::Instant,
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, IsCa, KeyPair,
@@ -14,6 +20,7 @@ use super::{connection::pragma, *};
 use crate::{
     ErrorCode,
     authority::{
+        CertificateManager, ManagerConfig,
         signer::{DERIVATIONS, Owner, Passphrase},
         store::{
             CertificateStatus, CertificateType,
@@ -761,13 +768,23 @@ fn wiping_that_was_cut_short_is_finished_at_the_next_open() {
     reader.execute_batch("BEGIN; SELECT * FROM setting").unwrap();
     let store = open(&legacy.path);
     assert_eq!(store.hierarchy().unwrap().cas.len(), 4);
-    drop(store);
+    assert!(store.counts(NOW).unwrap().holds_plain_remains);
+    let keys = Arc::new(store.local_keys());
+    let mut config = ManagerConfig::new("old.example".parse().unwrap());
+    config.clock = Arc::new(crate::ManualClock::new(NOW));
+    let manager = CertificateManager::new(Arc::new(store), keys, config).unwrap();
+    let warns = || {
+        let warnings = manager.status().unwrap().warnings;
+        warnings.iter().any(|warning| warning.message.contains("remains of unencrypted keys"))
+    };
+    assert!(warns());
     drop(reader);
 
     drop(open(&legacy.path));
     assert!(!legacy.holds_plain_keys());
     let connection = Connection::open(&legacy.path).unwrap();
     assert_eq!(setting::get::<i64>(&connection, setting::WIPE_PENDING).unwrap(), None);
+    assert!(!warns());
 }
 
 #[test]
