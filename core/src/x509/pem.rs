@@ -35,6 +35,9 @@ pub fn certificate_from_pem(text: &str) -> Result<Vec<u8>> {
 pub fn certificates_from_pem(text: &str) -> Result<Vec<Vec<u8>>> {
     let malformed = |why: &str| Error::MalformedCertificate(why.to_owned());
     let blocks = ::pem::parse_many(text).map_err(|_| malformed("it is not PEM"))?;
+    if is_cut_off(text, blocks.len()) {
+        return Err(malformed("a PEM block in it is cut off"));
+    }
     if blocks.is_empty() {
         return Err(malformed("no PEM block in it"));
     }
@@ -45,6 +48,13 @@ pub fn certificates_from_pem(text: &str) -> Result<Vec<Vec<u8>>> {
             _ => Err(malformed("a PEM block in it is no CERTIFICATE")),
         })
         .collect()
+}
+
+/// Whether a block begins or ends that is none of these whole ones: the parser passes it over.
+fn is_cut_off(text: &str, blocks: usize) -> bool {
+    let last = text.trim_ascii_end().lines().next_back().unwrap_or_default();
+    ["-----BEGIN ", "-----END "].iter().any(|line| text.matches(line).count() != blocks)
+        || (last.starts_with('-') && "-----BEGIN ".starts_with(last))
 }
 
 pub(crate) fn to_pem(label: &str, der: &[u8]) -> String {
@@ -69,6 +79,13 @@ mod tests {
         for text in ["", "text", "-----BEGIN CERTIFICATE-----\n", &key] {
             assert!(certificates_from_pem(text).is_err(), "{text:?}");
         }
+        // Wherever the last block is cut, it isn't merely absent.
+        let (whole, last) = (certificate_to_pem(b"first"), certificate_to_pem(b"second"));
+        for cut in 1..last.len() - 1 {
+            let text = format!("{whole}{}", &last[..cut]);
+            assert!(certificates_from_pem(&text).is_err(), "{text}");
+        }
+        assert_eq!(certificates_from_pem(&(whole + last.trim_end())).unwrap().len(), 2);
         let two = certificate_to_pem(b"a") + &certificate_to_pem(b"b");
         assert!(certificate_from_pem(&two).is_err());
     }
