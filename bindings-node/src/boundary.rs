@@ -4,7 +4,10 @@
 //! is hard to forget: only they turn the core's errors into what JavaScript gets, and a test reads
 //! this crate's source and fails on an export without it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use catalyst_pki::{Error, Result};
 use serde::Serialize;
@@ -41,6 +44,12 @@ pub(crate) fn guard<T>(body: impl FnOnce() -> Result<T>) -> napi::Result<T> {
 /// values only, and its database work is in transactions.
 pub(crate) fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(Error::from_panic(&*panic)))
+}
+
+/// A number of seconds from JavaScript as a duration.
+pub(crate) fn seconds(name: &'static str, seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|error| Error::InvalidArgument { name, reason: error.to_string() })
 }
 
 #[cfg(test)]

@@ -1,30 +1,9 @@
 //! Errors that begin in JavaScript, and the functions that fail on purpose.
 
-use catalyst_pki::{Error, ErrorCode};
+use catalyst_pki::Error;
 use napi_derive::napi;
 
 use crate::{boundary::guard, mailbox::Mailbox, workers::MayWait};
-
-/// An error code.
-#[napi(object)]
-pub struct ErrorCodeEntry {
-    /// `PKI_…`
-    pub code: String,
-    /// The status of an HTTP answer that carries it.
-    pub status: u16,
-}
-
-/// Every error code there is.
-#[napi(catch_unwind)]
-pub fn error_codes() -> napi::Result<Vec<ErrorCodeEntry>> {
-    guard(|| {
-        let code = |code: &ErrorCode| ErrorCodeEntry {
-            code: code.as_str().into(),
-            status: code.http_status(),
-        };
-        Ok(ErrorCode::ALL.iter().map(code).collect())
-    })
-}
 
 /// Throws `PKI_INVALID_ARGUMENT`, for what only JavaScript can see to be wrong.
 #[napi(catch_unwind)]

@@ -3,7 +3,7 @@
 //!
 //! - `boundary`: errors and panics on their way to JavaScript
 //! - `mailbox`: answers of calls that run off the event loop
-//! - `workers`: the threads that they run on; `considerate`: when they give way
+//! - `workers`: the threads that they run on
 //! - one file for each noun of the API
 #![deny(unsafe_code)]
 #![allow(
@@ -14,16 +14,15 @@
 #![cfg_attr(test, allow(dead_code, reason = "napi-derive exports nothing from a test build"))]
 
 mod boundary;
-mod considerate;
 mod csr;
-mod denied;
 mod draft;
 mod errors;
-mod held;
 mod mailbox;
 mod manager;
+mod peer_verifier;
 mod records;
 mod spiffe;
 mod store;
-mod verify;
+mod store_in_use;
+mod words;
 mod workers;

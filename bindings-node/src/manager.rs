@@ -1,10 +1,6 @@
 //! `CertificateManager`.
 
-use std::{
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use catalyst_pki::{
     Error, Result, Timestamp,
@@ -14,10 +10,11 @@ use napi_derive::napi;
 use serde::Serialize;
 
 use crate::{
-    boundary::guard,
+    boundary::{guard, seconds},
     mailbox::{Mailbox, Post},
     records,
-    store::{KeyBackendHandle, LazyStore, StoreHandle},
+    store::{LazyStore, StoreHandle},
+    store_in_use::StoreInUse,
 };
 
 /// How a manager works; what is left out is as the core has it.
@@ -29,6 +26,27 @@ pub struct ManagerOptions {
     pub svid_ttl_seconds: Option<f64>,
     /// How long an SVID lives at most, in seconds.
     pub max_svid_ttl_seconds: Option<f64>,
+    /// How new intermediates are constrained: `trust-domain`, `none`, `dns:a.example,b.example`.
+    pub name_constraints: Option<String>,
+    /// How the CAs are called and how long they live.
+    pub cas: Option<CaOptions>,
+    /// DNS suffixes below which a request may ask for names.
+    pub allowed_dns_suffixes: Option<Vec<String>>,
+}
+
+/// How the CAs are called and how long they live.
+#[napi(object)]
+pub struct CaOptions {
+    /// The common name of the root.
+    pub root_common_name: Option<String>,
+    /// The common name of the Services CA.
+    pub services_common_name: Option<String>,
+    /// The common name of the Transport CA.
+    pub transport_common_name: Option<String>,
+    /// How long the root lives, in seconds.
+    pub root_lifetime_seconds: Option<f64>,
+    /// How long the intermediates live, in seconds.
+    pub intermediate_lifetime_seconds: Option<f64>,
 }
 
 /// What the core takes where a configuration says nothing.
@@ -40,6 +58,9 @@ pub fn default_config() -> napi::Result<ManagerOptions> {
             trust_domain: Some(config.trust_domain.to_string()),
             svid_ttl_seconds: Some(config.svid_ttl.as_secs_f64()),
             max_svid_ttl_seconds: Some(config.max_svid_ttl.as_secs_f64()),
+            name_constraints: None,
+            cas: None,
+            allowed_dns_suffixes: None,
         })
     })
 }
@@ -48,62 +69,22 @@ pub fn default_config() -> napi::Result<ManagerOptions> {
 #[napi]
 pub struct Manager {
     post: Post,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
     store: Arc<LazyStore>,
-    config: ManagerConfig,
-    state: Mutex<State>,
+    trust_domain: String,
+    manager: Arc<ManagerUntilShutdown>,
 }
 
-enum State {
-    /// Nobody has needed it yet.
-    New,
-    Open(Arc<CertificateManager>),
-    ShutDown,
-}
+/// Calls under way keep the manager, and it the database, until they end.
+struct ManagerUntilShutdown(Mutex<Option<Arc<CertificateManager>>>);
 
-impl Shared {
-    fn manager(&self) -> Result<Arc<CertificateManager>> {
-        if let Some(manager) = self.state().manager()? {
-            return Ok(manager);
-        }
-        let open = self.store.get()?;
-        let mut state = self.state();
-        // Another thread may have been faster.
-        if let Some(manager) = state.manager()? {
-            return Ok(manager);
-        }
-        let manager =
-            CertificateManager::new(open.store.clone(), open.local_keys(), self.config.clone())?;
-        let manager = Arc::new(manager);
-        *state = State::Open(Arc::clone(&manager));
-        Ok(manager)
+impl ManagerUntilShutdown {
+    fn get(&self) -> Result<Arc<CertificateManager>> {
+        self.lock().clone().ok_or(Error::ShutDown)
     }
 
-    /// Forgets hierarchy and keys, and closes the store unless somebody else uses it. What was never
-    /// opened isn't now. Calls under way keep what they need until they end.
-    fn shut_down(&self) {
-        if let State::Open(manager) = mem::replace(&mut *self.state(), State::ShutDown) {
-            manager.shutdown();
-        }
-        self.store.close();
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<CertificateManager>>> {
         // Poisoned or not, it holds a whole value: it is only ever replaced.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn manager(&self) -> Result<Option<Arc<CertificateManager>>> {
-        match self {
-            State::New => Ok(None),
-            State::Open(manager) => Ok(Some(Arc::clone(manager))),
-            State::ShutDown => Err(Error::ShutDown),
-        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -114,32 +95,27 @@ impl Manager {
     pub fn new(
         mailbox: &Mailbox,
         store: &StoreHandle,
-        _backend: &KeyBackendHandle,
         config: ManagerOptions,
     ) -> napi::Result<Self> {
         guard(|| {
-            let shared = Shared {
-                store: store.lazy(),
-                config: config.into_core()?,
-                state: Mutex::new(State::New),
-            };
-            Ok(Manager { post: mailbox.post(), shared: Arc::new(shared) })
+            let in_use = Arc::new(StoreInUse::of(store.lazy()));
+            let manager = CertificateManager::new(in_use.clone(), in_use, config.into_core()?)?;
+            let trust_domain = manager.trust_domain().to_string();
+            let manager = Arc::new(ManagerUntilShutdown(Mutex::new(Some(Arc::new(manager)))));
+            Ok(Manager { post: mailbox.post(), store: store.lazy(), trust_domain, manager })
         })
     }
 
     /// The configured trust domain.
     #[napi(catch_unwind)]
     pub fn trust_domain(&self) -> napi::Result<String> {
-        guard(|| Ok(self.shared.config.trust_domain.to_string()))
+        guard(|| Ok(self.trust_domain.clone()))
     }
 
     /// Whether the hierarchy is at hand; asks nobody.
     #[napi(catch_unwind)]
     pub fn is_initialized(&self) -> napi::Result<bool> {
-        guard(|| {
-            let manager = self.shared.state().manager();
-            Ok(manager.is_ok_and(|open| open.is_some_and(|manager| manager.is_initialized())))
-        })
+        guard(|| Ok(self.manager.get().is_ok_and(|manager| manager.is_initialized())))
     }
 
     /// Makes the hierarchy, or loads it.
@@ -213,13 +189,17 @@ impl Manager {
         guard(|| self.run(call, CertificateManager::purge_expired))
     }
 
-    /// Forgets hierarchy and keys and closes the store.
+    /// Forgets hierarchy and keys and closes the store, unless somebody else uses it. What was never
+    /// opened isn't now.
     #[napi(catch_unwind)]
     pub fn shutdown(&self, call: u32) -> napi::Result<()> {
         guard(|| {
-            let shared = Arc::clone(&self.shared);
-            self.post.run(call, self.shared.store.may_wait(), move || {
-                shared.shut_down();
+            let (manager, store) = (Arc::clone(&self.manager), Arc::clone(&self.store));
+            self.post.run(call, self.store.may_wait(), move || {
+                if let Some(manager) = manager.lock().take() {
+                    manager.shutdown();
+                }
+                store.close();
                 Ok(())
             })
         })
@@ -232,9 +212,8 @@ impl Manager {
         call: u32,
         work: impl FnOnce(&CertificateManager) -> Result<T> + Send + 'static,
     ) -> Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let may_wait = shared.store.may_wait();
-        self.post.run(call, may_wait, move || work(&*shared.manager()?))
+        let manager = Arc::clone(&self.manager);
+        self.post.run(call, self.store.may_wait(), move || work(&*manager.get()?))
     }
 
     fn run_list<T: Serialize, R: Serialize>(
@@ -242,9 +221,8 @@ impl Manager {
         call: u32,
         work: impl FnOnce(&CertificateManager) -> Result<(Vec<T>, R)> + Send + 'static,
     ) -> Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let may_wait = shared.store.may_wait();
-        self.post.run_list(call, may_wait, move || work(&*shared.manager()?))
+        let manager = Arc::clone(&self.manager);
+        self.post.run_list(call, self.store.may_wait(), move || work(&*manager.get()?))
     }
 }
 
@@ -254,13 +232,38 @@ impl ManagerOptions {
         if let Some(name) = self.trust_domain {
             config.trust_domain = name.parse()?;
         }
-        for (given, name, ttl) in [
+        if let Some(mode) = self.name_constraints {
+            config.name_constraints = mode.parse()?;
+        }
+        config.allowed_dns_suffixes = self.allowed_dns_suffixes.unwrap_or_default();
+        let lifetimes = self.cas.as_ref();
+        for (given, name, lifetime) in [
             (self.svid_ttl_seconds, "svidTtlSeconds", &mut config.svid_ttl),
             (self.max_svid_ttl_seconds, "maxSvidTtlSeconds", &mut config.max_svid_ttl),
+            (
+                lifetimes.and_then(|cas| cas.root_lifetime_seconds),
+                "cas.rootLifetimeSeconds",
+                &mut config.cas.root_lifetime,
+            ),
+            (
+                lifetimes.and_then(|cas| cas.intermediate_lifetime_seconds),
+                "cas.intermediateLifetimeSeconds",
+                &mut config.cas.intermediate_lifetime,
+            ),
         ] {
-            if let Some(seconds) = given {
-                *ttl = Duration::try_from_secs_f64(seconds)
-                    .map_err(|error| Error::InvalidArgument { name, reason: error.to_string() })?;
+            if let Some(given) = given {
+                *lifetime = seconds(name, given)?;
+            }
+        }
+        if let Some(cas) = self.cas {
+            for (given, name) in [
+                (cas.root_common_name, &mut config.cas.root_common_name),
+                (cas.services_common_name, &mut config.cas.services_common_name),
+                (cas.transport_common_name, &mut config.cas.transport_common_name),
+            ] {
+                if let Some(given) = given {
+                    *name = given;
+                }
             }
         }
         Ok(config)

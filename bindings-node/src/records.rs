@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use catalyst_pki::{
-    Result, SystemClock, Timestamp,
+    Result, Timestamp,
     authority::store::{
         CertificateRecord, CertificateStatus, CertificateType, DenyListEntry, Records,
     },
@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 use crate::{
     boundary::guard,
     mailbox::{Mailbox, Post},
-    store::{LazyStore, Open, StoreHandle, from_here},
+    store::{LazyStore, StoreHandle, from_here},
+    store_in_use::StoreInUse,
 };
 
 /// A certificate as JavaScript writes it.
@@ -148,8 +149,8 @@ impl RecordsHandle {
     /// Writes a copy of the store to a new file.
     #[napi(catch_unwind)]
     pub fn backup(&self, call: u32, path: String) -> napi::Result<()> {
-        let path = from_here(path);
         guard(|| {
+            let path = from_here(path);
             self.run(call, move |records| {
                 let backup = records.backup(Path::new(&path))?;
                 Ok(BackupAnswer {
@@ -166,8 +167,10 @@ impl RecordsHandle {
     /// Puts a backup in the place of all that the store holds.
     #[napi(catch_unwind)]
     pub fn restore(&self, call: u32, path: String) -> napi::Result<()> {
-        let path = from_here(path);
-        guard(|| self.run(call, move |records| records.restore(Path::new(&path))))
+        guard(|| {
+            let path = from_here(path);
+            self.run(call, move |records| records.restore(Path::new(&path)))
+        })
     }
 
     /// Marks a certificate superseded.
@@ -228,7 +231,7 @@ impl RecordsHandle {
         work: impl FnOnce(&Records) -> Result<T> + Send + 'static,
     ) -> Result<()> {
         let (store, may_wait) = (Arc::clone(&self.store), self.store.may_wait());
-        self.post.run(call, may_wait, move || work(&records(&store)?))
+        self.post.run(call, may_wait, move || work(&StoreInUse::of(store).records()?))
     }
 
     fn run_list<T: Serialize, R: Serialize>(
@@ -237,13 +240,8 @@ impl RecordsHandle {
         work: impl FnOnce(&Records) -> Result<(Vec<T>, R)> + Send + 'static,
     ) -> Result<()> {
         let (store, may_wait) = (Arc::clone(&self.store), self.store.may_wait());
-        self.post.run_list(call, may_wait, move || work(&records(&store)?))
+        self.post.run_list(call, may_wait, move || work(&StoreInUse::of(store).records()?))
     }
-}
-
-fn records(store: &LazyStore) -> Result<Records> {
-    let Open { store, sealer } = store.get()?;
-    Ok(Records::new(store, sealer, Arc::new(SystemClock)))
 }
 
 impl RecordInput {

@@ -1,22 +1,23 @@
-//! Where a manager keeps its certificates, and who keeps its keys: handles that JavaScript passes on.
+//! Where certificates and keys are kept: a handle that JavaScript passes on.
 
 use std::{
+    fmt,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use catalyst_pki::{
     Result,
     authority::{
-        signer::{KeyBackend, KeyProtection, KeySealer, LocalKeys, Passphrase},
+        signer::{KeyProtection, KeySealer, Passphrase},
         store::{MemoryStore, SqliteStore, Store},
     },
 };
 use napi_derive::napi;
 
 use crate::{
-    boundary::guard,
-    considerate::ConsiderateStore,
+    boundary::{guard, seconds},
     mailbox::Mailbox,
     workers::{MayWait, while_waiting},
 };
@@ -29,43 +30,48 @@ pub struct StoreHandle(Arc<LazyStore>);
 /// A store that is opened when it is first needed.
 pub(crate) struct LazyStore {
     location: Location,
-    open: Mutex<Option<Open>>,
+    open: Mutex<Option<Arc<Open>>>,
 }
 
 /// An open store, and what encrypts the private keys in it.
-#[derive(Clone)]
+#[derive(Debug)]
 pub(crate) struct Open {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Box<dyn Store>,
     pub(crate) sealer: KeySealer,
 }
 
 enum Location {
     Memory,
-    File { path: PathBuf, protection: KeyProtection },
+    File { path: PathBuf, protection: KeyProtection, busy_timeout: Option<Duration> },
+}
+
+/// How a database is kept.
+#[napi(object)]
+pub struct StoreOptions {
+    /// What the private keys in it are encrypted with.
+    pub passphrase: Option<String>,
+    /// What JavaScript's environment says of the passphrase, where the caller gives none: in Bun it
+    /// holds more than the process's own, which the core asks, because of `.env` files.
+    pub passphrase_variable: Option<String>,
+    /// The same of the file that holds it.
+    pub passphrase_file_variable: Option<String>,
+    /// How long a call waits for other writers.
+    pub busy_timeout_ms: Option<f64>,
 }
 
 #[napi]
 impl StoreHandle {
-    /// A database in the file `path`, or plain memory without one. `variable` and `fileVariable` are
-    /// what JavaScript's environment says of the passphrase, where the caller gives none: in Bun it
-    /// holds more than the process's own, which the core asks, because of `.env` files.
+    /// A database in the file `path`, or plain memory without one.
     #[napi(constructor, catch_unwind)]
-    pub fn new(
-        path: Option<String>,
-        passphrase: Option<String>,
-        variable: Option<String>,
-        file_variable: Option<String>,
-    ) -> napi::Result<Self> {
+    pub fn new(path: Option<String>, options: StoreOptions) -> napi::Result<Self> {
         guard(|| {
-            let protection = || match passphrase {
-                Some(given) => Ok(KeyProtection::Passphrase(Passphrase::new(given)?)),
-                None => KeyProtection::from_variables(variable, file_variable.map(from_here)),
-            };
             let location = match path {
                 None => Location::Memory,
-                Some(path) => {
-                    Location::File { path: from_here(path).into(), protection: protection()? }
-                }
+                Some(path) => Location::File {
+                    path: from_here(path).into(),
+                    busy_timeout: options.busy_timeout()?,
+                    protection: options.protection()?,
+                },
             };
             Ok(StoreHandle(Arc::new(LazyStore { location, open: Mutex::default() })))
         })
@@ -81,6 +87,23 @@ impl StoreHandle {
                 Ok(())
             })
         })
+    }
+}
+
+impl StoreOptions {
+    fn protection(self) -> Result<KeyProtection> {
+        match self.passphrase {
+            Some(given) => Ok(KeyProtection::Passphrase(Passphrase::new(given)?)),
+            None => KeyProtection::from_variables(
+                self.passphrase_variable,
+                self.passphrase_file_variable.map(from_here),
+            ),
+        }
+    }
+
+    fn busy_timeout(&self) -> Result<Option<Duration>> {
+        let millis = self.busy_timeout_ms;
+        millis.map(|millis| seconds("busyTimeoutMs", millis / 1000.0)).transpose()
     }
 }
 
@@ -108,30 +131,20 @@ impl LazyStore {
     }
 
     /// The store. Where it can't be opened the next call tries again.
-    pub(crate) fn get(&self) -> Result<Open> {
+    pub(crate) fn get(&self) -> Result<Arc<Open>> {
         if let Ok(open) = self.open.try_lock()
             && let Some(open) = &*open
         {
-            return Ok(open.clone());
+            return Ok(Arc::clone(open));
         }
         // It is opened by one; others wait for that one.
         while_waiting(|| {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(open) = &*open {
-                return Ok(open.clone());
+                return Ok(Arc::clone(open));
             }
-            let (store, sealer) = match &self.location {
-                Location::Memory => {
-                    (ConsiderateStore::in_memory(MemoryStore::new()), KeySealer::ephemeral()?)
-                }
-                Location::File { path, protection } => {
-                    let store = SqliteStore::open(path, protection)?;
-                    let sealer = store.sealer().clone();
-                    (ConsiderateStore::in_file(store), sealer)
-                }
-            };
-            let opened = Open { store: Arc::new(store), sealer };
-            *open = Some(opened.clone());
+            let opened = Arc::new(self.location.open()?);
+            *open = Some(Arc::clone(&opened));
             Ok(opened)
         })
     }
@@ -147,22 +160,26 @@ impl LazyStore {
     }
 }
 
-/// A place for CA keys: this process.
-#[napi]
-pub struct KeyBackendHandle;
-
-#[napi]
-impl KeyBackendHandle {
-    /// Keys in this process's memory, encrypted in the store.
-    #[napi(constructor, catch_unwind)]
-    pub fn new() -> napi::Result<Self> {
-        guard(|| Ok(KeyBackendHandle))
+impl Location {
+    fn open(&self) -> Result<Open> {
+        Ok(match self {
+            Location::Memory => {
+                Open { store: Box::new(MemoryStore::new()), sealer: KeySealer::ephemeral()? }
+            }
+            Location::File { path, protection, busy_timeout } => {
+                let store = match busy_timeout {
+                    None => SqliteStore::open(path, protection)?,
+                    Some(most) => SqliteStore::open_with_busy_timeout(path, protection, *most)?,
+                };
+                let sealer = store.sealer().clone();
+                Open { store: Box::new(store), sealer }
+            }
+        })
     }
 }
 
-impl Open {
-    /// Keys in this process's memory, encrypted in this store.
-    pub(crate) fn local_keys(&self) -> Arc<dyn KeyBackend> {
-        Arc::new(LocalKeys::new(self.sealer.clone()))
+impl fmt::Debug for LazyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LazyStore").finish_non_exhaustive()
     }
 }

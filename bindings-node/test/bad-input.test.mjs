@@ -61,15 +61,36 @@ test('constructors', async () => {
     'maxSvidTtlSeconds',
     'provider',
     'autoRenew',
+    'nameConstraints',
+    'cas',
+    'allowedDnsSuffixes',
   ]) {
     const call = (value) => pki.CertificateManager.fromConfig({ [field]: value });
     await survivesArguments(field, call);
   }
-  for (const field of ['type', 'persistent', 'certsDb']) {
+  for (const field of ['type', 'persistent', 'certsDb', 'busyTimeoutMs']) {
     const provider = (value) => ({ type: 'local', [field]: value });
     const call = (value) => pki.CertificateManager.fromConfig({ provider: provider(value) });
     await survivesArguments(`provider.${field}`, call);
   }
+});
+
+test('what CAs are called, and how long they live', async () => {
+  const ofText = ['rootCommonName', 'servicesCommonName', 'transportCommonName'];
+  for (const field of [...ofText, 'rootLifetimeSeconds', 'intermediateLifetimeSeconds']) {
+    const call = (value) => pki.CertificateManager.ephemeral({ cas: { [field]: value } });
+    await survivesArguments(`cas.${field}`, call);
+  }
+  const suffixes = (value) => pki.CertificateManager.ephemeral({ allowedDnsSuffixes: [value] });
+  await survivesArguments('allowedDnsSuffixes[0]', suffixes);
+});
+
+test('methods of a verifier', async () => {
+  const verifier = new pki.PeerVerifier(policy);
+  await survivesArguments('verify', (value) => verifier.verify(value));
+  await survivesArguments('withCrls', (value) => verifier.withCrls(value));
+  await survivesArguments('withCrls[0]', (value) => verifier.withCrls([value]));
+  await survivesArguments('withDenied', (value) => verifier.withDenied(value));
 });
 
 test('methods', async () => {
@@ -90,26 +111,35 @@ test('methods', async () => {
   await survivesArguments('allowIdentity', (value) => manager.allowIdentity(value));
 });
 
-for (const verify of [pki.verifyPeer, pki.verifyPeerSync]) {
-  test(verify.name, async () => {
-    await survivesArguments(verify.name, verify, [svid.certificatePem, policy]);
+const verifiers = {
+  verifyPeer: pki.verifyPeer,
+  verifyPeerSync: pki.verifyPeerSync,
+  PeerVerifier: (chain, given) => new pki.PeerVerifier(given).verify(chain),
+};
+for (const [name, verify] of Object.entries(verifiers)) {
+  test(name, async () => {
+    await survivesArguments(name, verify, [svid.certificatePem, policy]);
     await survivesArguments('chain', (value) => verify([svid.certificatePem, value], policy));
     await survivesArguments('leaf', (value) => verify([value, svid.certificatePem], policy));
     const withPolicy = (name, change) =>
       survivesArguments(name, (value) =>
         verify(svid.certificatePem, { ...policy, ...change(value) }),
       );
-    const fields = ['expect', 'denied', 'crls', 'federated', 'at', 'skewSeconds'];
+    const fields = [
+      ...['expect', 'denied', 'crls', 'federated', 'at', 'skewSeconds'],
+      ...['roots', 'anchorServiceTypes', 'algorithms'],
+    ];
     for (const field of [...Object.keys(policy), ...fields]) {
       await withPolicy(field, (value) => ({ [field]: value }));
     }
-    for (const field of ['anchors', 'expect', 'crls', 'federated']) {
+    for (const field of ['anchors', 'expect', 'crls', 'federated', 'roots', 'algorithms']) {
       await withPolicy(`${field}[0]`, (value) => ({ [field]: [value] }));
     }
     for (const field of ['identities', 'serials']) {
       await withPolicy(`denied.${field}`, (value) => ({ denied: { [field]: value } }));
       await withPolicy(`denied.${field}[0]`, (value) => ({ denied: { [field]: [value] } }));
     }
+    await withPolicy('anchorServiceTypes.x', (value) => ({ anchorServiceTypes: { x: value } }));
     const federated = { trustDomain: 'a.b', roots: servicesAnchors, allow: ['spiffe://a.b/**'] };
     for (const field of Object.keys(federated)) {
       await withPolicy(`federated.${field}`, (value) => ({
@@ -168,8 +198,7 @@ test('what is exported, found by itself, with up to four strange arguments', asy
     for (const method of ownFunctions(exported)) {
       calls[`${name}.${method}`] = (...args) => exported[method](...args);
     }
-    const managed = exported === pki.CertificateManager;
-    const shared = managed ? await newManager() : new exported();
+    const shared = await instanceOf(exported);
     for (const method of ownFunctions(exported.prototype)) {
       if (method === 'constructor') continue;
       const one = method === 'shutdown' ? await newManager() : shared;
@@ -186,6 +215,11 @@ test('what is exported, found by itself, with up to four strange arguments', asy
     }
   }
 });
+
+function instanceOf(exported) {
+  if (exported === pki.CertificateManager) return newManager();
+  return exported === pki.PeerVerifier ? new exported(policy) : new exported();
+}
 
 function isClass(value) {
   return /^class\b/.test(Function.prototype.toString.call(value));

@@ -6,7 +6,12 @@ import * as pki from '@catalyst/pki';
 import { failsWith, newManager, newSvid, TRUST_DOMAIN } from './helpers.mjs';
 import { strange } from './strange.mjs';
 
-const classes = [pki.CertificateManager, pki.SqliteCertificateStore, pki.NativeSigningBackend];
+const classes = [
+  pki.CertificateManager,
+  pki.SqliteCertificateStore,
+  pki.NativeSigningBackend,
+  pki.PeerVerifier,
+];
 
 test('methods on another object', async () => {
   const manager = await newManager();

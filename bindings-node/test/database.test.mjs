@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -24,6 +23,7 @@ import {
   failsWith,
   folder,
   isBun,
+  locked,
   newManager,
   newSvid,
   repository,
@@ -95,27 +95,6 @@ test('a passphrase may be given to the store, whatever the environment says', as
     assert.doesNotMatch(error.message, /horse/);
   }
 });
-
-/** Locks a database for writing, in a process of its own, until `unlock` is called. */
-async function locked(path) {
-  const program = `
-    const database = new (await import('bun:sqlite')).Database(process.argv[1]);
-    database.run('BEGIN IMMEDIATE');
-    console.log('locked');
-    for await (const _ of console) break;
-    database.run('COMMIT');
-  `;
-  const bun = join(repository, 'node_modules/.bin/bun');
-  const child = spawn(bun, ['-e', program, path], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const ended = once(child, 'exit');
-  assert.match(String(await once(child.stdout, 'data')), /locked/);
-  return {
-    async unlock() {
-      child.stdin.end('\n');
-      assert.deepEqual(await ended, [0, null]);
-    },
-  };
-}
 
 test('who waits for a database that another program has locked stops nobody else', async () => {
   const certsDb = join(folder(), 'certs.db');

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as pki from '@catalyst/pki';
-import { folder, repository, run } from './helpers.mjs';
+import { folder, readmeExamples, repository, run } from './helpers.mjs';
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const types = readFileSync(join(repository, 'bindings-node/index.d.ts'), 'utf8');
@@ -24,7 +24,7 @@ ${Object.keys(pki)
 } from '@catalyst/pki';
 declare const manager: CertificateManager, store: SqliteCertificateStore, backend: NativeSigningBackend;
 declare const request: SignCSRRequest, svid: SignCSRResult, record: CertificateRecord;
-declare const policy: PeerPolicy, serverId: string, socket: TLSSocket, incoming: Request;
+declare const policy: PeerPolicy, verifier: PeerVerifier, socket: TLSSocket, incoming: Request;
 declare const url: string, tls: object, csrPem: string, caPem: string, certificatePem: string, fingerprint: string;
 declare const publicKey: webcrypto.CryptoKey, privateKey: webcrypto.CryptoKey, caKey: webcrypto.CryptoKey;
 `;
@@ -57,6 +57,9 @@ test('the examples compile', async () => {
   all.forEach(({ name, code }, at) =>
     writeFileSync(join(place, `examples/${at}-${name}.ts`), program(code)),
   );
+  readmeExamples().forEach((code, at) =>
+    writeFileSync(join(place, `examples/readme-${at}.ts`), code),
+  );
   const compilerOptions = {
     strict: true,
     exactOptionalPropertyTypes: true,
@@ -82,9 +85,12 @@ test('everything that is called has one', () => {
   const named = new Set(examples().map(({ name }) => name));
   // What needs none: they take nothing, and answer what their name says.
   const plain = ['isInitialized', 'getStore', 'getBackend', 'getTrustDomain', 'constructor'];
-  const methods = ['CertificateManager', 'SqliteCertificateStore', 'NativeSigningBackend'].flatMap(
-    (name) => Object.getOwnPropertyNames(pki[name].prototype),
-  );
+  const methods = [
+    'CertificateManager',
+    'SqliteCertificateStore',
+    'NativeSigningBackend',
+    'PeerVerifier',
+  ].flatMap((name) => Object.getOwnPropertyNames(pki[name].prototype));
   const functions = Object.keys(pki).filter((name) => /^[a-z]/.test(name));
   for (const name of [...methods, ...functions, 'ephemeral', 'fromConfig', 'PkiError']) {
     assert.ok(plain.includes(name) || named.has(name), `${name} has no @example`);

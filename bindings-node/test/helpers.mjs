@@ -1,6 +1,7 @@
 // What the tests share. They run in Bun and in Node, on the built package.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,16 +64,15 @@ export function run(args, options = {}) {
   });
 }
 
-/** The program in the README of the package. */
-export function readmeExample() {
+/** The programs in the README of the package. */
+export function readmeExamples() {
   const readme = readFileSync(join(repository, 'bindings-node/README.md'), 'utf8');
-  return readme.match(/```ts\n([\s\S]*?)```/)[1];
+  return [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
 }
 
-/** The same for `require`. */
-export function readmeExampleInCommonJs() {
-  const body = readmeExample().replace(/^import (.*) from (.*);$/m, 'const $1 = require($2);');
-  return `(async () => {\n${body}})();\n`;
+/** The first of them, which is a whole one. */
+export function readmeExample() {
+  return readmeExamples()[0];
 }
 
 /** Asserts that a run of the README's program has said what it says there. */
@@ -107,5 +107,26 @@ export function selfSigned(publicKey, privateKey) {
     notAfter: new Date(86_400_000),
     isCa: true,
     keyUsage: { keyCertSign: true },
+  };
+}
+
+/** Locks a database for writing, in a process of its own, until `unlock` is called. */
+export async function locked(path) {
+  const program = `
+    const database = new (await import('bun:sqlite')).Database(process.argv[1]);
+    database.run('BEGIN IMMEDIATE');
+    console.log('locked');
+    for await (const _ of console) break;
+    database.run('COMMIT');
+  `;
+  const bun = join(repository, 'node_modules/.bin/bun');
+  const child = spawn(bun, ['-e', program, path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  assert.match(String(await once(child.stdout, 'data')), /locked/);
+  return {
+    async unlock() {
+      child.stdin.end('\n');
+      assert.deepEqual(await ended, [0, null]);
+    },
   };
 }

@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { repository, runModule } from './helpers.mjs';
 
 /** Loads all that is loaded when it is first needed, Zod above all. */
-const USED_BEFORE = 'pki.CertificateManager.ephemeral();';
+const USED_BEFORE =
+  "pki.CertificateManager.fromConfig({ provider: { type: 'local', persistent: false } });";
 
 /** A program that changes something, then does everything, and ends as programs do. */
 function program(pollute, use = '') {
@@ -24,7 +25,8 @@ function program(pollute, use = '') {
         outcome.refused.push(name);
       }
     };
-    const manager = await attempt('construct', () => pki.CertificateManager.ephemeral({ trustDomain: td }));
+    const config = { trustDomain: td, provider: { type: 'local', persistent: false } };
+    const manager = await attempt('construct', () => pki.CertificateManager.fromConfig(config));
     await attempt('initialize', () => manager.initialize());
     const key = await attempt('generate', () => pki.generateKeyAndCsr('node', 'a', { trustDomain: td, dns: [] }));
     const signed = await attempt('sign', () => manager.signCSR({ csrPem: key.csrPem, serviceType: 'node', nodeId: 'a' }));
@@ -75,8 +77,14 @@ test('what Zod does not load with is refused, until it is gone', async () => {
 // An option that every object inherits is nobody's choice: everything works as if it weren't there.
 const options = {
   'of a request': ['csr', 'instanceId', 'ttlSeconds', 'requireCsrSpiffeId'],
-  'of a policy': ['expect', 'denied', 'crls', 'federated', 'at', 'skewSeconds'],
-  'of a configuration': ['svidTtlSeconds', 'maxSvidTtlSeconds', 'autoRenew', 'provider'],
+  'of a policy': [
+    ...['expect', 'denied', 'crls', 'federated', 'at', 'skewSeconds', 'issuerKeyId'],
+    ...['roots', 'anchorServiceTypes', 'algorithms', 'identities', 'serials'],
+  ],
+  'of a configuration': [
+    ...['svidTtlSeconds', 'maxSvidTtlSeconds', 'autoRenew', 'provider'],
+    ...['nameConstraints', 'cas', 'allowedDnsSuffixes', 'busyTimeoutMs', 'passphrase'],
+  ],
 };
 for (const [what, names] of Object.entries(options)) {
   for (const value of [`'polluted'`, '{}', 'NaN', 'false', '() => {}']) {

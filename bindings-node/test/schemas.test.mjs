@@ -13,6 +13,7 @@ import {
   PkiConfigSchema,
   PkiProviderConfigSchema,
   SignCSRRequestSchema,
+  SqliteCertificateStore,
 } from '@catalyst/pki';
 import { failsWith, runModule } from './helpers.mjs';
 
@@ -32,29 +33,27 @@ test('the defaults are those of the core', () => {
 });
 
 test('the ranges are those of the core', async () => {
-  const newManager = (options) =>
+  const ofCore = (options) =>
     new native.Manager(
       new native.Mailbox(() => {}),
-      new native.StoreHandle(),
-      new native.KeyBackendHandle(),
+      new native.StoreHandle(undefined, {}),
       options,
     );
   for (const name of ['svidTtlSeconds', 'maxSvidTtlSeconds']) {
     for (const seconds of [60, 61, 86_399, 86_400]) {
       PkiConfigSchema.parse({ [name]: seconds });
-      const manager = CertificateManager.ephemeral({ [name]: seconds });
-      await manager.initialize();
+      CertificateManager.ephemeral({ [name]: seconds });
+      ofCore({ [name]: seconds });
     }
-    for (const seconds of [59, 86_401, 60.5, NaN, '60']) {
+    for (const seconds of [59, 86_401, 60.5, NaN, -1]) {
       assert.throws(() => PkiConfigSchema.parse({ [name]: seconds }), z.ZodError);
       await failsWith(
         'PKI_INVALID_ARGUMENT',
         () => CertificateManager.ephemeral({ [name]: seconds }),
         new RegExp(name),
       );
+      assert.throws(() => ofCore({ [name]: seconds }), new RegExp(`PKI_INVALID_ARGUMENT.*${name}`));
     }
-    newManager({ [name]: 60 });
-    assert.throws(() => newManager({ [name]: -1 }), /PKI_INVALID_ARGUMENT/);
   }
 });
 
@@ -87,6 +86,81 @@ test('requests', () => {
   }
 });
 
+test('fields that are not known are refused, and the one that was meant named', async () => {
+  const provider = { type: 'local', persistent: false };
+  const kms = {
+    type: 'aws-kms',
+    region: 'r',
+    rootKeyArn: 'r',
+    servicesCaKeyArn: 's',
+    transportCaKeyArn: 't',
+  };
+  for (const [schema, value, message] of [
+    [
+      PkiConfigSchema,
+      { svidTTLSeconds: 60 },
+      /unknown field "svidTTLSeconds"; did you mean svidTtlSeconds\?/,
+    ],
+    [
+      LocalPkiConfigSchema,
+      { ...provider, certsdb: 'x' },
+      /unknown field "certsdb"; did you mean certsDb\?/,
+    ],
+    [AwsKmsPkiConfigSchema, { ...kms, rootKeyARN: 'x' }, /did you mean rootKeyArn\?/],
+    [PkiConfigSchema, { cas: { rootName: 'x' } }, /unknown field "rootName"; /],
+    [
+      SignCSRRequestSchema,
+      { csr: 'x', nodeId: 'a', serviceType: 'node', ttl: 60 },
+      /unknown field "ttl"; known: /,
+    ],
+    [
+      DenyIdentityRequestSchema,
+      { spiffeId: 'spiffe://a.b/node/c', reason: 'x', reasons: 'y' },
+      /did you mean reason\?/,
+    ],
+    [
+      AllowIdentityRequestSchema,
+      { spiffeId: 'spiffe://a.b/node/c', spiffeid: 'x' },
+      /did you mean spiffeId\?/,
+    ],
+  ]) {
+    const [issue] = schema.safeParse(value).error.issues;
+    assert.equal(issue.code, 'unrecognized_keys');
+    assert.match(issue.message, message);
+  }
+  const refused = (config, message) =>
+    failsWith('PKI_INVALID_ARGUMENT', () => CertificateManager.fromConfig(config), message);
+  await refused(
+    { provider: { ...provider, certsdb: 'x.db' } },
+    /: provider: unknown field "certsdb"; did you mean certsDb\?$/,
+  );
+  await refused(
+    { provider, svidTTLSeconds: 60 },
+    /: unknown field "svidTTLSeconds"; did you mean svidTtlSeconds\?$/,
+  );
+  await failsWith(
+    'PKI_INVALID_ARGUMENT',
+    () => CertificateManager.ephemeral({ provider }),
+    /: unknown field "provider"; /,
+  );
+});
+
+test('a passphrase that is undefined is refused: the environment is not asked instead', async () => {
+  for (const options of [
+    { passphrase: undefined },
+    { pasphrase: 'x' },
+    { passphrase: '' },
+    { passphrase: null },
+  ]) {
+    await failsWith(
+      'PKI_INVALID_ARGUMENT',
+      () => new SqliteCertificateStore('never-made.db', options),
+      /passphrase/,
+    );
+  }
+  new SqliteCertificateStore('never-made.db', {});
+});
+
 test('schemas are loaded when somebody looks at one, and are schemas like any other', async () => {
   const source = (then) => `
     const { createRequire } = await import('node:module');
@@ -114,7 +188,8 @@ test('schemas are loaded when somebody looks at one, and are schemas like any ot
   const parsed = both.parse({ config: {}, local: { type: 'local', a: 1 } });
   assert.deepEqual(parsed.local, { type: 'local', persistent: true, certsDb: 'certs.db', a: 1 });
   assert.equal(parsed.config.svidTtlSeconds, 3600);
-  assert.deepEqual(Object.keys(LocalPkiConfigSchema.shape), ['type', 'persistent', 'certsDb']);
+  const fields = ['type', 'persistent', 'certsDb', 'busyTimeoutMs'];
+  assert.deepEqual(Object.keys(LocalPkiConfigSchema.shape), fields);
   assert.equal(z.toJSONSchema(DenyIdentityRequestSchema).required.length, 2);
   assert.ok(Object.keys(LocalPkiConfigSchema).includes('parse'));
   assert.equal(LocalPkiConfigSchema.optional().parse(undefined), undefined);

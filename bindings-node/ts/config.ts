@@ -28,6 +28,36 @@ export interface PkiConfigInput {
   maxSvidTtlSeconds?: number | undefined;
   /** Whether agents of this configuration renew by themselves (default true); a manager doesn't look at it. */
   autoRenew?: boolean | undefined;
+  /**
+   * How new intermediates are constrained: `trust-domain` (default: to URIs on the trust domain's host),
+   * `none` (for peers on stock rustls, which takes no URI constraints), or `dns:a.example,b.example`
+   * (to DNS names below these domains).
+   */
+  nameConstraints?: NameConstraints | undefined;
+  /** How the CAs are called and how long they live; matters when they are made. */
+  cas?: CaChoices | undefined;
+  /**
+   * DNS suffixes (`svc.example.com`) below which a request may ask for names, at most 1,000 (default:
+   * none, only the names of the profile are granted).
+   */
+  allowedDnsSuffixes?: string[] | undefined;
+}
+
+/** How new intermediates are constrained. */
+export type NameConstraints = 'trust-domain' | 'none' | `dns:${string}`;
+
+/** How the CAs are called and how long they live. */
+export interface CaChoices {
+  /** The common name of the root, 1 to 64 characters (default `Catalyst Root CA`); no two may be equal. */
+  rootCommonName?: string | undefined;
+  /** That of the CA that signs services (default `Catalyst Services CA`). */
+  servicesCommonName?: string | undefined;
+  /** That of the CA that signs Envoy proxies (default `Catalyst Transport CA`). */
+  transportCommonName?: string | undefined;
+  /** How long the root lives, in whole seconds: a day to 3650 days (default 3650 days). */
+  rootLifetimeSeconds?: number | undefined;
+  /** How long the intermediates live, in whole seconds: a day to 730 days (default 730 days). */
+  intermediateLifetimeSeconds?: number | undefined;
 }
 
 /** A configuration with its defaults filled in: what {@link PkiConfigSchema} makes of a {@link PkiConfigInput}. */
@@ -66,6 +96,11 @@ export interface LocalPkiConfigInput {
    * is not there; its folder must be, else calls fail with `PKI_STORE_UNAVAILABLE`.
    */
   certsDb?: string | undefined;
+  /**
+   * How long a call waits for others that write into the database, in whole milliseconds (default
+   * 10000; 0: not at all). Then it fails with `PKI_STORE_UNAVAILABLE`, which is worth another try.
+   */
+  busyTimeoutMs?: number | undefined;
 }
 
 /** {@link LocalPkiConfigInput} with its defaults filled in. */

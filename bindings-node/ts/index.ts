@@ -24,4 +24,4 @@ export {
 } from './store.js';
 export { explainTlsError, type TlsErrorExplanation, type TlsErrorKind } from './tls-errors.js';
 export type * from './types.js';
-export { verifyPeer, verifyPeerSync } from './verify.js';
+export { PeerVerifier, verifyPeer, verifyPeerSync } from './verify.js';

@@ -1,29 +1,24 @@
 import { types } from 'node:util';
 import { z } from 'zod';
-import { LONG, MANY, atMost, copyOf, lengthOf } from './limits.js';
-import type { Fields } from './own.js';
-import { PkiConfigSchema } from './schemas.js';
+import { LONG, MOST_DENIED, atMost, copyOf, isObject } from './limits.js';
+import { LocalPkiConfigSchema, PkiConfigSchema } from './schemas.js';
+import { MANY, lengthOf, snapshotOf, type Shape } from './snapshot.js';
+import { listOf, strict } from './strict.js';
 import type { CryptoKey } from './web-crypto.js';
+import {
+  ALGORITHMS,
+  CA_CERTIFICATE_TYPES,
+  CERTIFICATE_STATUSES,
+  CERTIFICATE_TYPES,
+  ROLES,
+  SEGMENTS,
+  SERVICE_TYPES,
+} from './words.js';
 
 // What functions take, beside what the schemas that callers get describe. The rules are the core's:
 // here it is looked whether everything is of its type.
 
 export * from './schemas.js';
-
-/** An array of at most `MANY` elements, of which Zod gets a copy: see {@link lengthOf}. */
-function listOf<S extends z.ZodType>(element: S) {
-  return z
-    .unknown()
-    .transform((list, context) => {
-      if (!Array.isArray(list)) return list;
-      const given = list as unknown[];
-      const length = Number(given.length);
-      if (length <= MANY) return Array.from({ length }, (_, at) => given[at]);
-      context.addIssue(atMost(MANY, 'elements'));
-      return z.NEVER;
-    })
-    .pipe(z.array(element));
-}
 
 /**
  * A text that means the same everywhere: half of a surrogate pair has no encoding outside of
@@ -35,73 +30,171 @@ const text = z.string().refine((given) => given.isWellFormed(), {
 const longText = text.max(LONG, { error: atMost(LONG, 'characters') });
 
 const strings = listOf(text);
-const bytes = z
-  .custom<ArrayBuffer | Uint8Array>(
-    (given) => types.isUint8Array(given) || types.isArrayBuffer(given),
-    { error: 'it must be a Uint8Array or an ArrayBuffer', abort: true },
-  )
-  .transform((given, context) => {
-    const copy = copyOf(types.isUint8Array(given) ? given : new Uint8Array(given), LONG);
-    if (copy !== undefined) return copy;
-    context.addIssue(atMost(LONG, 'bytes'));
-    return z.NEVER;
-  });
+
+/** Bytes as they are now: see {@link copyOf}. */
+const bytesOf = (most: number, error: string) =>
+  z
+    .custom<ArrayBuffer | Uint8Array>(
+      (given) => types.isUint8Array(given) || types.isArrayBuffer(given),
+      { error, abort: true },
+    )
+    .transform((given, context) => {
+      const copy = copyOf(types.isUint8Array(given) ? given : new Uint8Array(given), most);
+      if (copy !== undefined) return copy;
+      context.addIssue(atMost(most, 'bytes'));
+      return z.NEVER;
+    });
+
 /** A `Date` of any realm (a test runner's is another than Node's) as milliseconds since the epoch. */
 const moment = z
   .custom<Date>(types.isDate, { error: 'it must be a Date', abort: true })
   .transform((date) => Date.prototype.getTime.call(date))
-  .pipe(z.number({ error: 'it must be a valid Date' }));
+  .pipe(z.number({ error: 'it must be a valid Date: the time of this one is NaN' }));
 
 /** What a manager's constructor takes: {@link PkiConfigSchema} without a provider, nothing filled in. */
-export const ManagerConfigSchema = z.object({
-  trustDomain: text.min(1).optional(),
+export const ManagerConfigSchema = strict({
+  trustDomain: longText.min(1).optional(),
   svidTtlSeconds: PkiConfigSchema.shape.svidTtlSeconds.removeDefault().optional(),
   maxSvidTtlSeconds: PkiConfigSchema.shape.maxSvidTtlSeconds.removeDefault().optional(),
   autoRenew: z.boolean().optional(),
+  nameConstraints: PkiConfigSchema.shape.nameConstraints,
+  cas: PkiConfigSchema.shape.cas,
+  allowedDnsSuffixes: PkiConfigSchema.shape.allowedDnsSuffixes,
 });
 
-export const StoreOptionsSchema = z.object({ passphrase: z.string().optional() });
+export const StoreOptionsSchema = strict({
+  passphrase: text.optional(),
+  busyTimeoutMs: LocalPkiConfigSchema.shape.busyTimeoutMs,
+}).refine((options) => !('passphrase' in options) || options.passphrase !== undefined, {
+  path: ['passphrase'],
+  error: 'it is undefined: leave the field out where the environment is to say it',
+});
 
-export const DenialSchema = z.object({ spiffeId: text, reason: text });
+export const DenialSchema = strict({ spiffeId: text, reason: text });
 
-export const KeyAndCsrOptionsSchema = z.object({
+export const KeyAndCsrOptionsSchema = strict({
   trustDomain: text.optional(),
   dns: strings.default([]),
 });
 
-const oneOrMany = z
-  .union([z.string(), strings])
-  .transform((one) => (typeof one === 'string' ? [one] : one));
+const oneOrMany = z.preprocess((one) => (typeof one === 'string' ? [one] : one), strings);
 
 /**
- * The lists of what is denied and of CRLs, which may be long, have been taken out where they are
- * lists: see snapshot.ts.
+ * A list of what is denied as the texts that `read` takes out of it. It may be long, and Zod takes a
+ * microsecond for each, so it is asked for its words alone.
  */
-export const PeerPolicySchema = z.object({
+function denials(
+  read: (list: readonly unknown[], length: number) => unknown[],
+  pathOf: (at: number) => PropertyKey[],
+) {
+  return z.unknown().transform((list, context): string[] => {
+    if (!Array.isArray(list)) {
+      context.addIssue(issueOf(z.array(z.unknown()), list));
+      return z.NEVER;
+    }
+    const length = lengthOf(list as unknown[], MOST_DENIED);
+    if (length > MOST_DENIED) {
+      context.addIssue(atMost(MOST_DENIED, 'elements'));
+      return z.NEVER;
+    }
+    const texts = read(list as unknown[], length);
+    for (let at = 0; at < texts.length; at++) {
+      const text = texts[at];
+      if (typeof text === 'string' && text.length <= LONG) continue;
+      context.addIssue(issueOf(entry, text, ...pathOf(at)));
+      break;
+    }
+    return texts as string[];
+  });
+}
+
+const identities = denials(
+  (list, length) => {
+    const texts = new Array<unknown>(length);
+    for (let at = 0; at < length; at++) texts[at] = list[at];
+    return texts;
+  },
+  (at) => [at],
+);
+
+/** In turn the issuer's key identifier and the serial number of each. */
+const serials = denials(
+  (list, length) => {
+    // Asking each object whose its fields are takes longer than all the rest.
+    const isInherited = 'issuerKeyId' in Object.prototype || 'serial' in Object.prototype;
+    const texts = new Array<unknown>(2 * length);
+    for (let at = 0; at < length; at++) {
+      const one = isInherited ? snapshotOf(list[at], { fields: OF_A_SERIAL }) : list[at];
+      if (!isObject(one)) continue;
+      texts[2 * at] = (one as { issuerKeyId?: unknown }).issuerKeyId;
+      texts[2 * at + 1] = (one as { serial?: unknown }).serial;
+    }
+    return texts;
+  },
+  (at) => [at >> 1, at % 2 === 0 ? 'issuerKeyId' : 'serial'],
+);
+const OF_A_SERIAL = new Map<string, Shape>([
+  ['issuerKeyId', {}],
+  ['serial', {}],
+]);
+
+const entry = z.string().max(LONG, { error: atMost(LONG, 'characters') });
+
+/** What a schema says of a value that it refuses. */
+function issueOf(schema: z.ZodType, value: unknown, ...path: PropertyKey[]) {
+  const issue = schema.safeParse(value).error?.issues[0];
+  return { code: 'custom' as const, message: issue?.message ?? 'it is not valid', path };
+}
+
+export const DeniedSchema = strict({
+  identities: identities.default([]),
+  serials: serials.default([]),
+});
+
+const LONGEST_CRL = 1024 * 1024;
+const MOST_CRLS = 8 * 1024 * 1024;
+
+export const CrlsSchema = listOf(
+  bytesOf(LONGEST_CRL, 'it must be a Uint8Array: the list in DER'),
+).refine((crls) => crls.reduce((sum, crl) => sum + crl.byteLength, 0) <= MOST_CRLS, {
+  error: `together ${atMost(MOST_CRLS, 'bytes')}`,
+});
+
+/** Of an object with names of the caller's own; Zod looks at all of them. */
+const anchorServiceTypes = z
+  .custom<object>((given) => isObject(given) && Object.keys(given).length <= MANY, {
+    error: `it must be an object: ${atMost(MANY, 'elements')}`,
+    abort: true,
+  })
+  .pipe(z.record(z.string(), listOf(z.enum(SERVICE_TYPES))));
+
+export const PeerPolicySchema = strict({
   anchors: oneOrMany,
+  anchorServiceTypes: anchorServiceTypes.default({}),
+  roots: oneOrMany.default([]),
   trustDomain: z.string(),
-  segment: z.enum(['services', 'transport']),
-  role: z.enum(['client', 'server']),
+  segment: z.enum(SEGMENTS),
+  role: z.enum(ROLES),
   expect: oneOrMany.optional(),
-  denied: z.object({ identities: strings.default([]), serials: strings.default([]) }).prefault({}),
-  crls: strings.default([]),
-  federated: listOf(z.object({ trustDomain: z.string(), roots: strings, allow: strings })).default(
+  denied: DeniedSchema.default({ identities: [], serials: [] }),
+  crls: CrlsSchema.default([]),
+  requireCrl: z.boolean().default(false),
+  federated: listOf(strict({ trustDomain: z.string(), roots: strings, allow: strings })).default(
     [],
   ),
+  algorithms: listOf(z.enum(ALGORITHMS)).default([]),
+  at: moment.optional(),
   skewSeconds: z.number().min(0).optional(),
 });
 
-export const MomentSchema = moment;
-
-const caTypes = ['root-ca', 'services-ca', 'transport-ca'] as const;
 const milliseconds = z.int();
 
-export const CaTypeSchema = z.enum(caTypes);
+export const CaTypeSchema = z.enum(CA_CERTIFICATE_TYPES);
 
-export const CertificateRecordSchema = z.object({
+export const CertificateRecordSchema = strict({
   serial: longText.min(1),
   fingerprint: longText.min(1),
-  type: z.enum([...caTypes, 'end-entity']),
+  type: z.enum(CERTIFICATE_TYPES),
   commonName: longText,
   spiffeId: longText.nullable(),
   certificatePem: longText,
@@ -109,16 +202,15 @@ export const CertificateRecordSchema = z.object({
   issuerSerial: longText.nullable(),
   notBefore: milliseconds,
   notAfter: milliseconds,
-  status: z.enum(['pending', 'active', 'superseded', 'expired', 'retired', 'revoked']),
+  status: z.enum(CERTIFICATE_STATUSES),
   createdAt: milliseconds,
 });
 
 export const MillisecondsSchema = milliseconds;
 
-export const CertificateBytesSchema = bytes;
+export const CertificateBytesSchema = bytesOf(LONG, 'it must be a Uint8Array or an ArrayBuffer');
 
 export const TextSchema = longText;
-export const StringSchema = z.string();
 
 const cryptoKey = (type: 'private' | 'public') =>
   z.custom<CryptoKey>((value) => types.isCryptoKey(value) && value.type === type, {
@@ -128,7 +220,7 @@ const cryptoKey = (type: 'private' | 'public') =>
 export const PrivateKeySchema = cryptoKey('private');
 export const PublicKeySchema = cryptoKey('public');
 
-export const SignCertificateParamsSchema = z.object({
+export const SignCertificateParamsSchema = strict({
   subjectCN: text,
   sanUri: text.optional(),
   sanDns: strings.default([]),
@@ -139,37 +231,44 @@ export const SignCertificateParamsSchema = z.object({
   notAfter: moment,
   isCa: z.boolean(),
   pathLenConstraint: z.int().min(-1).max(255).optional(),
-  keyUsage: z.object({
+  keyUsage: strict({
     digitalSignature: z.boolean().default(false),
     keyCertSign: z.boolean().default(false),
     crlSign: z.boolean().default(false),
   }),
   extKeyUsage: listOf(z.enum(['serverAuth', 'clientAuth'])).default([]),
-  nameConstraints: z.object({ permittedUris: strings }).optional(),
+  nameConstraints: strict({ permittedUris: strings }).optional(),
   serialNumber: text.optional(),
 });
 
-const known = new WeakMap<z.core.$ZodType, Fields | undefined>();
+const shapes = new WeakMap<z.core.$ZodType, Shape>();
 
-/** The fields that a schema asks of an object: {@link own}. */
-export function fieldsOf(schema: z.core.$ZodType): Fields | undefined {
-  if (!known.has(schema)) known.set(schema, readFields(schema));
-  return known.get(schema);
+/** What a schema asks of a value: {@link snapshotOf}. */
+export function shapeOf(schema: z.core.$ZodType): Shape {
+  let shape = shapes.get(schema);
+  if (shape === undefined) shapes.set(schema, (shape = readShape(schema)));
+  return shape;
 }
 
-function readFields(schema: z.core.$ZodType): Fields | undefined {
+function readShape(schema: z.core.$ZodType): Shape {
   if (schema instanceof z.ZodObject) {
-    const shape = Object.entries(schema.shape as Record<string, z.core.$ZodType>);
-    return new Map(shape.map(([name, field]) => [name, fieldsOf(field)]));
+    const fields = Object.entries(schema.shape as Record<string, z.core.$ZodType>);
+    return { fields: new Map(fields.map(([name, field]) => [name, shapeOf(field)])) };
   }
+  if (schema instanceof z.ZodArray) return { element: shapeOf(schema.element) };
   if (schema instanceof z.ZodUnion) {
-    const options = (schema.options as z.core.$ZodType[]).flatMap((one) => [
-      ...(fieldsOf(one) ?? []),
-    ]);
-    return options.length > 0 ? new Map(options) : undefined;
+    const options = (schema.options as z.core.$ZodType[]).map(shapeOf);
+    const fields = options.flatMap((option) => [...(option.fields ?? [])]);
+    return {
+      fields: fields.length > 0 ? new Map(fields) : undefined,
+      element: options.find(({ element }) => element !== undefined)?.element,
+    };
   }
-  if (schema instanceof z.ZodPipe) return fieldsOf(schema.in);
-  const wrappers = [z.ZodOptional, z.ZodNullable, z.ZodDefault, z.ZodPrefault];
+  // What `z.preprocess` makes takes what it is followed by, and one of something.
+  if (schema instanceof z.ZodPipe) {
+    return shapeOf(schema.in instanceof z.ZodTransform ? schema.out : schema.in);
+  }
+  const wrappers = [z.ZodOptional, z.ZodNullable, z.ZodDefault];
   const wrapper = wrappers.find((one) => schema instanceof one);
-  return wrapper && fieldsOf((schema as z.ZodOptional).unwrap());
+  return wrapper ? shapeOf((schema as z.ZodOptional).unwrap()) : {};
 }

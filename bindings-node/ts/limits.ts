@@ -1,11 +1,7 @@
-import { invalidArgument } from './errors.js';
-
 /** Longer than anything but a list that the core accepts. */
 export const LONG = 64 * 1024;
 
-/** How many elements a list may have: far more than one has any use for. */
-export const MANY = 1_000;
-/** And one of what is denied. */
+/** How many entries a list of what is denied may have. */
 export const MOST_DENIED = 100_000;
 
 /**
@@ -33,20 +29,11 @@ export function copyOf(bytes: Uint8Array, most: number): Uint8Array | undefined 
   return lengthOfBytes.call(bytes) > most ? undefined : new Uint8Array(bytes);
 }
 
-/**
- * How many elements a list has, asked once: that of a proxy may be another one each time, and what
- * has been looked at must be what is read.
- *
- * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for more than `most`
- */
-export function lengthOf(list: readonly unknown[], most: number, name: string): number {
-  const length = Number(list.length);
-  if (length <= most) return Math.max(0, Math.trunc(length));
-  throw invalidArgument(`${name}: ${atMost(most, 'elements')}`);
-}
-
 /** The words for what is too long. */
-export function atMost(most: number, what: 'elements' | 'characters' | 'bytes'): string {
+export function atMost(
+  most: number,
+  what: 'elements' | 'entries' | 'characters' | 'bytes',
+): string {
   return `at most ${most} ${what} are taken`;
 }
 

@@ -3,8 +3,8 @@ import type { PkiConfigInput } from './config.js';
 import { calling, providerNotImplemented } from './errors.js';
 import { clip } from './limits.js';
 import { native } from './native.js';
-import { bare } from './own.js';
-import { NativeSigningBackend, nativeBackend } from './signing.js';
+import { given } from './snapshot.js';
+import { NativeSigningBackend, requireNativeBackend } from './signing.js';
 import { SqliteCertificateStore, nativeStore } from './store.js';
 import type {
   CaBundleResponse,
@@ -71,26 +71,13 @@ export class CertificateManager {
     backend: ISigningBackend,
     config: CertificateManagerConfig = {},
   ) {
-    const { trustDomain, svidTtlSeconds, maxSvidTtlSeconds } = parse(
-      (schemas) => schemas.ManagerConfigSchema,
-      config,
-    );
-    const [ofStore, ofBackend] = [nativeStore(store), nativeBackend(backend)];
-    this.#native = calling(
-      () =>
-        new native.Manager(
-          theMailbox(),
-          ofStore,
-          ofBackend,
-          bare({
-            ...(trustDomain !== undefined && { trustDomain: clip(trustDomain) }),
-            ...(svidTtlSeconds !== undefined && { svidTtlSeconds }),
-            ...(maxSvidTtlSeconds !== undefined && { maxSvidTtlSeconds }),
-          }),
-        ),
-    );
+    const { autoRenew: _, cas, ...rest } = parse((schemas) => schemas.ManagerConfigSchema, config);
+    const ofStore = nativeStore(store);
+    requireNativeBackend(backend);
+    const options = given({ ...rest, cas: cas && given(cas) });
+    this.#native = calling(() => new native.Manager(theMailbox(), ofStore, options));
     this.#store = store as SqliteCertificateStore;
-    this.#backend = backend as NativeSigningBackend;
+    this.#backend = backend;
   }
 
   /**
@@ -126,7 +113,8 @@ export class CertificateManager {
   static fromConfig(config: PkiConfigInput = {}): CertificateManager {
     const { provider, ...rest } = parse((schemas) => schemas.PkiConfigSchema, config);
     if (provider.type !== 'local') throw providerNotImplemented(provider.type);
-    const store = new SqliteCertificateStore(provider.persistent ? provider.certsDb : ':memory:');
+    const { persistent, certsDb, busyTimeoutMs } = provider;
+    const store = new SqliteCertificateStore(persistent ? certsDb : ':memory:', { busyTimeoutMs });
     return new CertificateManager(store, new NativeSigningBackend(), rest);
   }
 

@@ -1,19 +1,14 @@
 import { z } from 'zod';
+import { LONG, atMost } from './limits.js';
+import { listOf, strict } from './strict.js';
+import { SERVICE_TYPES } from './words.js';
 
 const text = z.string().min(1);
-
-const serviceTypes = [
-  'orchestrator',
-  'auth',
-  'node',
-  'gateway',
-  'envoy/app',
-  'envoy/transport',
-] as const;
+const name = text.max(LONG, { error: atMost(LONG, 'characters') });
 
 /** Whether exactly one of two names of a field is given, or both the same. */
 const oneOf = (first: string, second: string) => (request: Record<string, unknown>) => {
-  // Not what every object inherits: see own.ts.
+  // Not what every object inherits: see snapshot.ts.
   const [one, other] = [first, second].map((name) =>
     Object.hasOwn(request, name) ? request[name] : undefined,
   );
@@ -23,18 +18,17 @@ const oneOf = (first: string, second: string) => (request: Record<string, unknow
 };
 
 /** A request for a certificate, as {@link CertificateManager.signCSR} and the HTTP API take it. */
-export const SignCSRRequestSchema = z
-  .object({
-    csr: text.optional(),
-    csrPem: text.optional(),
-    serviceType: z.enum(serviceTypes, {
-      error: `Invalid service type: known are ${serviceTypes.join(', ')}`,
-    }),
-    nodeId: text.optional(),
-    instanceId: text.optional(),
-    ttlSeconds: z.int().min(1).optional(),
-    requireCsrSpiffeId: z.boolean().optional(),
-  })
+export const SignCSRRequestSchema = strict({
+  csr: text.optional(),
+  csrPem: text.optional(),
+  serviceType: z.enum(SERVICE_TYPES, {
+    error: `Invalid service type: known are ${SERVICE_TYPES.join(', ')}`,
+  }),
+  nodeId: text.optional(),
+  instanceId: text.optional(),
+  ttlSeconds: z.int().min(1).optional(),
+  requireCsrSpiffeId: z.boolean().optional(),
+})
   .refine(oneOf('csr', 'csrPem'), { path: ['csr'], error: 'give the CSR as csr or as csrPem' })
   .refine(oneOf('nodeId', 'instanceId'), {
     path: ['instanceId'],
@@ -44,25 +38,27 @@ export const SignCSRRequestSchema = z
 const spiffeId = z.string().startsWith('spiffe://', { error: 'it must start with spiffe://' });
 
 /** A request to deny an identity. */
-export const DenyIdentityRequestSchema = z.object({ spiffeId, reason: text });
+export const DenyIdentityRequestSchema = strict({ spiffeId, reason: text });
 
 /** A request to allow an identity again. */
-export const AllowIdentityRequestSchema = z.object({ spiffeId });
+export const AllowIdentityRequestSchema = strict({ spiffeId });
 
 /** Keys in this process, certificates in an SQLite database. */
-export const LocalPkiConfigSchema = z.object({
+export const LocalPkiConfigSchema = strict({
   type: z.literal('local'),
   /** Whether the database is a file; in memory otherwise. */
   persistent: z.boolean().default(true),
   /** The file. */
   certsDb: text.default('certs.db'),
+  /** How long a call waits for other writers. */
+  busyTimeoutMs: z.int().min(0).optional(),
 });
 
 /** The database of certificates whose keys are elsewhere. */
 const certsDb = text.default('certs.db');
 
 /** Keys in Google Cloud KMS. */
-export const GCloudKmsPkiConfigSchema = z.object({
+export const GCloudKmsPkiConfigSchema = strict({
   type: z.literal('gcloud-kms'),
   projectId: text,
   locationId: text.default('global'),
@@ -74,7 +70,7 @@ export const GCloudKmsPkiConfigSchema = z.object({
 });
 
 /** Keys in AWS KMS. */
-export const AwsKmsPkiConfigSchema = z.object({
+export const AwsKmsPkiConfigSchema = strict({
   type: z.literal('aws-kms'),
   region: text,
   rootKeyArn: text,
@@ -95,15 +91,32 @@ export const PkiProviderConfigSchema = z.discriminatedUnion('type', [
 
 const ttlSeconds = z.int().min(60).max(86_400);
 
+/** How the CAs are called and how long they live. */
+const cas = strict({
+  rootCommonName: name.optional(),
+  servicesCommonName: name.optional(),
+  transportCommonName: name.optional(),
+  rootLifetimeSeconds: z.int().min(1).optional(),
+  intermediateLifetimeSeconds: z.int().min(1).optional(),
+});
+
+const nameConstraints = z.union(
+  [z.enum(['trust-domain', 'none']), z.templateLiteral(['dns:', name])],
+  { error: 'it must be trust-domain, none or dns:a.example,b.example' },
+);
+
 /** How a {@link CertificateManager} works and where it keeps its keys and certificates. */
-export const PkiConfigSchema = z.object({
+export const PkiConfigSchema = strict({
   provider: PkiProviderConfigSchema.default({
     type: 'local',
     persistent: true,
     certsDb: 'certs.db',
   }),
-  trustDomain: text.default('catalyst.example.com'),
+  trustDomain: name.default('catalyst.example.com'),
   svidTtlSeconds: ttlSeconds.default(3_600),
   maxSvidTtlSeconds: ttlSeconds.default(86_400),
   autoRenew: z.boolean().default(true),
+  nameConstraints: nameConstraints.optional(),
+  cas: cas.optional(),
+  allowedDnsSuffixes: listOf(name).optional(),
 });

@@ -2,17 +2,15 @@ import { call, theMailbox } from './calls.js';
 import { calling, invalidArgument, invalidKey } from './errors.js';
 import { clip, isObject } from './limits.js';
 import { native } from './native.js';
-import { bare } from './own.js';
+import { withoutPrototype } from './snapshot.js';
 import type { ISigningBackend, SignCertificateParams } from './types.js';
 import { parse } from './validate.js';
 import { nodeCrypto, subtle, type CryptoKey, type CryptoKeyPair } from './web-crypto.js';
 
-type NativeKeyBackend = InstanceType<typeof native.KeyBackendHandle>;
-
 const P384 = { name: 'ECDSA', namedCurve: 'P-384' };
 
 // A private field tells what is ours apart without asking the object, which may be a proxy.
-let backendOf: (backend: object) => NativeKeyBackend | undefined;
+let isBackend: (backend: object) => boolean;
 
 /**
  * CA keys in this process's memory, wiped when they go; encrypted in the store.
@@ -38,10 +36,10 @@ let backendOf: (backend: object) => NativeKeyBackend | undefined;
  * ```
  */
 export class NativeSigningBackend implements ISigningBackend {
-  readonly #native: NativeKeyBackend = calling(() => new native.KeyBackendHandle());
+  readonly #isOurs = true;
 
   static {
-    backendOf = (backend) => (#native in backend ? backend.#native : undefined);
+    isBackend = (backend) => #isOurs in backend && backend.#isOurs;
   }
 
   /**
@@ -182,10 +180,12 @@ export class NativeSigningBackend implements ISigningBackend {
   }
 }
 
-/** The addon's half of a key backend. */
-export function nativeBackend(backend: unknown): NativeKeyBackend {
-  const ours = isObject(backend) ? backendOf(backend) : undefined;
-  if (ours !== undefined) return ours;
+/**
+ * Refuses a key backend that is none of this package's: a manager makes and uses its keys natively, in
+ * the database of its store.
+ */
+export function requireNativeBackend(backend: unknown): asserts backend is NativeSigningBackend {
+  if (isObject(backend) && isBackend(backend)) return;
   throw invalidArgument(
     'backend: it must be a NativeSigningBackend; backends written in JavaScript are not supported',
   );
@@ -212,7 +212,7 @@ type Params = ReturnType<(typeof import('./inputs.js'))['SignCertificateParamsSc
 /** A certificate as the addon takes it. */
 function draftOf(params: Params): ConstructorParameters<typeof native.Draft>[0] {
   const { pathLenConstraint: pathLength = -1, extKeyUsage, keyUsage } = params;
-  return bare({
+  return withoutPrototype({
     commonName: clip(params.subjectCN),
     ...(params.sanUri !== undefined && { sanUri: clip(params.sanUri) }),
     sanDns: params.sanDns.map(clip),

@@ -2,7 +2,7 @@ import { call, callForList, callForPage, theMailbox } from './calls.js';
 import { calling, invalidArgument } from './errors.js';
 import { clip, isObject } from './limits.js';
 import { native } from './native.js';
-import { bare } from './own.js';
+import { given, withoutPrototype } from './snapshot.js';
 import type {
   BackupResult,
   CaCertificateType,
@@ -66,14 +66,14 @@ export class SqliteCertificateStore implements ICertificateStore {
       throw invalidArgument('path: it must be the path of a file, or :memory:');
     }
     // What has no options needs no schema.
-    const { passphrase } =
-      options !== undefined ? parse((schemas) => schemas.StoreOptionsSchema, options) : {};
+    const kept = options !== undefined ? parse((all) => all.StoreOptionsSchema, options) : {};
     const { CATALYST_PKI_KEY_PASSPHRASE: variable, CATALYST_PKI_KEY_PASSPHRASE_FILE: file } =
       process.env;
+    const ofFile = { ...kept, passphraseVariable: variable, passphraseFileVariable: file };
     this.#native = calling(() =>
       path === ':memory:'
-        ? new native.StoreHandle()
-        : new native.StoreHandle(path, passphrase, variable, file),
+        ? new native.StoreHandle(undefined, given({}))
+        : new native.StoreHandle(path, given(ofFile)),
     );
   }
 
@@ -95,8 +95,8 @@ export class SqliteCertificateStore implements ICertificateStore {
    * ```
    */
   async saveCaCertificate(record: CertificateRecord): Promise<void> {
-    const given = recordOf(record);
-    await this.#call((records, number) => records.saveCa(number, given));
+    const saved = recordOf(record);
+    await this.#call((records, number) => records.saveCa(number, saved));
   }
 
   /**
@@ -152,8 +152,8 @@ export class SqliteCertificateStore implements ICertificateStore {
    * ```
    */
   async saveEndEntityCertificate(record: CertificateRecord): Promise<void> {
-    const given = recordOf(record);
-    await this.#call((records, number) => records.saveLeaf(number, given));
+    const saved = recordOf(record);
+    await this.#call((records, number) => records.saveLeaf(number, saved));
   }
 
   /**
@@ -401,7 +401,7 @@ function recordOf(record: CertificateRecord) {
     (schemas) => schemas.CertificateRecordSchema,
     record,
   );
-  return bare({
+  return withoutPrototype({
     ...rest,
     ...(spiffeId !== null && { spiffeId }),
     ...(privateKeyPem !== null && { privateKeyPem }),

@@ -1,11 +1,24 @@
+import type { PkiConfigInput } from './config.js';
 import type { CryptoKey, CryptoKeyPair } from './web-crypto.js';
-
-/** What kind of service a workload is; the first part of its SPIFFE ID's path. */
-export type PkiServiceType =
-  'orchestrator' | 'auth' | 'node' | 'gateway' | 'envoy/app' | 'envoy/transport';
-
-/** A group of services that trust one another: `services` by the Services CA, `transport` by the Transport CA. */
-export type PkiSegment = 'services' | 'transport';
+export type * from './answers.js';
+export type {
+  PkiServiceType,
+  PkiSegment,
+  PeerRole,
+  PkiAlgorithm,
+  CertificateType,
+  CaCertificateType,
+  CertificateStatus,
+} from './words.js';
+import type {
+  CaCertificateType,
+  CertificateStatus,
+  CertificateType,
+  PeerRole,
+  PkiAlgorithm,
+  PkiSegment,
+  PkiServiceType,
+} from './words.js';
 
 /** The parts of a workload's SPIFFE ID. */
 export interface SpiffeId {
@@ -19,33 +32,8 @@ export interface SpiffeId {
   instanceId: string;
 }
 
-/**
- * How a {@link CertificateManager} works: a {@link PkiConfigInput} without the provider. Another type
- * or a value out of range is `PKI_INVALID_ARGUMENT`.
- */
-export interface CertificateManagerConfig {
-  /**
-   * The trust domain of every certificate: a DNS name of two labels or more, lower case (default
-   * `catalyst.example.com`, for development alone).
-   */
-  trustDomain?: string | undefined;
-  /** How long an SVID lives where the request doesn't say, in whole seconds: 60 to 86400 (default 3600). */
-  svidTtlSeconds?: number | undefined;
-  /** How long an SVID lives at most, in whole seconds; longer requests are cut to it. 60 to 86400 (default 86400). */
-  maxSvidTtlSeconds?: number | undefined;
-  /** Whether agents of this configuration renew by themselves (default true); a manager doesn't look at it. */
-  autoRenew?: boolean | undefined;
-}
-
-/** What {@link CertificateManager.initialize} answers: SHA-256 of the DER, base64url without padding. */
-export interface CaFingerprints {
-  /** Of the root CA: what services pin. */
-  rootFingerprint: string;
-  /** Of the CA that signs services. */
-  servicesCaFingerprint: string;
-  /** Of the CA that signs Envoy proxies. */
-  transportCaFingerprint: string;
-}
+/** How a {@link CertificateManager} works: a {@link PkiConfigInput} without the provider. */
+export type CertificateManagerConfig = Omit<PkiConfigInput, 'provider'>;
 
 /**
  * What {@link CertificateManager.signCSR} is asked. Two names for the CSR and two for the instance
@@ -76,48 +64,6 @@ export interface SignCSRRequest {
   requireCsrSpiffeId?: boolean | undefined;
 }
 
-/** An issued certificate. */
-export interface SignCSRResult {
-  /** The certificate, PEM. */
-  certificatePem: string;
-  /** The CA that signed it, then the root; PEM. A TLS server sends the certificate and the first of these. */
-  chain: string[];
-  /** The last moment of its validity, ISO 8601 in UTC. */
-  expiresAt: string;
-  /** When to renew it: half of its life, never before it was signed; ISO 8601 in UTC. */
-  renewAfter: string;
-  /** SHA-256 of its DER, base64url without padding. */
-  fingerprint: string;
-  /** Its serial number, hex, lower case. */
-  serial: string;
-  /**
-   * DNS names of its profile that had to be left out: another identity's unexpired certificate holds
-   * them, or the CA's name constraints don't permit them. What the CSR asks for by name is granted or
-   * refused (`PKI_DNS_NAME_TAKEN`, `PKI_DNS_NAME_NOT_ALLOWED`), never left out.
-   */
-  omittedDnsNames: string[];
-}
-
-/** The CA certificates, for those who verify. */
-export interface CaBundleResponse {
-  /** The trust domain that the CAs issue for. */
-  trustDomain: string;
-  /** Services CAs, newest first, then the root; PEM. For tools that want a full chain. */
-  servicesBundle: string[];
-  /** Transport CAs, newest first, then the root; PEM. */
-  transportBundle: string[];
-  /** Services CAs alone, newest first; PEM. The anchors for TLS: the root is never a peer's anchor. */
-  servicesAnchors: string[];
-  /** Transport CAs alone, newest first; PEM. */
-  transportAnchors: string[];
-  /** `v` and a digest of the certificates: the same content has the same version. */
-  version: string;
-  /** Grows by one at each change. */
-  sequence: number;
-  /** When the first of the certificates expires, ISO 8601 in UTC. */
-  expiresAt: string;
-}
-
 /** What {@link CertificateManager.denyIdentity} answers. */
 export interface DenyIdentityResult {
   /** The identity's unexpired certificates, the first to expire first. */
@@ -136,59 +82,6 @@ export interface DenyListEntry {
   /** When it was denied last, in milliseconds since the epoch. */
   deniedAt: number;
 }
-
-/** The state of a CA in one word; a warning makes it `degraded`. */
-export type PkiHealthStatus = 'healthy' | 'degraded' | 'uninitialized';
-
-/** One CA certificate in {@link PkiStatusResponse}. */
-export interface CaStatusInfo {
-  /** SHA-256 of its DER, base64url without padding. */
-  fingerprint: string;
-  /** Its subject's common name. */
-  commonName: string;
-  /** `ECDSA P-384` */
-  algorithm: string;
-  /** The last moment of its validity, ISO 8601 in UTC. */
-  expiresAt: string;
-  /** Active, unexpired leaves that it signed. */
-  issuedCertCount: number;
-}
-
-/** The state of a CA. */
-export interface PkiStatusResponse {
-  /** The whole in one word. */
-  status: PkiHealthStatus;
-  /** The trust domain that the CA issues for. */
-  trustDomain: string;
-  /** The root; `null` before {@link CertificateManager.initialize}. */
-  rootCa: CaStatusInfo | null;
-  /** The CA that signs services, or `null`. */
-  servicesCa: CaStatusInfo | null;
-  /** The CA that signs Envoy proxies, or `null`. */
-  transportCa: CaStatusInfo | null;
-  /** Active, unexpired leaves of the whole hierarchy. */
-  activeCertCount: number;
-  /** How many identities are denied. */
-  deniedIdentityCount: number;
-  /** What somebody should do something about. */
-  warnings: string[];
-  /** What somebody should know. */
-  notices: string[];
-}
-
-/** What kind of certificate a {@link CertificateRecord} holds. */
-export type CertificateType = CaCertificateType | 'end-entity';
-
-/** What kind of CA certificate a {@link CertificateRecord} holds. */
-export type CaCertificateType = 'root-ca' | 'services-ca' | 'transport-ca';
-
-/**
- * Where a certificate is in its life. A CA is `pending` (published, not signing yet), `active`,
- * `superseded` (published, not signing any more), `retired` or `revoked`; a leaf `active`,
- * `superseded` (renewed; valid until it expires) or `expired`.
- */
-export type CertificateStatus =
-  'pending' | 'active' | 'superseded' | 'expired' | 'retired' | 'revoked';
 
 /** A certificate as a {@link SqliteCertificateStore} keeps it. */
 export interface CertificateRecord {
@@ -254,6 +147,11 @@ export interface StoreOptions {
    * before it and line ends after it are cut, as they are of a variable and of a file's content.
    */
   passphrase?: string;
+  /**
+   * How long a call waits for others that write into the database, in whole milliseconds (default
+   * 10000; 0: not at all). Then it fails with `PKI_STORE_UNAVAILABLE`, which is worth another try.
+   */
+  busyTimeoutMs?: number | undefined;
 }
 
 /**
@@ -395,9 +293,9 @@ export interface KeyAndCsr {
 }
 
 /**
- * Whom {@link verifyPeer} trusts. It may be changed between calls: what it says at a call counts. Its
- * lists have 1,000 entries at most and 2 MiB of text together, those of what is denied 100,000 entries
- * and 16 MiB; more is refused with `PKI_INVALID_ARGUMENT`.
+ * Whom a {@link PeerVerifier} trusts. It is read once, when the verifier is made; a field with another
+ * name is refused. Its lists have 1,000 entries at most and 2 MiB of text together, those of what is
+ * denied 100,000 entries each and 16 MiB; more is refused with `PKI_INVALID_ARGUMENT`.
  */
 export interface PeerPolicy {
   /**
@@ -405,29 +303,41 @@ export interface PeerPolicy {
    * root is refused: with it the other segment's peers would be let in.
    */
   anchors: string | readonly string[];
+  /**
+   * The service types that an anchor signs for, by its subject key identifier (hex): for those that
+   * don't say it themselves, like the intermediates of the earlier package. Where an anchor says it,
+   * that counts.
+   */
+  anchorServiceTypes?: Readonly<Record<string, readonly PkiServiceType[]>> | undefined;
+  /**
+   * Roots, PEM, of which one must have signed each anchor (default: it isn't looked at). With a root's
+   * revocation list among `crls`, an anchor that it has revoked is refused.
+   */
+  roots?: string | readonly string[] | undefined;
   /** The trust domain of the peers. */
   trustDomain: string;
   /** The segment whose service types the peers may have. */
   segment: PkiSegment;
   /** What the peer is in this connection, hence the extended key usage that it must have. */
-  role: 'client' | 'server';
+  role: PeerRole;
   /**
-   * SPIFFE IDs of which one must be the peer's; left out, all of the trust domain in this segment
-   * are taken, and an empty list, which would be nobody, is refused. A last path segment `*`
-   * matches any one segment, `**` any number.
+   * SPIFFE IDs of which one must be the peer's (default: all of the trust domain in this segment). A
+   * last path segment `*` matches any one segment, `**` any number. A list without entries would let
+   * nobody in, and is refused.
    */
   expect?: string | readonly string[] | undefined;
   /** What is refused whatever its certificate says. */
-  denied?:
-    | {
-        /** SPIFFE IDs. */
-        identities?: readonly string[] | undefined;
-        /** Single certificates: the issuer's subject key identifier and the serial number, hex. */
-        serials?: readonly { issuerKeyId: string; serial: string }[] | undefined;
-      }
-    | undefined;
-  /** Certificate revocation lists of the anchors, DER: 1 MiB each at most, 8 MiB together. */
+  denied?: DeniedPeers | undefined;
+  /**
+   * Certificate revocation lists of the CAs in this policy, DER: 1 MiB each at most, 8 MiB together. One
+   * of another CA is refused.
+   */
   crls?: readonly Uint8Array[] | undefined;
+  /**
+   * Whether there must be a current list in `crls` of each CA whose certificates are looked at (default
+   * false: a certificate passes for which there is no list); else `PKI_REVOCATION_UNKNOWN`.
+   */
+  requireCrl?: boolean | undefined;
   /** Foreign trust domains whose peers are taken too. */
   federated?:
     | readonly {
@@ -438,32 +348,21 @@ export interface PeerPolicy {
         allow: readonly string[];
       }[]
     | undefined;
-  /** Verifies for this moment instead of now. */
+  /** Which kinds of keys are taken beside `P-384`, what this package issues: `P-256`, `Ed25519`, … */
+  algorithms?: readonly PkiAlgorithm[] | undefined;
+  /** Verifies for this moment instead of that of the call. */
   at?: Date | undefined;
   /** How far clocks may differ, in seconds (default 0). */
   skewSeconds?: number | undefined;
 }
 
-/** A peer that has been verified. */
-export interface Svid {
-  /** Its SPIFFE ID. */
-  spiffeId: string;
-  /** The trust domain in its SPIFFE ID. */
-  trustDomain: string;
-  /** `null` for a peer of a federated trust domain whose IDs have another layout. */
-  serviceType: PkiServiceType | null;
-  /** `null` where there is no service type. */
-  instanceId: string | null;
-  /** SHA-256 of the certificate's DER, base64url without padding. */
-  fingerprint: string;
-  /** The certificate's serial number, hex, lower case. */
-  serial: string;
-  /** When the certificate begins, ISO 8601 in UTC. */
-  notBefore: string;
-  /** When it ends, ISO 8601 in UTC; a connection should not outlive it. */
-  notAfter: string;
-  /** The subject of the CA that signed it: `CN=Catalyst Services CA`. */
-  issuer: string;
-  /** That CA's subject key identifier, hex, lower case. */
-  issuerKeyId: string;
+/** What is denied by name. */
+export interface DeniedPeers {
+  /** SPIFFE IDs. */
+  identities?: readonly string[] | undefined;
+  /** Single certificates: the issuer's subject key identifier and the serial number, hex. */
+  serials?: readonly { issuerKeyId: string; serial: string }[] | undefined;
 }
+
+/** A peer's certificates, its own first, then what it sent along: PEM or DER, one text or several. */
+export type PeerChain = string | Uint8Array | readonly (string | Uint8Array)[];

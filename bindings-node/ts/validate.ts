@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { invalidArgument, unreadable } from './errors.js';
-import { bare, isPlain, own } from './own.js';
+import { isPlain, snapshotOf, withoutPrototype } from './snapshot.js';
 
 type Inputs = typeof import('./inputs.js');
 
@@ -39,8 +39,8 @@ export function parse<S extends z.ZodType>(
   let result: z.ZodSafeParseResult<z.output<S>>;
   let reasons: string;
   try {
-    result = schema.safeParse(own(value, all.fieldsOf(schema)));
-    if (result.success) return isPlain(result.data) ? bare(result.data) : result.data;
+    result = schema.safeParse(snapshotOf(value, all.shapeOf(schema)));
+    if (result.success) return isPlain(result.data) ? withoutPrototype(result.data) : result.data;
     // Zod looks at the value once more to say what it is.
     reasons = reasonsOf(result.error, name);
   } catch (cause) {
@@ -50,7 +50,10 @@ export function parse<S extends z.ZodType>(
 }
 
 function reasonsOf({ issues }: z.ZodError, name?: string): string {
-  const reasons = issues.slice(0, MOST_REASONS).map(({ path, message }) => {
+  // What is misspelt explains what is missing.
+  const isUnknown = ({ code }: z.core.$ZodIssue) => code === 'unrecognized_keys';
+  const sorted = [...issues.filter(isUnknown), ...issues.filter((issue) => !isUnknown(issue))];
+  const reasons = sorted.slice(0, MOST_REASONS).map(({ path, message }) => {
     const names = [...(name === undefined ? [] : [name]), ...path.map(String)];
     return names.length > 0 ? `${names.join('.')}: ${message}` : message;
   });

@@ -2,39 +2,215 @@ import { types } from 'node:util';
 import { call, nextTurn, theMailbox } from './calls.js';
 import { calling, invalidArgument, unreadable } from './errors.js';
 import { LONG, atMost, copyOf, isObject } from './limits.js';
-import { fieldOf } from './own.js';
-import {
-  handOver,
-  handOverInTurns,
-  isHandedOver,
-  leave,
-  policyOf,
-  type Policy,
-} from './policies.js';
-import type { PeerPolicy, Svid } from './types.js';
-import { parse } from './validate.js';
+import { native } from './native.js';
+import { PolicyInputs } from './policy-inputs.js';
+import type { DeniedPeers, PeerChain, PeerPolicy, Svid } from './types.js';
 
-type Chain = string | Uint8Array | readonly (string | Uint8Array)[];
+type NativeVerifier = InstanceType<typeof native.PeerVerifier>;
+type Parts = (string | Uint8Array)[];
 
 /** The core takes ten certificates, and says so of more. */
 const MOST_PARTS = 16;
+/** What {@link verifyPeer} takes, which works a policy out at each call. */
+const MOST_ENTRIES = 1_000;
+const MOST_BYTES = 1024 * 1024;
+
+/** A verifier that comes of another one. */
+class Derived {
+  // It tells what is ours apart without asking the object, which may be a proxy.
+  readonly #isOurs = true;
+
+  constructor(
+    readonly base: PeerVerifier,
+    readonly native: NativeVerifier,
+    readonly inputs: PolicyInputs,
+  ) {}
+
+  static is(value: unknown): value is Derived {
+    return isObject(value) && #isOurs in value && value.#isOurs;
+  }
+}
 
 /**
- * Verifies the certificate chain of a peer and says who it is. Works off the event loop.
+ * Whom to trust, worked out once for many peers. It doesn't change: what is denied or revoked next is
+ * a verifier of its own, {@link PeerVerifier.withDenied} and {@link PeerVerifier.withCrls}, which
+ * shares all that stays the same.
  *
- * The policy is read at the call, and what is worked out from it is kept for the next one that says
- * the same, in whatever object: the 64 used last, and 8 MiB of text and revocation lists together, or
- * a single one that is larger. Policies that deny the same share that list. Of the event loop's time
- * a call takes some 0.05 ms; with 10,000 denied identities 0.2 ms, 2 ms with 100,000, and where the
- * list is another one than before 1.5 ms and 5 to 7 ms. (Measured in Bun and Node on 2 cores.)
+ * What is wrong in a policy is thrown by the constructor. A policy that is long (over 1,000 entries, or
+ * 8 KiB of certificates, patterns and revocation lists) would hold the event loop: it is read at once,
+ * worked out beside the loop, and what is wrong in it comes out of {@link PeerVerifier.ready} and of
+ * each verification. Of the loop's time 100,000 denied identities take less than 2 ms in one turn.
  *
- * @param chain PEM (one text or several) or DER, the peer's own certificate first, then what it sent
- * along; a text or a certificate of 64 KiB at most
- * @param policy whom to trust
- * @throws {@link PkiError} with the code of the rule that failed, for example
- * `PKI_UNTRUSTED_ISSUER`, `PKI_CERTIFICATE_EXPIRED`, `PKI_USAGE_NOT_ALLOWED`,
- * `PKI_FOREIGN_TRUST_DOMAIN`, `PKI_UNEXPECTED_PEER`, `PKI_IDENTITY_DENIED`; `PKI_INVALID_POLICY` or
- * `PKI_ANCHOR_REJECTED` for a policy that can't be meant
+ * @example
+ * ```ts
+ * const { servicesAnchors } = await manager.getCaBundle();
+ * const verifier = new PeerVerifier({
+ *   anchors: servicesAnchors,
+ *   trustDomain: 'mesh.example.com',
+ *   segment: 'services',
+ *   role: 'client',
+ *   expect: 'spiffe://mesh.example.com/orchestrator/*',
+ * });
+ * const peer = await verifier.verify(socket.getPeerCertificate(true).raw);
+ * ```
+ */
+export class PeerVerifier {
+  readonly #native: NativeVerifier;
+  readonly #inputs: PolicyInputs;
+  /** What this one comes of, until it is worked out. */
+  #base: PeerVerifier | undefined;
+  #making: Promise<void> | undefined;
+  #isReady = false;
+
+  /**
+   * @param policy whom to trust; read once
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for a field of another name, type or length;
+   * `PKI_INVALID_POLICY` or `PKI_ANCHOR_REJECTED` for a policy that can't be meant;
+   * `PKI_CRL_INVALID` for a revocation list; `PKI_INVALID_SPIFFE_ID` for a trust domain;
+   * `PKI_MALFORMED_CERTIFICATE` and `PKI_ALGORITHM_NOT_ALLOWED` for an anchor or a root
+   */
+  constructor(policy: PeerPolicy) {
+    const given: unknown = policy;
+    if (Derived.is(given)) {
+      [this.#native, this.#inputs, this.#base] = [given.native, given.inputs, given.base];
+    } else {
+      this.#inputs = PolicyInputs.ofPolicy(policy);
+      const { options } = this.#inputs;
+      this.#native = calling(() => new native.PeerVerifier(options));
+    }
+    const waits = this.#base !== undefined && !this.#base.#isReady;
+    if (waits || this.#inputs.isLong) this.ready().catch(() => {});
+    else this.#makeNow();
+  }
+
+  /**
+   * Verifies the certificate chain of a peer and says who it is. Works off the event loop.
+   *
+   * @param chain PEM (one text or several) or DER, the peer's own certificate first, then what it sent
+   * along; a text or a certificate of 64 KiB at most
+   * @throws {@link PkiError} with the code of the rule that failed, for example
+   * `PKI_UNTRUSTED_ISSUER`, `PKI_CERTIFICATE_EXPIRED`, `PKI_USAGE_NOT_ALLOWED`,
+   * `PKI_FOREIGN_TRUST_DOMAIN`, `PKI_UNEXPECTED_PEER`, `PKI_IDENTITY_DENIED`
+   *
+   * @example
+   * ```ts
+   * const { spiffeId, notAfter } = await verifier.verify(socket.getPeerCertificate(true).raw);
+   * ```
+   */
+  async verify(chain: PeerChain): Promise<Svid> {
+    const parts = partsOf(chain);
+    if (!this.#isReady) await this.ready();
+    return await call((number) => this.#native.verify(theMailbox(), number, parts));
+  }
+
+  /**
+   * {@link PeerVerifier.verify} at once, for `checkServerIdentity`, which must be synchronous. Takes a
+   * fraction of a millisecond. A verifier with a long policy that is not {@link PeerVerifier.ready} yet
+   * is worked out on the spot: that holds the event loop for 100 to 200 ms with 100,000 denied
+   * identities.
+   *
+   * @throws {@link PkiError} as `verify`
+   *
+   * @example
+   * ```ts
+   * checkServerIdentity: (_host, certificate) => {
+   *   try {
+   *     verifier.verifySync(certificate.raw);
+   *   } catch (error) {
+   *     return error as Error; // returned, not thrown: anything but an Error approves
+   *   }
+   * },
+   * ```
+   */
+  verifySync(chain: PeerChain): Svid {
+    const parts = partsOf(chain);
+    if (!this.#isReady) this.#makeNow();
+    return JSON.parse(calling(() => this.#native.verifySync(parts))) as Svid;
+  }
+
+  /**
+   * The same with another deny list in place of the one that it has: `{}` denies nobody. Cheap, as the
+   * anchors are not looked at again.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`; `PKI_INVALID_POLICY` for what is no SPIFFE ID or no
+   * serial number
+   *
+   * @example
+   * ```ts
+   * const identities = (await manager.listDeniedIdentities()).map(({ spiffeId }) => spiffeId);
+   * const next = await verifier.withDenied({ identities }).ready();
+   * ```
+   */
+  withDenied(denied: DeniedPeers): PeerVerifier {
+    return this.#derived(PolicyInputs.ofDenied(denied, this.#inputs), (base) => base.withDenied());
+  }
+
+  /**
+   * The same with other revocation lists in place of those that it has.
+   *
+   * @param crls DER: 1 MiB each at most, 8 MiB together
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`; `PKI_CRL_INVALID` for one that can't be read or
+   * whose signature is wrong; `PKI_INVALID_POLICY` for one of no CA of the policy
+   *
+   * @example
+   * ```ts
+   * const next = await verifier.withCrls([await readFile('services-ca.crl')]).ready();
+   * ```
+   */
+  withCrls(crls: readonly Uint8Array[]): PeerVerifier {
+    return this.#derived(PolicyInputs.ofCrls(crls, this.#inputs), (base) => base.withCrls());
+  }
+
+  /**
+   * Waits until a long policy has been worked out.
+   *
+   * @returns this verifier
+   * @throws {@link PkiError} what the constructor throws of a short one
+   *
+   * @example
+   * ```ts
+   * const verifier = await new PeerVerifier(policy).ready();
+   * ```
+   */
+  async ready(): Promise<this> {
+    await (this.#making ??= this.#make());
+    return this;
+  }
+
+  async #make(): Promise<void> {
+    await this.#base?.ready();
+    while (!this.#inputs.handOver(this.#native)) await nextTurn();
+    await call((number) => this.#native.prepare(theMailbox(), number));
+    this.#finished();
+  }
+
+  #makeNow(): void {
+    if (this.#base !== undefined && !this.#base.#isReady) this.#base.#makeNow();
+    while (!this.#inputs.handOver(this.#native));
+    calling(() => this.#native.prepareSync());
+    this.#finished();
+  }
+
+  #finished(): void {
+    this.#isReady = true;
+    this.#making = Promise.resolve();
+    this.#base = undefined;
+  }
+
+  #derived(inputs: PolicyInputs, make: (base: NativeVerifier) => NativeVerifier): PeerVerifier {
+    const derived = calling(() => make(this.#native));
+    return new PeerVerifier(new Derived(this, derived, inputs) as never);
+  }
+}
+
+/**
+ * Verifies the certificate chain of a peer and says who it is, off the event loop: a
+ * {@link PeerVerifier} that is used once. The policy is worked out at each call, which takes twice as
+ * long and more; so it has 1,000 entries in all and 1 MiB at most.
+ *
+ * @param chain as {@link PeerVerifier.verify}
+ * @param policy whom to trust; read once
+ * @throws {@link PkiError} as the constructor of {@link PeerVerifier} and its `verify`
  *
  * @example
  * ```ts
@@ -48,69 +224,43 @@ const MOST_PARTS = 16;
  * });
  * ```
  */
-export async function verifyPeer(chain: Chain, policy: PeerPolicy): Promise<Svid> {
-  const [parts, at, prepared] = prepare(chain, policy);
-  if (isHandedOver(prepared)) return await start();
-  // Others come and go meanwhile.
-  prepared.users++;
-  try {
-    await handOverInTurns(prepared, nextTurn);
-    return await start();
-  } finally {
-    leave(prepared);
-  }
-
-  function start(): Promise<Svid> {
-    return call((number) => prepared.native.verify(theMailbox(), number, parts, at));
-  }
+export async function verifyPeer(chain: PeerChain, policy: PeerPolicy): Promise<Svid> {
+  const [parts, verifier] = prepare(chain, policy);
+  return await call((number) => verifier.verify(theMailbox(), number, parts));
 }
 
 /**
- * {@link verifyPeer} at once, for `checkServerIdentity`, which must be synchronous. Takes a fraction
- * of a millisecond, 2 ms with 100,000 denied identities. The first use of a policy takes longer, as it
- * is worked out on the spot: 0.5 ms, 7 ms with 10,000 denied identities that have not been denied by
- * one used before, 100 to 200 ms with 100,000. `verifyPeer` does that off the event loop.
+ * {@link verifyPeer} at once: some milliseconds of the event loop's time where the policy has many
+ * anchors or revocation lists. {@link PeerVerifier.verifySync} takes less.
  *
  * @throws {@link PkiError} as `verifyPeer`
  *
  * @example
  * ```ts
- * checkServerIdentity: (_host, certificate) => {
- *   try {
- *     verifyPeerSync(certificate.raw, { ...policy, role: 'server', expect: serverId });
- *   } catch (error) {
- *     return error as Error; // returned, not thrown: anything but an Error approves
- *   }
- * },
+ * const { spiffeId } = verifyPeerSync(certificatePem, policy);
  * ```
  */
-export function verifyPeerSync(chain: Chain, policy: PeerPolicy): Svid {
-  const [parts, at, prepared] = prepare(chain, policy);
-  handOver(prepared);
-  return JSON.parse(calling(() => prepared.native.verifySync(parts, at))) as Svid;
+export function verifyPeerSync(chain: PeerChain, policy: PeerPolicy): Svid {
+  const [parts, verifier] = prepare(chain, policy);
+  return JSON.parse(calling(() => verifier.verifySync(parts))) as Svid;
 }
 
-type Parts = (string | Uint8Array)[];
-
-/** What the caller gives, read once; the policy last, because what is read may call us again. */
-function prepare(chain: Chain, policy: PeerPolicy): [Parts, number | undefined, Policy] {
+function prepare(chain: PeerChain, policy: PeerPolicy): [Parts, NativeVerifier] {
   const parts = partsOf(chain);
-  const at = momentOf(policy);
-  return [parts, at, policyOf(policy)];
-}
-
-function momentOf(policy: unknown): number | undefined {
-  let at: unknown;
-  try {
-    at = isObject(policy) ? fieldOf(policy, 'at') : undefined;
-  } catch (cause) {
-    throw unreadable(cause);
+  const inputs = PolicyInputs.ofPolicy(policy);
+  if (inputs.entries > MOST_ENTRIES || inputs.bytes > MOST_BYTES) {
+    const most = `${MOST_ENTRIES} entries in all and ${MOST_BYTES} bytes`;
+    throw invalidArgument(
+      `policy: at most ${most} are taken here; for more make a PeerVerifier once`,
+    );
   }
-  return at === undefined ? undefined : parse((schemas) => schemas.MomentSchema, at, 'at');
+  const verifier = calling(() => new native.PeerVerifier(inputs.options));
+  while (!inputs.handOver(verifier));
+  return [parts, verifier];
 }
 
 /** Makes one array of what may be one part. */
-function partsOf(chain: Chain): Parts {
+function partsOf(chain: PeerChain): Parts {
   let parts: (string | Uint8Array | undefined)[];
   try {
     const list = Array.isArray(chain) ? (chain as unknown[]) : [chain];

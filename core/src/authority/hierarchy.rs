@@ -36,7 +36,7 @@ pub(super) struct Fault {
     pub(super) error: Error,
 }
 
-/// The fingerprints of a hierarchy.
+/// The fingerprints of a hierarchy: SHA-256 of the DER, base64url without padding.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

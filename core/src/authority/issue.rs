@@ -68,7 +68,8 @@ impl<'a> SignRequest<'a> {
 pub struct SignedCertificate {
     /// The certificate, PEM.
     pub certificate_pem: String,
-    /// The CA that signed it, then the root; PEM.
+    /// The CA that signed it, then the root; PEM. A TLS server sends the certificate and the first of
+    /// these.
     pub chain: Vec<String>,
     /// The last moment of its validity.
     pub expires_at: Timestamp,

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Algorithm, Algorithms, Clock, Crl, Error, Result, Segment, ServiceType, SystemClock, Timestamp,
     TrustDomain, certificates_from_pem,
-    x509::{Certificate, UriRule},
+    x509::{Certificate, UriRule, hex},
 };
 
 /// What the peer is in a TLS connection, thus the extended key usage that it must have.
@@ -31,6 +31,9 @@ pub enum PeerRole {
 }
 
 impl PeerRole {
+    /// Both of them.
+    pub const ALL: [PeerRole; 2] = [PeerRole::Client, PeerRole::Server];
+
     /// `client`, `server`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -168,6 +171,7 @@ impl SvidPolicy {
             trust_domain,
             algorithms: Algorithms::default(),
             anchors: Vec::new(),
+            granted: Vec::new(),
             roots: Vec::new(),
             pinned: false,
             federated: Vec::new(),
@@ -235,6 +239,8 @@ pub struct SvidPolicyBuilder {
     algorithms: Algorithms,
     /// With the service types that a configuration grants.
     anchors: Vec<(Anchor, Vec<ServiceType>)>,
+    /// Service types by the subject key identifier of an anchor.
+    granted: Vec<(String, Vec<ServiceType>)>,
     roots: Vec<Anchor>,
     pinned: bool,
     federated: Vec<Federated>,
@@ -272,6 +278,14 @@ impl SvidPolicyBuilder {
     pub fn anchor_der_for(mut self, der: &[u8], types: &[ServiceType]) -> Self {
         self.check_types(types);
         self.anchors(Ok(vec![der.to_vec()]), types)
+    }
+
+    /// Trusts the anchor with this subject key identifier (hex), wherever it is given, for these
+    /// service types of the segment, as [`anchors_pem_for`](Self::anchors_pem_for).
+    pub fn anchor_service_types(mut self, key_id: &str, types: &[ServiceType]) -> Self {
+        self.check_types(types);
+        self.granted.push((key_id.to_ascii_lowercase(), types.to_vec()));
+        self
     }
 
     /// Demands that one of the roots in this PEM text has signed each anchor. Can be given several
@@ -405,6 +419,7 @@ impl SvidPolicyBuilder {
         if self.anchors.is_empty() {
             return Err(Error::InvalidPolicy("no anchors".into()));
         }
+        self.grant_service_types()?;
         self.check_roots()?;
         self.check_federated()?;
         let mut known = self.tell_federated_roots()?;
@@ -453,6 +468,25 @@ impl SvidPolicyBuilder {
         let anchors = self.take(anchors).unwrap_or_default();
         self.anchors.extend(anchors.into_iter().map(|anchor| (anchor, types.to_vec())));
         self
+    }
+
+    /// Gives each anchor what is granted to it by its subject key identifier.
+    fn grant_service_types(&mut self) -> Result<()> {
+        for (key_id, types) in &self.granted {
+            let mut found = false;
+            for (anchor, granted) in &mut self.anchors {
+                if Certificate::parse(anchor.der())?.key_id().map(hex).as_deref() == Some(key_id) {
+                    granted.extend(types);
+                    found = true;
+                }
+            }
+            if !found {
+                return Err(Error::InvalidPolicy(format!(
+                    "service types for {key_id}, which is no anchor's subject key identifier"
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn check_types(&mut self, types: &[ServiceType]) {

@@ -1,6 +1,6 @@
 //! Which keys and signatures may stand in a path.
 
-use std::{fmt, sync::LazyLock};
+use std::{fmt, str::FromStr, sync::LazyLock};
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1,
@@ -119,6 +119,18 @@ impl Algorithm {
             Algorithm::MlDsa65 => &ML_DSA_65,
             Algorithm::MlDsa87 => &ML_DSA_87,
         }
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let known = Algorithm::ALL.into_iter().find(|algorithm| algorithm.as_str() == text);
+        known.ok_or_else(|| {
+            let words = Algorithm::ALL.map(Algorithm::as_str).join(", ");
+            Error::argument("algorithm", format!("{text:?} is none of {words}"))
+        })
     }
 }
 

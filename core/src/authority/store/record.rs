@@ -59,6 +59,9 @@ macro_rules! text_enum {
         }
 
         impl $name {
+            /// Every one there is.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
+
             /// The text in the database, and in JavaScript.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
