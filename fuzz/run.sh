@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${FUZZ_SECONDS:-120}
 targets=("$@")
-[ $# -gt 0 ] || targets=(csr certificate spiffe_id peer)
+[ $# -gt 0 ] || targets=(csr certificate spiffe_id peer sealed)
 
 if ! rustup run nightly rustc --version >/dev/null 2>&1; then
     echo "Fuzzing needs a nightly toolchain: rustup toolchain install nightly" >&2

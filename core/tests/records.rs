@@ -177,6 +177,45 @@ fn a_key_of_another_passphrase_is_a_leafs_text_and_no_cas() {
 }
 
 #[test]
+fn a_backup_of_another_database_is_restored_with_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let source = in_file(&at("source.db"));
+    let manager = manager_of(&source);
+    let fingerprints = manager.initialize().unwrap();
+    let leaf = CertificateRecord { private_key_pem: Some(plain_key()), ..leaf("01") };
+    source.save_leaf(leaf.clone()).unwrap();
+    let next = plain_cas();
+    source
+        .save_leaf(CertificateRecord {
+            certificate_type: CertificateType::EndEntity,
+            status: CertificateStatus::Superseded,
+            ..next[1].clone()
+        })
+        .unwrap();
+    source.backup(&at("backup.db")).unwrap();
+
+    let wrong = SqliteStore::open(&at("wrong.db"), &protection("battery staple")).unwrap();
+    assert_eq!(records_of(wrong).restore(&at("backup.db")).unwrap_err(), Error::WrongPassphrase);
+
+    // A new machine: the same passphrase, but salt and keys of its own.
+    let target = in_file(&at("target.db"));
+    assert_ne!(target.sealer().header(), source.sealer().header());
+    target.restore(&at("backup.db")).unwrap();
+    let check = |records: &Records| {
+        assert_eq!(records.find_by_serial("01").unwrap().as_ref(), Some(&leaf));
+        let found = records.find_by_serial(&next[1].serial).unwrap().unwrap();
+        assert_eq!(found.private_key_pem, next[1].private_key_pem);
+        let manager = manager_of(records);
+        assert_eq!(manager.initialize().unwrap(), fingerprints);
+        sign(&manager).unwrap();
+    };
+    check(&target);
+    drop(target);
+    check(&in_file(&at("target.db")));
+}
+
+#[test]
 fn a_leafs_key_opens_in_its_own_record_alone() {
     let records = in_memory();
     for serial in ["01", "02"] {

@@ -4,8 +4,12 @@
 use std::{fs, path::Path, sync::Arc};
 
 use catalyst_pki::{
-    ManualClock, Segment, Timestamp, authority::ManagerConfig, certificate_from_pem,
-    generate_key_and_csr,
+    ManualClock, Segment, Timestamp,
+    authority::{
+        ManagerConfig,
+        signer::{KeySealer, Passphrase},
+    },
+    certificate_from_pem, generate_key_and_csr,
 };
 use testkit::{
     mesh::{Mesh, SAMPLES, config},
@@ -54,6 +58,11 @@ fn main() {
         let tbs = [&[1], parsed.tbs_certificate.as_ref()].concat();
         write("peer", &format!("signed-here-{at}"), &tbs);
     }
+    let sealer = KeySealer::ephemeral().unwrap();
+    let sealed = sealer.seal(&mesh.ca_key(Segment::Services)).unwrap();
+    write("sealed", "key", sealed.as_bytes());
+    let of_a_passphrase = KeySealer::new(Passphrase::new("correct horse").unwrap()).unwrap();
+    write("sealed", "header", of_a_passphrase.header().as_bytes());
     write("ca", "services.der", &intermediate(Segment::Services));
     write("ca", "services.key", &mesh.ca_key(Segment::Services));
 }

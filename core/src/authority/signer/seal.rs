@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    authority::store::{CertificateRecord, CertificateType},
     x509::{PrivateKey, to_pem},
 };
 
@@ -54,7 +55,14 @@ pub(in crate::authority) enum Owner<'a> {
     Leaf(&'a str),
 }
 
-impl Owner<'_> {
+impl<'a> Owner<'a> {
+    pub(in crate::authority) fn of(record: &'a CertificateRecord) -> Self {
+        match record.certificate_type {
+            CertificateType::EndEntity => Owner::Leaf(&record.serial),
+            _ => Owner::Ca,
+        }
+    }
+
     fn as_aad(&self) -> Aad<Vec<u8>> {
         Aad::from(match self {
             Owner::Ca => b"ca".to_vec(),
@@ -246,6 +254,22 @@ impl KeySealer {
         match self.decrypt(key, EncryptedPrivateKeyInfoRef::PEM_LABEL).is_ok() {
             true => Ok(key.to_owned()),
             false => self.seal_text(key, owner),
+        }
+    }
+
+    /// What another sealer has sealed, as this one seals it; `None` for what neither has.
+    pub(in crate::authority) fn take_over(
+        &self,
+        theirs: &KeySealer,
+        stored: &str,
+        owner: Owner<'_>,
+    ) -> Result<Option<String>> {
+        if let Some(text) = theirs.open_text(stored, owner)? {
+            return self.seal_text(&text, owner).map(Some);
+        }
+        match theirs.decrypt(stored, EncryptedPrivateKeyInfoRef::PEM_LABEL) {
+            Ok(pkcs8) => self.seal(pkcs8.as_bytes()).map(Some),
+            Err(_) => Ok(None),
         }
     }
 

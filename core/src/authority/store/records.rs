@@ -269,24 +269,17 @@ impl Records {
         let Some(key) = record.private_key_pem.take().map(Zeroizing::new) else {
             return Ok(record);
         };
-        record.private_key_pem = Some(self.sealer.seal_given(&key, owner(&record))?);
+        record.private_key_pem = Some(self.sealer.seal_given(&key, Owner::of(&record))?);
         Ok(record)
     }
 
     fn open(&self, mut record: CertificateRecord) -> Result<CertificateRecord> {
         if let Some(key) = &record.private_key_pem
-            && let Some(text) = self.sealer.open_text(key, owner(&record))?
+            && let Some(text) = self.sealer.open_text(key, Owner::of(&record))?
         {
             record.private_key_pem = Some(text.to_string());
         }
         Ok(record)
-    }
-}
-
-fn owner(record: &CertificateRecord) -> Owner<'_> {
-    match record.certificate_type {
-        CertificateType::EndEntity => Owner::Leaf(&record.serial),
-        _ => Owner::Ca,
     }
 }
 

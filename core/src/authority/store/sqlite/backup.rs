@@ -16,13 +16,17 @@ use super::{
     connection::{pragma, transaction},
     database::Database,
     failure::{Failure, Outcome, Place, unusable},
-    file_beside, registry, row,
+    file_beside, registry,
+    row::{self, columns},
     schema::{self, Found},
     setting,
 };
 use crate::{
     Error, Result,
-    authority::{signer::KeySealer, store::Backup},
+    authority::{
+        signer::{KeySealer, Owner},
+        store::Backup,
+    },
 };
 
 /// Writes a copy of the database as it is now to a new file.
@@ -70,9 +74,11 @@ pub(super) fn restore(database: &Database, sealer: &KeySealer, from: &Path) -> R
     let copied = NamedTempFile::new_in(folder)
         .map_err(|error| unusable(format!("no room for a copy of {place}: {error}")))?;
     let prepared = open(&from).and_then(|backup| {
-        look(&backup, sealer)?;
+        let theirs = look(&backup, sealer)?;
         copy_to_file(&backup, copied.path())?;
-        open(copied.path())
+        let prepared = open(copied.path())?;
+        transaction(&prepared, |prepared| take_over_keys(prepared, &theirs, sealer))?;
+        Ok(prepared)
     });
     let prepared = prepared.map_err(|failure| failure.explain(&place))?;
 
@@ -93,22 +99,39 @@ fn open(path: &Path) -> Outcome<Connection> {
     Ok(Connection::open_with_flags(path, flags)?)
 }
 
-/// Whether it is a backup of ours that can be used with these keys.
-fn look(backup: &Connection, sealer: &KeySealer) -> Outcome<()> {
-    let found = schema::inspect(backup)?;
-    match found {
-        Found::Ours(schema::VERSION) => {}
-        Found::Ours(_) | Found::Legacy => {
-            return Err(Failure::Database(
-                "is of an earlier version: open it with this program once, then restore it",
-            ));
+/// Whether it is a backup of ours that this passphrase opens: its sealer.
+fn look(backup: &Connection, sealer: &KeySealer) -> Outcome<KeySealer> {
+    match schema::inspect(backup)? {
+        Found::Ours(schema::VERSION) => schema::under_its_header(backup, sealer),
+        Found::Ours(_) | Found::Legacy => Err(Failure::Database(
+            "is of an earlier version: open it with this program once, then restore it",
+        )),
+        Found::Empty => Err(Failure::Database("is empty: check the path")),
+    }
+}
+
+/// Seals the keys of another database's backup anew, under the header that this one is open with.
+fn take_over_keys(restored: &Connection, theirs: &KeySealer, sealer: &KeySealer) -> Outcome<()> {
+    if theirs.header() == sealer.header() {
+        return Ok(());
+    }
+    let mut sealed = restored.prepare(concat!(
+        "SELECT ",
+        columns!(),
+        ", rowid FROM certificate WHERE private_key_pem IS NOT NULL"
+    ))?;
+    let mut update =
+        restored.prepare("UPDATE certificate SET private_key_pem = ?1 WHERE rowid = ?2")?;
+    let mut rows = sealed.query([])?;
+    while let Some(row) = rows.next()? {
+        let record = row::read(row)?;
+        if let Some(key) = &record.private_key_pem
+            && let Some(key) = sealer.take_over(theirs, key, Owner::of(&record))?
+        {
+            update.execute(params![key, row.get::<_, i64>(12)?])?;
         }
-        Found::Empty => return Err(Failure::Database("is empty: check the path")),
     }
-    if let Some(key) = row::some_encrypted_key(backup, found)? {
-        sealer.try_on(&key)?;
-    }
-    Ok(())
+    setting::set(restored, setting::KEY_HEADER, sealer.header())
 }
 
 fn copy_to_file(source: &Connection, path: &Path) -> Outcome<()> {

@@ -132,7 +132,7 @@ const TABLE_NAMES: [&str; 5] =
 /// that is now in it.
 pub(super) fn migrate(connection: &Connection, sealer: KeySealer) -> Outcome<KeySealer> {
     match inspect(connection)? {
-        Found::Ours(VERSION) => return under_its_header(connection, sealer),
+        Found::Ours(VERSION) => return under_its_header(connection, &sealer),
         Found::Legacy => legacy::prepare(connection)?,
         Found::Empty | Found::Ours(_) => {}
     }
@@ -141,7 +141,7 @@ pub(super) fn migrate(connection: &Connection, sealer: KeySealer) -> Outcome<Key
         match inspect(connection)? {
             Found::Empty => create(connection)?,
             Found::Legacy => legacy::adopt(connection, &sealer)?,
-            Found::Ours(VERSION) => return under_its_header(connection, sealer),
+            Found::Ours(VERSION) => return under_its_header(connection, &sealer),
             Found::Ours(_) => {}
         }
         // Here go the steps from one version to the next. Version 1 had no header: each key in it has a
@@ -154,7 +154,7 @@ pub(super) fn migrate(connection: &Connection, sealer: KeySealer) -> Outcome<Key
 
 /// The passphrase under the header of the database. Another process may have made it since the sealer
 /// was.
-fn under_its_header(connection: &Connection, sealer: KeySealer) -> Outcome<KeySealer> {
+pub(super) fn under_its_header(connection: &Connection, sealer: &KeySealer) -> Outcome<KeySealer> {
     Ok(sealer.under(&key_header(connection)?)?)
 }
 
