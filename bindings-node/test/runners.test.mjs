@@ -38,6 +38,22 @@ test('jest, in its environments for Node and jsdom', only, async () => {
   assert.match(stderr, /^Tests: +8 passed, 8 total$/m);
 });
 
+test('a realm of jest leaves the memory with its file', only, async () => {
+  const path = program(workspace(), 'installed', 'everything.cjs', false);
+  const uses = "test('', () => require('./everything.cjs')(require('@catalyst/pki')));";
+  const files = Array.from({ length: 8 }, (_, at) => `${at}.test.js`);
+  for (const file of files) writeFileSync(join(path, file), `require('@catalyst/pki'); ${uses}`);
+  const { code, stderr } = await run(
+    ['--expose-gc', join(tools, 'jest/bin/jest.js'), '--runInBand', '--logHeapUsage'],
+    { cwd: path },
+  );
+  assert.equal(code, 0, stderr);
+  const megabytes = Array.from(stderr.matchAll(/(\d+) MB heap size/g), ([, size]) => Number(size));
+  assert.equal(megabytes.length, files.length);
+  // Each takes 5, most of it what Zod makes.
+  assert.ok(megabytes.at(-1) - megabytes[1] < 15, megabytes.join());
+});
+
 test('vitest, in all pools, installed in jsdom and linked into a workspace', only, async () => {
   const place = workspace();
   const [installed, linked] = [false, true].map((isLinked) =>

@@ -1,4 +1,5 @@
 import timers from 'node:timers';
+import { runInThisContext } from 'node:vm';
 import { PkiError, calling, type Failure } from './errors.js';
 import { native } from './native.js';
 
@@ -34,17 +35,26 @@ const nobodyNotifies = new Int32Array(new SharedArrayBuffer(4));
 
 const callers = new Map<number, Caller>();
 let lastCall = 0;
-let mailbox: Mailbox | undefined;
 let alive: NodeJS.Timeout | undefined;
+
+/**
+ * What the addon calls is held as long as the process lives, and with it the realm that it was made
+ * in; a test runner makes one for each file. So the addon gets a function of the process's own realm,
+ * which holds ours no longer than others do, and gets it here, at the load, where no request or test
+ * is under way whose `AsyncLocalStorage` would be held too.
+ */
+const weakly = runInThisContext(
+  '(wake) => { const ours = new WeakRef(wake); return () => ours.deref()?.(); }',
+) as (wake: () => void) => () => void;
+const mailbox = calling(() => new native.Mailbox(weakly(handOut)));
 
 /** Lets the event loop turn once. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** This JavaScript context's mailbox in the addon, made when it is first needed. */
+/** This JavaScript context's mailbox in the addon. */
 export function theMailbox(): Mailbox {
-  mailbox ??= calling(() => new native.Mailbox(handOut));
   return mailbox;
 }
 
@@ -77,8 +87,8 @@ async function calls<T>(start: (call: number) => void, list: unknown[] | undefin
   calling(() => start(number));
   const [ok, value] = await new Promise<Answer>((answer) => {
     callers.set(number, { list, answer });
-    // The process doesn't end while somebody waits for an answer, and may end when nobody does.
-    alive ??= setInterval(() => {}, 0x7fff_ffff);
+    // The process doesn't end while somebody waits for an answer, nor is this context given up.
+    alive ??= setInterval(handOut, 0x7fff_ffff);
   });
   if (!ok) throw new PkiError(value as Failure);
   return value as T;
@@ -92,7 +102,6 @@ function nextCall(): number {
 }
 
 function handOut(): void {
-  if (mailbox === undefined) return;
   const busy = callers.size > MANY;
   const [more, ...answers] = JSON.parse(mailbox.take(ANSWERS_PER_TURN, busy)) as [
     boolean,
