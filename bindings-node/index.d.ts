@@ -1631,7 +1631,8 @@ declare class SqliteCertificateStore implements ICertificateStore {
   findBySpiffeId(spiffeId: string): Promise<CertificateRecord[]>;
   /**
    * The active, unexpired certificates of workloads, newest first. It reads them a hundred at a
-   * time: one that is stored meanwhile is not among them.
+   * time: one that is stored meanwhile is not among them. One that can't be read hides no other: it
+   * is named in a process warning (`PkiWarning`).
    *
    * @example
    * ```ts

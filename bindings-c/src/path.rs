@@ -71,8 +71,9 @@ export! {
     }
 
     /// Verifies for this moment: milliseconds since 1970-01-01T00:00:00Z. The present by default.
+    /// `PKI_ERR_INVALID_ARGUMENT` outside of the years 0 to 9999.
     fn pki_path_policy_set_at(policy: &mut pki_path_policy, at: i64) -> Done {
-        policy.lock().at = Some(Timestamp::from_millis(at));
+        policy.lock().at = Some(Timestamp::given("at", at)?);
         Ok(())
     }
 

@@ -156,8 +156,10 @@ export! {
     }
 
     /// Verifies for this moment, whatever the time: milliseconds since 1970-01-01T00:00:00Z.
+    /// `PKI_ERR_INVALID_ARGUMENT` outside of the years 0 to 9999.
     fn pki_policy_builder_set_at(builder: &mut pki_policy_builder, at: i64) -> Done {
-        builder.change(|policy| policy.at(Timestamp::from_millis(at)))
+        let at = Timestamp::given("at", at)?;
+        builder.change(|policy| policy.at(at))
     }
 
     /// How far this machine's clock and those of the CAs may differ, in milliseconds: the beginning
@@ -206,9 +208,9 @@ export! {
     }
 
     /// The same policy for one moment: milliseconds since 1970-01-01T00:00:00Z. Cheap, as
-    /// `pki_policy_with_expected`.
+    /// `pki_policy_with_expected`. `PKI_ERR_INVALID_ARGUMENT` outside of the years 0 to 9999.
     fn pki_policy_with_at(policy: &pki_policy, at: i64) -> New<pki_policy> {
-        Ok(pki_policy(policy.0.with_at(Timestamp::from_millis(at))))
+        Ok(pki_policy(policy.0.with_at(Timestamp::given("at", at)?)))
     }
 
     /// Frees a policy. No other thread may be verifying with it. NULL is no error.

@@ -60,8 +60,8 @@ impl Draft {
             let mut draft = CertificateDraft::new(
                 options.common_name,
                 public_key.to_vec(),
-                Timestamp::from_millis(options.not_before),
-                Timestamp::from_millis(options.not_after),
+                Timestamp::given("notBefore", options.not_before)?,
+                Timestamp::given("notAfter", options.not_after)?,
             );
             draft.san_uri = options.san_uri;
             draft.san_dns = options.san_dns;

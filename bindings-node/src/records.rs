@@ -141,7 +141,9 @@ impl RecordsHandle {
         guard(|| {
             self.run_list(call, move |records| {
                 let page = records.active_leaves(cursor)?;
-                Ok((all(page.records), page.next))
+                let unreadable =
+                    page.unreadable.iter().map(ToString::to_string).collect::<Vec<_>>();
+                Ok((all(page.records), (page.next, unreadable)))
             })
         })
     }
@@ -255,10 +257,10 @@ impl RecordInput {
             certificate_pem: self.certificate_pem,
             private_key_pem: self.private_key_pem,
             issuer_serial: self.issuer_serial,
-            not_before: Timestamp::from_millis(self.not_before),
-            not_after: Timestamp::from_millis(self.not_after),
+            not_before: Timestamp::given("notBefore", self.not_before)?,
+            not_after: Timestamp::given("notAfter", self.not_after)?,
             status: self.status.parse()?,
-            created_at: Timestamp::from_millis(self.created_at),
+            created_at: Timestamp::given("createdAt", self.created_at)?,
         })
     }
 }

@@ -10,6 +10,7 @@ import {
   isBun,
   newSvid,
   repository,
+  run,
   runModule,
   TRUST_DOMAIN,
 } from './helpers.mjs';
@@ -179,4 +180,47 @@ test('a path that is too long for SQLite is said to be that', async () => {
     /bytes, and SQLite takes 504 at most/,
   );
   assert.deepEqual(readdirSync(long), [], 'nothing is left behind');
+});
+
+test('a record that cannot be read is named, and hides no other', async () => {
+  const certsDb = join(folder(), 'certs.db');
+  const { store, manager } = managerOf(certsDb);
+  await manager.initialize();
+  const [first, broken, last] = [
+    await newSvid(manager, 'node', 'a'),
+    await newSvid(manager, 'node', 'b'),
+    await newSvid(manager, 'node', 'c'),
+  ];
+  const program = `
+    const database = new (await import('bun:sqlite')).Database(process.argv[1]);
+    database.run("UPDATE certificate SET not_after = 'soon' WHERE serial = ?", [process.argv[2]]);`;
+  const { code } = await run(['-e', program, certsDb, broken.serial], {
+    command: join(repository, 'node_modules/.bin/bun'),
+  });
+  assert.equal(code, 0);
+  const warned = new Promise((resolve) => process.once('warning', resolve));
+  const serials = (await store.listActiveCertificates()).map(({ serial }) => serial);
+  assert.deepEqual(serials.sort(), [first.serial, last.serial].sort());
+  const warning = await warned;
+  assert.equal(warning.name, 'PkiWarning');
+  assert.ok(warning.message.includes(broken.serial), warning.message);
+  await manager.shutdown();
+});
+
+test('times that no certificate can name are refused, not cut', async () => {
+  const store = new SqliteCertificateStore();
+  const manager = new CertificateManager(store, new NativeSigningBackend());
+  await manager.initialize();
+  const { serial } = await newSvid(manager, 'node', 'a');
+  const record = await store.findBySerial(serial);
+  const other = { ...record, serial: '01', fingerprint: 'x' };
+  for (const field of ['notBefore', 'notAfter', 'createdAt']) {
+    const late = { ...other, [field]: 253_402_300_800_000 };
+    await failsWith(
+      'PKI_INVALID_ARGUMENT',
+      store.saveEndEntityCertificate(late),
+      new RegExp(field),
+    );
+  }
+  assert.equal(await store.findBySerial('01'), null);
 });

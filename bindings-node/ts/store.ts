@@ -201,7 +201,8 @@ export class SqliteCertificateStore implements ICertificateStore {
 
   /**
    * The active, unexpired certificates of workloads, newest first. It reads them a hundred at a
-   * time: one that is stored meanwhile is not among them.
+   * time: one that is stored meanwhile is not among them. One that can't be read hides no other: it
+   * is named in a process warning (`PkiWarning`).
    *
    * @example
    * ```ts
@@ -214,11 +215,13 @@ export class SqliteCertificateStore implements ICertificateStore {
     const active: CertificateRecord[] = [];
     let cursor: string | undefined;
     do {
-      const page = await callForPage<CertificateRecord, string | null>(
+      const page = await callForPage<CertificateRecord, [string | null, string[]]>(
         this.#start((records, number) => records.activeLeaves(number, cursor)),
       );
       active.push(...page.list);
-      cursor = page.rest ?? undefined;
+      const [next, unreadable] = page.rest;
+      for (const warning of unreadable) process.emitWarning(warning, 'PkiWarning');
+      cursor = next ?? undefined;
     } while (cursor !== undefined);
     return active;
   }

@@ -9,6 +9,8 @@ use std::{
 use serde::{Serialize, Serializer};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use crate::{Error, Result};
+
 /// A moment in UTC, as milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// Displays as ISO 8601 in UTC; whole seconds without a fraction.
@@ -32,6 +34,26 @@ impl Timestamp {
         } else {
             Timestamp(millis)
         }
+    }
+
+    /// From milliseconds since the epoch that somebody gives under `name`: what no certificate can
+    /// name is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`].
+    ///
+    /// ```
+    /// use catalyst_pki::Timestamp;
+    ///
+    /// assert!(Timestamp::given("notAfter", 1_800_000_000_000).is_ok());
+    /// let error = Timestamp::given("notAfter", i64::MAX).unwrap_err();
+    /// assert!(error.to_string().contains("the years 0 to 9999"));
+    /// ```
+    pub fn given(name: &'static str, millis: i64) -> Result<Self> {
+        let time = Self::from_millis(millis);
+        let reason = "it must lie in the years 0 to 9999, in milliseconds since 1970";
+        (time.0 == millis).then_some(time).ok_or_else(|| Error::argument(name, reason))
     }
 
     /// From whole seconds since the epoch.

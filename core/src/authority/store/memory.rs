@@ -216,6 +216,7 @@ impl Store for MemoryStore {
                 .iter()
                 .filter_map(|(_, number)| state.records.get(number).cloned())
                 .collect(),
+            unreadable: Vec::new(),
         })
     }
 
@@ -380,7 +381,7 @@ impl Store for MemoryStore {
             Cursor { created_at: record.created_at.as_millis(), number: *number }.encode()
         });
         let records = page.into_iter().map(|(_, record)| record.clone()).collect();
-        Ok(CertificatePage { records, next })
+        Ok(CertificatePage { records, unreadable: Vec::new(), next })
     }
 
     fn counts(&self, now: Timestamp) -> Result<Counts> {

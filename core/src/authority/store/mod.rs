@@ -17,7 +17,7 @@ pub use backup::Backup;
 pub use memory::MemoryStore;
 pub use record::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
-    DenyListEntry, ExpiringCertificate,
+    DenyListEntry, ExpiringCertificate, UnreadableRecord,
 };
 pub use records::Records;
 pub use sqlite::SqliteStore;
@@ -97,7 +97,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The certificate of a fingerprint (base64url SHA-256 of the DER, no padding).
     fn find_by_fingerprint(&self, fingerprint: &str) -> Result<Option<CertificateRecord>>;
 
-    /// The active, unexpired certificates of an identity, newest first.
+    /// The active, unexpired certificates of an identity, newest first: those that can be read; others
+    /// are named in an ERROR event.
     fn find_by_spiffe_id(&self, spiffe_id: &str, now: Timestamp) -> Result<Vec<CertificateRecord>>;
 
     /// End-entity certificates, page by page, newest first.
@@ -156,6 +157,8 @@ pub struct StoredHierarchy {
     pub sequence: u64,
     /// Root and intermediates of whatever status, oldest first.
     pub cas: Vec<CertificateRecord>,
+    /// Those that would be among them if they could be read.
+    pub unreadable: Vec<UnreadableRecord>,
 }
 
 /// A hierarchy to be stored.

@@ -171,6 +171,24 @@ impl CertificateQuery {
 pub struct CertificatePage {
     /// The certificates.
     pub records: Vec<CertificateRecord>,
+    /// Those that would be among them if they could be read.
+    pub unreadable: Vec<UnreadableRecord>,
     /// The cursor of the next page; `None` on the last one.
     pub next: Option<String>,
+}
+
+/// A record that can't be read: somebody else has written it, or the disk has damaged it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnreadableRecord {
+    /// Its serial, as far as that can be read.
+    pub serial: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl fmt::Display for UnreadableRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the certificate with serial {} can't be read: {}", self.serial, self.reason)
+    }
 }

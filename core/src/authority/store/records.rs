@@ -160,11 +160,11 @@ impl Records {
     pub fn active_leaves(&self, cursor: Option<String>) -> Result<CertificatePage> {
         let status = Some(CertificateStatus::Active);
         let query = CertificateQuery { status, cursor, limit: PAGE, ..Default::default() };
-        let CertificatePage { records, next } = self.store.list_certificates(&query)?;
+        let CertificatePage { records, unreadable, next } = self.store.list_certificates(&query)?;
         let now = self.clock.now();
         let unexpired = records.into_iter().filter(|record| record.not_after > now);
         let records = unexpired.map(|record| self.open(record)).collect::<Result<_>>()?;
-        Ok(CertificatePage { records, next })
+        Ok(CertificatePage { records, unreadable, next })
     }
 
     /// Marks a certificate superseded; see [`Store::supersede`].

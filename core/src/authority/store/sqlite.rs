@@ -252,7 +252,7 @@ impl Store for SqliteStore {
              ORDER BY created_at DESC, rowid DESC"
         );
         let params = params![spiffe_id, now.as_millis()];
-        self.database.read(|connection| row::find_all(connection, SQL, params))
+        self.database.read(|connection| Ok(row::find_all(connection, SQL, params)?.0))
     }
 
     fn list_certificates(&self, query: &CertificateQuery) -> Result<CertificatePage> {

@@ -69,7 +69,7 @@ pub(super) fn restore(database: &Database, sealer: &KeySealer, from: &Path) -> R
     let place = Place::File(from.as_path().into());
     let folder = match &database.place {
         Place::File(path) => path.parent().map_or_else(std::env::temp_dir, Path::to_owned),
-        Place::Memory => std::env::temp_dir(),
+        Place::Memory | Place::Record => std::env::temp_dir(),
     };
     let copied = NamedTempFile::new_in(folder)
         .map_err(|error| unusable(format!("no room for a copy of {place}: {error}")))?;

@@ -71,12 +71,15 @@ impl Failure {
 pub(super) enum Place {
     Memory,
     File(Box<Path>),
+    /// One row, whose database is known.
+    Record,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Memory => f.write_str("the database in memory"),
+            Place::Record => f.write_str("it"),
             Place::File(path) => write!(f, "the database {}", path.display()),
         }
     }

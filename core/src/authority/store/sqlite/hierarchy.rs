@@ -12,19 +12,21 @@ use crate::authority::store::{
 };
 
 pub(super) fn load(connection: &Connection) -> Outcome<StoredHierarchy> {
+    let (cas, unreadable) = row::find_all(
+        connection,
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM certificate INDEXED BY certificate_authority
+             WHERE type <> 'end-entity' ORDER BY created_at, rowid"
+        ),
+        [],
+    )?;
     Ok(StoredHierarchy {
         trust_domain: setting::trust_domain(connection)?,
         sequence: setting::hierarchy_sequence(connection)?,
-        cas: row::find_all(
-            connection,
-            concat!(
-                "SELECT ",
-                columns!(),
-                " FROM certificate INDEXED BY certificate_authority
-                 WHERE type <> 'end-entity' ORDER BY created_at, rowid"
-            ),
-            [],
-        )?,
+        cas,
+        unreadable,
     })
 }
 

@@ -211,7 +211,7 @@ fn sealed_key(
 /// The trust domain: as the intermediates' name constraints have it, the newest active one first;
 /// else as the leaves' IDs have it.
 fn trust_domain(connection: &Connection) -> Outcome<Option<TrustDomain>> {
-    let intermediates = row::find_all(
+    let (intermediates, _) = row::find_all(
         connection,
         concat!(
             "SELECT ",

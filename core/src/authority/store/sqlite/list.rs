@@ -30,12 +30,15 @@ pub(super) fn page(connection: &Connection, query: &CertificateQuery) -> Outcome
     let mut page = CertificatePage::default();
     let mut last = after;
     while let Some(row) = rows.next()? {
-        if page.records.len() == limit {
+        if page.records.len() + page.unreadable.len() == limit {
             page.next = Some(last.encode());
             break;
         }
         last = Cursor { created_at: row.get(11)?, number: row.get(12)? };
-        page.records.push(row::read(row)?);
+        match row::read_or_name(row) {
+            Ok(record) => page.records.push(record),
+            Err(record) => page.unreadable.push(record),
+        }
     }
     Ok(page)
 }

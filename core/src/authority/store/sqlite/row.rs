@@ -2,10 +2,16 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::{failure::Outcome, schema::Found};
+use super::{
+    failure::{Outcome, Place},
+    schema::Found,
+};
 use crate::{
     Error, Timestamp,
-    authority::{signer::SEALED, store::CertificateRecord},
+    authority::{
+        signer::SEALED,
+        store::{CertificateRecord, UnreadableRecord},
+    },
 };
 
 /// The columns that [`read`] takes, in its order.
@@ -18,7 +24,7 @@ macro_rules! columns {
 pub(super) use columns;
 
 pub(super) fn read(row: &Row<'_>) -> Outcome<CertificateRecord> {
-    let time = |index| row.get(index).map(Timestamp::from_millis);
+    let time = |index| -> Outcome<Timestamp> { Ok(Timestamp::given("time", row.get(index)?)?) };
     Ok(CertificateRecord {
         serial: row.get(0)?,
         fingerprint: row.get(1)?,
@@ -46,19 +52,40 @@ pub(super) fn find(
     rows.next()?.map(read).transpose()
 }
 
-/// The certificates that a query finds, in its order.
+/// The certificates that a query finds, in its order, and those that can't be read.
 pub(super) fn find_all(
     connection: &Connection,
     sql: &str,
     params: impl Params,
-) -> Outcome<Vec<CertificateRecord>> {
+) -> Outcome<(Vec<CertificateRecord>, Vec<UnreadableRecord>)> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
-    let mut records = Vec::new();
+    let (mut records, mut unreadable) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
-        records.push(read(row)?);
+        match read_or_name(row) {
+            Ok(record) => records.push(record),
+            Err(record) => unreadable.push(record),
+        }
     }
-    Ok(records)
+    Ok((records, unreadable))
+}
+
+/// A row of a list: one that can't be read hides no other.
+pub(super) fn read_or_name(row: &Row<'_>) -> Result<CertificateRecord, UnreadableRecord> {
+    read(row).map_err(|failure| {
+        let serial = row.get_ref(0).ok().and_then(|serial| serial.as_bytes().ok());
+        let record = UnreadableRecord {
+            serial: String::from_utf8_lossy(serial.unwrap_or_default()).into_owned(),
+            reason: failure.explain(&Place::Record).to_string(),
+        };
+        tracing::error!(
+            target: "catalyst.pki",
+            serial = %record.serial,
+            reason = %record.reason,
+            "Record unreadable"
+        );
+        record
+    })
 }
 
 /// Inserts a certificate as it is. `Err(DuplicateRecord)` inside leaves the transaction as it was.

@@ -803,3 +803,51 @@ fn a_legacy_key_that_cannot_be_read_changes_nothing() {
     let keys = "SELECT count(*) FROM certificate WHERE private_key_pem LIKE '%BEGIN PRIVATE%'";
     assert_eq!(pragma(&connection, keys).unwrap(), Value::Integer(3));
 }
+
+#[test]
+fn a_record_that_cannot_be_read_is_named_and_hides_no_other() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    assert!(store.create_hierarchy(&sealed_hierarchy(&store)).unwrap());
+    let cas = store.hierarchy().unwrap().cas;
+    for number in 0..5 {
+        store.record_leaf(NewLeaf { hierarchy_sequence: 1, ..leaf(number) }).unwrap();
+    }
+    let serial = |number| leaf(number).record.serial;
+    let broken = [
+        (serial(1), "not_after = 'soon'"),
+        (serial(2), "not_before = 253402300800000"),
+        (serial(3), "common_name = x'FF'"),
+        (cas[1].serial.clone(), "type = 'other-ca'"),
+    ];
+    let other = Connection::open(&path).unwrap();
+    for (serial, change) in &broken {
+        let sql = format!("UPDATE certificate SET {change} WHERE serial = ?1");
+        assert_eq!(other.execute(&sql, [serial]).unwrap(), 1);
+    }
+    // Pages stay as long as they are, and all is found once.
+    let (mut readable, mut unreadable, mut cursor) = (Vec::new(), Vec::new(), None);
+    loop {
+        let query = CertificateQuery { cursor, limit: 2, ..Default::default() };
+        let page = store.list_certificates(&query).unwrap();
+        assert!(page.records.len() + page.unreadable.len() <= 2);
+        readable.extend(page.records.into_iter().map(|record| record.serial));
+        unreadable.extend(page.unreadable);
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    readable.sort();
+    assert_eq!(readable, [serial(0), serial(4)]);
+    for record in &unreadable {
+        assert!(broken.iter().any(|(serial, _)| record.to_string().contains(serial)), "{record}");
+    }
+    assert_eq!(unreadable.len(), 3);
+    let hierarchy = store.hierarchy().unwrap();
+    assert_eq!(hierarchy.cas.len(), cas.len() - 1);
+    assert_eq!(hierarchy.unreadable[0].serial, cas[1].serial);
+    assert!(hierarchy.unreadable[0].reason.contains("other-ca"));
+    // Asked for by itself it is an error.
+    assert_eq!(store.find_by_serial(&serial(1)).unwrap_err().code(), ErrorCode::StoreUnavailable);
+}
