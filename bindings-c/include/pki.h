@@ -102,7 +102,7 @@
 /** The key file beside the database may have been read, or put there, by somebody else. */
 #define PKI_ERR_KEY_FILE_UNSAFE 215
 
-/** Not a PKCS#10 request in PEM, or not a strict one. */
+/** Not a PKCS#10 request in PEM, not a strict one, or signed by an algorithm that is not taken. */
 #define PKI_ERR_INVALID_CSR 300
 
 /** The request's own signature doesn't verify: no proof of possession. */
@@ -1946,6 +1946,7 @@ pki_result pki_policy_builder_add_crl_der(pki_policy_builder *builder,
 
 /**
  * Verifies for this moment, whatever the time: milliseconds since 1970-01-01T00:00:00Z.
+ * `PKI_ERR_INVALID_ARGUMENT` outside of the years 0 to 9999.
  *
  * @param builder Not NULL.
  * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
@@ -2038,7 +2039,7 @@ pki_result pki_policy_with_denied(const pki_policy *policy,
 
 /**
  * The same policy for one moment: milliseconds since 1970-01-01T00:00:00Z. Cheap, as
- * `pki_policy_with_expected`.
+ * `pki_policy_with_expected`. `PKI_ERR_INVALID_ARGUMENT` outside of the years 0 to 9999.
  *
  * @param policy Not NULL.
  * @param out Not NULL. The new handle, to be freed by `pki_policy_free`; written on success only.
@@ -2188,6 +2189,7 @@ pki_result pki_path_policy_add_anchors(pki_path_policy *policy,
 
 /**
  * Verifies for this moment: milliseconds since 1970-01-01T00:00:00Z. The present by default.
+ * `PKI_ERR_INVALID_ARGUMENT` outside of the years 0 to 9999.
  *
  * @param policy Not NULL.
  * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
