@@ -1,0 +1,271 @@
+//! `verify_path`: which paths are found, and what every certificate on one must keep.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
+
+use catalyst_pki::{
+    Anchor, Error, ErrorCode, PathRequest, PeerName, Segment, Usage, verify_path, verify_svid,
+};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod,
+    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384,
+};
+use testkit::hierarchy::{
+    Ca, NODE, NOW, Pki, dns, permitted_uris, policy, service_types, timestamp,
+};
+use time::Duration;
+
+use ErrorCode::{
+    AnchorRejected, CaUsedAsLeaf, InvalidArgument, IssuerExpired, IssuerNotYetValid,
+    KeyUsageNotAllowed, MalformedCertificate, NameConstraintViolated, NameMismatch,
+    PathLengthExceeded, PathRuleViolated, SignatureInvalid, UntrustedIssuer, UsageNotAllowed,
+};
+
+fn unlimited(params: &mut CertificateParams) {
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+}
+
+fn root() -> Ca {
+    Ca::root_with("Root", &PKCS_ECDSA_P384_SHA384, unlimited)
+}
+
+fn verdict(leaf: &[u8], intermediates: &[&Ca], root: &Ca) -> Result<usize, ErrorCode> {
+    let intermediates: Vec<&[u8]> = intermediates.iter().map(|ca| &ca.der[..]).collect();
+    bent(leaf, &intermediates, root, |_| {})
+}
+
+/// The length of the path that was found.
+fn bent(
+    leaf: &[u8],
+    intermediates: &[&[u8]],
+    root: &Ca,
+    bend: impl FnOnce(&mut PathRequest<'_>),
+) -> Result<usize, ErrorCode> {
+    let anchors = [Anchor::from_der(&root.der).unwrap()];
+    let mut request = PathRequest::new(leaf, &anchors, timestamp(NOW));
+    request.intermediates = intermediates;
+    bend(&mut request);
+    let verdict = verify_path(&request);
+    if let Ok(path) = &verdict {
+        assert_eq!(path.chain()[0], leaf);
+        assert_eq!(path.anchor(), root.der);
+    }
+    verdict.map(|path| path.chain().len()).map_err(|error| error.code())
+}
+
+#[test]
+fn a_path_goes_up_to_six_cas_and_no_further() {
+    let root = root();
+    let mut cas = vec![root.bare("CA 0", unlimited)];
+    for depth in 1..7 {
+        let next = cas[depth - 1].bare(&format!("CA {depth}"), unlimited);
+        cas.push(next);
+    }
+    let all: Vec<&Ca> = cas.iter().rev().collect();
+    assert_eq!(verdict(&root.leaf(NODE), &all, &root), Ok(2));
+    assert_eq!(verdict(&cas[5].leaf(NODE), &all, &root), Ok(8));
+    assert_eq!(verdict(&cas[6].leaf(NODE), &all, &root), Err(UntrustedIssuer));
+    // A caller may want fewer.
+    let ders: Vec<&[u8]> = all.iter().map(|ca| &ca.der[..]).collect();
+    for (max_depth, expected) in [(1, Err(PathLengthExceeded)), (2, Ok(4))] {
+        let limit = |request: &mut PathRequest<'_>| request.max_depth = max_depth;
+        assert_eq!(bent(&cas[1].leaf(NODE), &ders, &root, limit), expected);
+    }
+    // Whichever is missing, there is no path.
+    assert_eq!(verdict(&cas[1].leaf(NODE), &[&cas[1]], &root), Err(UntrustedIssuer));
+}
+
+#[test]
+fn a_path_length_counts_the_cas_below_but_no_self_issued_ones() {
+    let limited = |len| {
+        move |p: &mut CertificateParams| {
+            p.is_ca = IsCa::Ca(BasicConstraints::Constrained(len));
+        }
+    };
+    let root = Ca::root_with("Root", &PKCS_ECDSA_P384_SHA384, limited(1));
+    let ca = root.bare("CA", unlimited);
+    let below = ca.bare("Below", unlimited);
+    assert_eq!(verdict(&ca.leaf(NODE), &[&ca], &root), Ok(3));
+    assert_eq!(verdict(&below.leaf(NODE), &[&below, &ca], &root), Err(PathLengthExceeded));
+    // The CA's own new key.
+    let renewed = ca.bare("CA", unlimited);
+    assert_eq!(verdict(&renewed.leaf(NODE), &[&renewed, &ca], &root), Ok(4));
+    // A pinned root's path length counts for what is below its anchor.
+    let anchor = root.bare("Anchor", |params| {
+        unlimited(params);
+        params.custom_extensions.push(service_types(Segment::Services.service_types()));
+    });
+    let sub = anchor.bare("Sub", |_| {});
+    let chain = [sub.leaf(NODE), sub.der.clone()];
+    let unpinned = policy(&anchor).build().unwrap();
+    assert!(verify_svid(&chain, &unpinned).is_ok());
+    let pinned = policy(&anchor).pinned_root_der(&root.der).build().unwrap();
+    assert_eq!(verify_svid(&chain, &pinned).unwrap_err().code(), PathLengthExceeded);
+}
+
+#[test]
+fn every_ca_of_a_path_is_looked_at() {
+    let root = root();
+    let under = |bend: &dyn Fn(&mut CertificateParams)| {
+        let ca = root.bare("CA", |params| {
+            unlimited(params);
+            bend(params);
+        });
+        let below = ca.bare("Below", |_| {});
+        verdict(&below.leaf(NODE), &[&below, &ca], &root)
+    };
+    assert_eq!(under(&|_| {}), Ok(4));
+    assert_eq!(under(&|p| p.not_after = NOW - Duration::SECOND), Err(IssuerExpired));
+    assert_eq!(under(&|p| p.not_before = NOW + Duration::SECOND), Err(IssuerNotYetValid));
+    assert_eq!(under(&|p| p.not_after = NOW), Ok(4));
+    let no_ca = |params: &mut CertificateParams| {
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    };
+    assert_eq!(under(&no_ca), Err(PathRuleViolated));
+    let lists_alone = |p: &mut CertificateParams| p.key_usages = vec![KeyUsagePurpose::CrlSign];
+    assert_eq!(under(&lists_alone), Err(PathRuleViolated));
+    let uris = |uris: &[&str]| {
+        let constraint = permitted_uris(uris);
+        under(&move |params| params.custom_extensions.push(constraint.clone()))
+    };
+    assert_eq!(uris(&["mesh.example.com"]), Ok(4));
+    assert_eq!(uris(&["other.example"]), Err(NameConstraintViolated));
+    let optional = |params: &mut CertificateParams| {
+        let mut constraint = permitted_uris(&["mesh.example.com"]);
+        constraint.set_criticality(false);
+        params.custom_extensions.push(constraint);
+    };
+    assert_eq!(under(&optional), Err(PathRuleViolated));
+
+    let purposes = |ca: &[ExtendedKeyUsagePurpose]| {
+        let ca = root.bare("CA", |params| params.extended_key_usages = ca.to_vec());
+        bent(&ca.leaf(NODE), &[&ca.der], &root, |request| request.usage = Usage::Server)
+    };
+    assert_eq!(purposes(&[]), Ok(3));
+    assert_eq!(purposes(&[ExtendedKeyUsagePurpose::ServerAuth]), Ok(3));
+    assert_eq!(purposes(&[ExtendedKeyUsagePurpose::ClientAuth]), Err(UsageNotAllowed));
+}
+
+#[test]
+fn the_names_of_cas_are_held_to_the_constraints_above_them() {
+    let root = root();
+    let ca = root.bare("CA", |params| {
+        unlimited(params);
+        params.custom_extensions.push(permitted_uris(&["mesh.example.com"]));
+    });
+    for (uri, expected) in [
+        ("spiffe://mesh.example.com/ca", Ok(4)),
+        ("spiffe://other.example/ca", Err(NameConstraintViolated)),
+    ] {
+        let below = ca.bare("Below", |params| {
+            params.subject_alt_names.push(testkit::hierarchy::uri(uri));
+        });
+        assert_eq!(verdict(&below.leaf(NODE), &[&below, &ca], &root), expected, "{uri}");
+    }
+}
+
+#[test]
+fn a_leaf_is_looked_at() {
+    let root = root();
+    let leaf = |bend: &dyn Fn(&mut CertificateParams)| {
+        let leaf = root.leaf_with(NODE, bend);
+        bent(&leaf, &[], &root, |request| request.usage = Usage::Server)
+    };
+    assert_eq!(leaf(&|_| {}), Ok(2));
+    assert_eq!(leaf(&unlimited), Err(CaUsedAsLeaf));
+    let lists = |p: &mut CertificateParams| p.key_usages = vec![KeyUsagePurpose::CrlSign];
+    assert_eq!(leaf(&lists), Err(KeyUsageNotAllowed));
+    let client = |params: &mut CertificateParams| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    assert_eq!(leaf(&client), Err(UsageNotAllowed));
+    assert_eq!(leaf(&|p| p.not_after = NOW), Ok(2));
+    let ended = |p: &mut CertificateParams| p.not_after = NOW - Duration::SECOND;
+    assert_eq!(leaf(&ended), Err(ErrorCode::CertificateExpired));
+
+    let named = root.leaf_with(NODE, |p| p.subject_alt_names.push(dns("db.example.com")));
+    for (name, expected) in [("db.example.com", Ok(2)), ("example.com", Err(NameMismatch))] {
+        let names = [PeerName::Dns(name.into())];
+        let anchors = [Anchor::from_der(&root.der).unwrap()];
+        let mut request = PathRequest::new(&named, &anchors, timestamp(NOW));
+        request.names = &names;
+        let verdict = verify_path(&request).map(|path| path.chain().len());
+        assert_eq!(verdict.map_err(|error| error.code()), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_key_is_a_point_on_its_curve() {
+    let pki = Pki::new();
+    let mut leaf = pki.services.leaf(NODE);
+    // The uncompressed point, behind its tag, length and count of unused bits.
+    let head = leaf.windows(4).position(|bytes| bytes == [0x03, 0x62, 0x00, 0x04]).unwrap();
+    leaf[head + 50] ^= 1;
+    let policy = pki.policy().build().unwrap();
+    assert_eq!(verify_svid(&[&leaf], &policy).unwrap_err().code(), MalformedCertificate);
+    let verdict = verdict(&leaf, &[&pki.services], &pki.root);
+    assert_eq!(verdict, Err(MalformedCertificate));
+}
+
+#[test]
+fn a_search_ends() {
+    let root = root();
+    let ca = root.bare("CA", |_| {});
+    let leaf = ca.leaf(NODE);
+    let key_id = ca.params.key_identifier(&ca.key);
+    // Others that claim to be the issuer, each of which costs a signature.
+    let decoys: Vec<Ca> = (0..100)
+        .map(|_| {
+            root.bare("CA", |params| {
+                params.key_identifier_method = KeyIdMethod::PreSpecified(key_id.clone());
+            })
+        })
+        .collect();
+    for (count, expected) in [(98, Ok(3)), (100, Err(PathRuleViolated))] {
+        let mut intermediates: Vec<&[u8]> =
+            decoys.iter().take(count).map(|decoy| &decoy.der[..]).collect();
+        intermediates.push(&ca.der);
+        assert_eq!(bent(&leaf, &intermediates, &root, |_| {}), expected, "{count}");
+    }
+    let many = vec![&ca.der[..]; 129];
+    assert_eq!(bent(&leaf, &many[..128], &root, |_| {}), Ok(3));
+    assert_eq!(bent(&leaf, &many, &root, |_| {}), Err(InvalidArgument));
+}
+
+#[test]
+fn the_failure_that_says_most_is_told() {
+    let root = root();
+    let ca = root.bare("CA", |_| {});
+    let leaf = ca.leaf(NODE);
+    let unreadable: &[u8] = b"no certificate";
+    assert_eq!(bent(&leaf, &[unreadable], &root, |_| {}), Err(MalformedCertificate));
+    assert_eq!(bent(&leaf, &[unreadable, &ca.der], &root, |_| {}), Ok(3));
+    // Beside an issuer that has expired, one whose key is another's.
+    let expired = root.bare("CA", |params| params.not_after = NOW - Duration::DAY);
+    let key_id = expired.params.key_identifier(&expired.key);
+    let decoy = root.bare("CA", |params| {
+        params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
+    });
+    let leaf = expired.leaf(NODE);
+    assert_eq!(verdict(&leaf, &[&decoy], &root), Err(SignatureInvalid));
+    for order in [[&decoy, &expired], [&expired, &decoy]] {
+        assert_eq!(verdict(&leaf, &order, &root), Err(IssuerExpired));
+    }
+}
+
+#[test]
+fn a_root_of_the_same_name_vouches_for_nobody() {
+    let (pki, other) = (Pki::new(), Pki::new());
+    let leaf = pki.services.leaf(NODE);
+    assert_eq!(verdict(&leaf, &[&pki.services], &other.root), Err(UntrustedIssuer));
+    let refused = policy(&pki.services).pinned_root_der(&other.root.der).build().unwrap_err();
+    assert_eq!(refused.code(), AnchorRejected);
+    assert!(refused.to_string().contains("no pinned root has signed it"), "{refused}");
+    // Not even one that claims the key identifier.
+    let key_id = pki.root.params.key_identifier(&pki.root.key);
+    let forger = Ca::root_with("Root CA", &PKCS_ECDSA_P384_SHA384, |params| {
+        params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
+    });
+    assert_eq!(verdict(&leaf, &[&pki.services], &forger), Err(SignatureInvalid));
+    let refused = policy(&pki.services).pinned_root_der(&forger.der).build().unwrap_err();
+    assert!(matches!(refused, Error::AnchorRejected(_)), "{refused}");
+}
