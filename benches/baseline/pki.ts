@@ -121,6 +121,7 @@ export class Ca {
       renewAfter: new Date((notBefore.getTime() + notAfter.getTime()) / 2).toISOString(),
       fingerprint: Buffer.from(digest).toString('base64url'),
       serial,
+      omittedDnsNames: [],
     };
     this.certificates.set(serial, {
       ...signed,

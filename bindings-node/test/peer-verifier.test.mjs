@@ -2,9 +2,17 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { PeerVerifier, verifyPeer, verifyPeerSync } from '@catalyst/pki';
-import { failsWith, newManager, newSvid, runModule, TRUST_DOMAIN } from './helpers.mjs';
+import {
+  CertificateManager,
+  NativeSigningBackend,
+  PeerVerifier,
+  SqliteCertificateStore,
+  verifyPeer,
+  verifyPeerSync,
+} from '@catalyst/pki';
+import { failsWith, newManager, newSvid, repository, runModule, TRUST_DOMAIN } from './helpers.mjs';
 
 const manager = await newManager();
 const { servicesAnchors, servicesBundle } = await manager.getCaBundle();
@@ -303,6 +311,119 @@ test('anchors can be held against pinned roots', async () => {
   const foreign = (await (await newManager()).getCaBundle()).servicesBundle.at(-1);
   await takes(new PeerVerifier({ ...policy, roots: [foreign, root] }));
   await refused('PKI_ANCHOR_REJECTED', { roots: [foreign] });
+});
+
+const cases = JSON.parse(readFileSync(join(repository, 'tests/vectors/cases.json'), 'utf8'));
+const crl = (name) => Buffer.from(cases.crls[name], 'base64');
+const ofCases = {
+  ...policy,
+  anchors: cases.certificates.services,
+  at: new Date(cases.cases.find(({ name }) => name === 'verify: revoked').input.policy.at),
+};
+
+test('other revocation lists are another verifier', async () => {
+  const verifier = new PeerVerifier(ofCases);
+  const { spiffeId } = verifier.verifySync(cases.certificates.node);
+  const revoking = verifier.withCrls([crl('revokes the node')]);
+  const message = { code: 'PKI_CERTIFICATE_REVOKED' };
+  assert.throws(() => revoking.verifySync(cases.certificates.node), message);
+  await assert.rejects(revoking.verify(cases.certificates.node), message);
+  assert.equal(verifier.verifySync(cases.certificates.node).spiffeId, spiffeId);
+  // In place of those before; what is denied stays.
+  const denying = revoking.withDenied({ identities: [spiffeId] });
+  assert.throws(() => denying.verifySync(cases.certificates.node), message);
+  const other = denying.withCrls([crl('revokes another')]);
+  assert.throws(() => other.verifySync(cases.certificates.node), { code: 'PKI_IDENTITY_DENIED' });
+  const good = revoking.withCrls([crl('revokes another')]);
+  assert.equal((await good.verify(cases.certificates.node)).spiffeId, spiffeId);
+});
+
+test('a list can be demanded', async () => {
+  const demanding = new PeerVerifier({ ...ofCases, requireCrl: true });
+  assert.throws(() => demanding.verifySync(cases.certificates.node), {
+    code: 'PKI_REVOCATION_UNKNOWN',
+  });
+  demanding.withCrls([crl('revokes another')]).verifySync(cases.certificates.node);
+  await refused('PKI_INVALID_ARGUMENT', { requireCrl: 'yes' }, /: requireCrl: .*boolean/);
+});
+
+test('a list that can have no effect is refused when the verifier is made, and why is said', async () => {
+  const list = crl('revokes the node');
+  const pem = `-----BEGIN X509 CRL-----\n${list.toString('base64')}\n-----END X509 CRL-----\n`;
+  // Without the second time in it (RFC 5280 5.1.2.5): a tag, a length and 13 characters.
+  const at = list.indexOf(Buffer.from([0x17, 13]), list.indexOf(Buffer.from([0x17, 13])) + 1);
+  const endless = Buffer.concat([list.subarray(0, at), list.subarray(at + 15)]);
+  assert.deepEqual([endless[1], endless[5]], [0x82, 0x81]);
+  endless.writeUInt16BE(endless.readUInt16BE(2) - 15, 2);
+  endless[6] -= 15;
+  for (const [code, der, words] of [
+    ['PKI_INVALID_POLICY', crl('of the transport CA'), /belongs to no anchor/],
+    ['PKI_CRL_INVALID', crl('forged'), /./],
+    ['PKI_CRL_INVALID', Buffer.from(pem), /it is PEM: give DER/],
+    ['PKI_CRL_INVALID', endless, /no nextUpdate/],
+  ]) {
+    await failsWith(code, () => new PeerVerifier({ ...ofCases, crls: [der] }), words);
+    await failsWith(code, () => new PeerVerifier(ofCases).withCrls([der]), words);
+    await failsWith(code, verifyPeer(cases.certificates.node, { ...ofCases, crls: [der] }), words);
+  }
+});
+
+test('the service types of anchors that do not say them are named by key identifier', async () => {
+  // A hierarchy of the earlier package: intermediates without the extension.
+  const backend = new NativeSigningBackend();
+  const store = new SqliteCertificateStore();
+  let root;
+  for (const [type, subjectCN] of [
+    ['root-ca', 'Root'],
+    ['services-ca', 'Services'],
+    ['transport-ca', 'Transport'],
+  ]) {
+    const { publicKey, privateKey } = await backend.generateKeyPair();
+    const [notBefore, notAfter] = [Date.now() - 60_000, Date.now() + 300 * 86_400_000];
+    const certificatePem = await backend.signCertificate({
+      subjectCN,
+      subjectPublicKey: publicKey,
+      signingKey: root?.privateKey ?? privateKey,
+      signingCert: root?.certificatePem,
+      notBefore: new Date(notBefore),
+      notAfter: new Date(notAfter),
+      isCa: true,
+      pathLenConstraint: root ? 0 : 1,
+      keyUsage: { keyCertSign: true, crlSign: true },
+    });
+    const { serialNumber, raw } = new X509Certificate(certificatePem);
+    const serial = serialNumber.toLowerCase();
+    await store.saveCaCertificate({
+      ...{ serial, type, commonName: subjectCN, certificatePem, notBefore, notAfter },
+      fingerprint: await backend.computeFingerprint(raw),
+      ...{ spiffeId: null, issuerSerial: root?.serial ?? null, status: 'active', createdAt: 0 },
+      privateKeyPem: await backend.exportPrivateKeyPem(privateKey),
+    });
+    root ??= { privateKey, certificatePem, serial };
+  }
+  const legacy = new CertificateManager(store, backend, { trustDomain: TRUST_DOMAIN });
+  await legacy.initialize();
+  const leaf = await newSvid(legacy, 'node', 'a');
+  const { servicesAnchors: anchors } = await legacy.getCaBundle();
+  await refused('PKI_ANCHOR_REJECTED', { anchors }, /no service types/);
+  // RFC 7093 or RFC 5280 4.2.1.2: whatever the CA has written there.
+  const { raw } = new X509Certificate(anchors[0]);
+  const at = raw.indexOf(Buffer.from([0x06, 3, 0x55, 0x1d, 0x0e]));
+  const keyId = raw.subarray(at + 9, at + 9 + raw[at + 8]).toString('hex');
+  for (const id of [keyId, keyId.toUpperCase()]) {
+    const anchorServiceTypes = { [id]: ['node', 'auth'] };
+    await takes(new PeerVerifier({ ...policy, anchors, anchorServiceTypes }), leaf);
+  }
+  const only = new PeerVerifier({ ...policy, anchors, anchorServiceTypes: { [keyId]: ['auth'] } });
+  const { certificatePem } = leaf;
+  await failsWith('PKI_SERVICE_TYPE_NOT_ALLOWED', only.verify(certificatePem));
+  await refused('PKI_INVALID_POLICY', { anchors, anchorServiceTypes: { abcd: ['node'] } }, /abcd/);
+  await refused('PKI_INVALID_POLICY', { anchors, anchorServiceTypes: { [keyId]: [] } });
+  await refused(
+    'PKI_INVALID_ARGUMENT',
+    { anchors, anchorServiceTypes: { [keyId]: ['database'] } },
+    /: anchorServiceTypes\./,
+  );
 });
 
 test('algorithms beside P-384 are named, and what is none for a peer is refused', async () => {

@@ -1,4 +1,36 @@
-import type { TlsErrorKind } from './tls-errors.js';
+/** What kind of thing went wrong: stable, for programs. `unknown` is everything else. */
+export type TlsErrorKind =
+  | 'issuer-unknown'
+  | 'issuer-incomplete'
+  | 'issuer-not-sent'
+  | 'self-signed'
+  | 'root-unknown'
+  | 'expired'
+  | 'not-yet-valid'
+  | 'name-mismatch'
+  | 'name-constraint'
+  | 'wrong-usage'
+  | 'bad-signature'
+  | 'issuer-not-allowed'
+  | 'chain-rejected'
+  | 'revoked'
+  | 'crl-unusable'
+  | 'unexpected-peer'
+  | 'peer-refused'
+  | 'policy-rejected'
+  | 'key-mismatch'
+  | 'unreadable-pem'
+  | 'chain-as-list'
+  | 'no-client-certificate'
+  | 'certificate-refused'
+  | 'not-tls'
+  | 'options-rejected'
+  | 'unreachable'
+  | 'closed'
+  | 'handshake-timeout'
+  | 'handshake-failed'
+  | 'out-of-memory'
+  | 'unknown';
 
 /** What says that an error is of a kind: its code, or its message where no code says it. */
 export interface Rule {

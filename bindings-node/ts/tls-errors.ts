@@ -1,38 +1,6 @@
-import type { Rule } from './tls-error-rules.js';
+import type { Rule, TlsErrorKind } from './tls-error-rules.js';
 
-/** What kind of thing went wrong: stable, for programs. `unknown` is everything else. */
-export type TlsErrorKind =
-  | 'issuer-unknown'
-  | 'issuer-incomplete'
-  | 'issuer-not-sent'
-  | 'self-signed'
-  | 'root-unknown'
-  | 'expired'
-  | 'not-yet-valid'
-  | 'name-mismatch'
-  | 'name-constraint'
-  | 'wrong-usage'
-  | 'bad-signature'
-  | 'issuer-not-allowed'
-  | 'chain-rejected'
-  | 'revoked'
-  | 'crl-unusable'
-  | 'unexpected-peer'
-  | 'peer-refused'
-  | 'policy-rejected'
-  | 'key-mismatch'
-  | 'unreadable-pem'
-  | 'chain-as-list'
-  | 'no-client-certificate'
-  | 'certificate-refused'
-  | 'not-tls'
-  | 'options-rejected'
-  | 'unreachable'
-  | 'closed'
-  | 'handshake-timeout'
-  | 'handshake-failed'
-  | 'out-of-memory'
-  | 'unknown';
+export type { TlsErrorKind } from './tls-error-rules.js';
 
 /** What {@link explainTlsError} answers. Its texts are fixed: nothing of the error is repeated in them. */
 export interface TlsErrorExplanation {

@@ -62,6 +62,15 @@ impl Crl {
     /// a critical one, no authority key identifier, no `nextUpdate` or one before `thisUpdate`, an
     /// unknown critical extension.
     pub fn from_der(der: &[u8]) -> Result<Self> {
+        if der.trim_ascii_start().starts_with(b"-----BEGIN ") {
+            return Err(invalid("it is PEM: give DER"));
+        }
+        let parsed = CertificateRevocationList::from_der(der);
+        // Whose absence webpki's parser calls bad DER.
+        let next_update = match &parsed {
+            Ok((_, crl)) => Some(crl.next_update().ok_or_else(|| invalid("no nextUpdate"))?),
+            Err(_) => None,
+        };
         // webpki's parser is the strict one: version, algorithms alike, known critical extensions.
         let strict = BorrowedCertRevocationList::from_der(der)
             .map_err(|error| invalid(format!("it can't be read ({error})")))?;
@@ -73,8 +82,9 @@ impl Crl {
             })
             .collect::<Result<_>>()?;
 
-        let (rest, crl) =
-            CertificateRevocationList::from_der(der).map_err(|_| invalid("it can't be read"))?;
+        let (Ok((rest, crl)), Some(next_update)) = (&parsed, next_update) else {
+            return Err(invalid("it can't be read"));
+        };
         if !rest.is_empty() {
             return Err(invalid("bytes after it"));
         }
@@ -113,7 +123,7 @@ impl Crl {
             text: format!("number {number} of {}", name_text(crl.issuer())),
             scope,
             this_update: time(crl.last_update()),
-            next_update: crl.next_update().map(time).ok_or_else(|| invalid("no nextUpdate"))?,
+            next_update: time(next_update),
             revoked,
         };
         if content.next_update < content.this_update {
