@@ -21,7 +21,7 @@ if (files.length < Math.max(wanted.length, 1)) throw new Error(`no such tests: $
 const timeout = process.env.CATALYST_SOAK === '1' ? '3600000' : '120000';
 
 /** What takes the time of something, or would take too long beside others. */
-const measures = /^test\/(answers|bad-input|limits|policies|process|soak)\./;
+const measures = /^test\/(answers|bad-input|limits|peer-verifier|process|soak)\./;
 /** What is about Bun, packages, tools and many calls is the same in every Node. */
 const elsewhere =
   /^test\/(bun-|bundlers|runners|typed|cookbook|recipes|example|readme|package|publish|documented|soak|pollution)/;

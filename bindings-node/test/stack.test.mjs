@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import {
   CertificateManager,
+  PeerVerifier,
   SqliteCertificateStore,
   generateKeyAndCsr,
   verifyPeer,
@@ -44,6 +45,12 @@ function methodsOf(object, but) {
 }
 
 const policy = { anchors: servicesAnchors, segment: 'services', role: 'client' };
+const longAndWrong = {
+  ...policy,
+  trustDomain: TRUST_DOMAIN,
+  anchors: svid.certificatePem,
+  denied: { identities: Array.from({ length: 2_000 }, (_, at) => `${svid.spiffeId}-${at}`) },
+};
 const calls = [
   ...methodsOf(manager, ['shutdown']),
   ...methodsOf(new SqliteCertificateStore(noFolder), ['close']),
@@ -68,6 +75,14 @@ const calls = [
         expect: `spiffe://${TRUST_DOMAIN}/node/b`,
       }),
   ],
+  [
+    'verify',
+    () =>
+      new PeerVerifier({ ...policy, trustDomain: 'other.example.com' }).verify(svid.certificatePem),
+  ],
+  // So long that it is worked out off the event loop, from the constructor on.
+  ['ready', () => new PeerVerifier(longAndWrong).ready()],
+  ['verify', () => new PeerVerifier(longAndWrong).verify(svid.certificatePem)],
 ];
 
 for (const [name, call] of calls) {

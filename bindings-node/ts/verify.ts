@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { call, nextTurn, theMailbox } from './calls.js';
-import { calling, invalidArgument, unreadable } from './errors.js';
+import { PkiError, calling, invalidArgument, unreadable } from './errors.js';
 import { LONG, atMost, copyOf, isObject } from './limits.js';
 import { native } from './native.js';
 import { PolicyInputs } from './policy-inputs.js';
@@ -173,7 +173,12 @@ export class PeerVerifier {
    * ```
    */
   async ready(): Promise<this> {
-    await (this.#making ??= this.#make());
+    try {
+      await (this.#making ??= this.#make());
+    } catch (error) {
+      // One for each who waits, with a stack of their own.
+      throw error instanceof PkiError ? new PkiError(error, { cause: error }) : error;
+    }
     return this;
   }
 

@@ -30,6 +30,8 @@ module.exports = async function everything(pki, { hasAsyncStacks = true } = {}) 
       assert.equal((await pki.verifyPeer(chain, of)).spiffeId, spiffeId);
       const at = vm.runInNewContext('new Date(now)', { now: Date.now() });
       assert.equal(pki.verifyPeerSync(chain, { ...of, at }).spiffeId, spiffeId);
+      const verifier = await new pki.PeerVerifier({ ...of, at }).ready();
+      assert.equal((await verifier.verify(chain)).spiffeId, spiffeId);
     }
   }
 
