@@ -745,9 +745,57 @@ fn a_key_that_can_not_be_reached_is_asked_for_again() {
     assert_eq!(manager.status().unwrap().status, Health::Healthy);
 }
 
+/// A Services CA that another root of that name has signed, PEM.
+fn services_ca_of_another(root: &str) -> String {
+    let mode = catalyst_pki::NameConstraintMode::None;
+    hierarchy::Ca::root(root).intermediate(Segment::Services, &mode).pem()
+}
+
+#[test]
+fn a_root_whose_own_signature_does_not_hold_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("certs.db");
+    let clock = clock();
+    let manager = open(&path, config(&clock)).unwrap();
+    manager.initialize().unwrap();
+    let root = manager.ca_bundle().unwrap().services_bundle.pop().unwrap();
+    drop(manager);
+    let mut der = catalyst_pki::certificate_from_pem(&root).unwrap();
+    *der.last_mut().unwrap() ^= 1;
+    let sql = rusqlite::Connection::open(&path).unwrap();
+    let update = "UPDATE certificate SET certificate_pem = ?1 WHERE type = 'root-ca'";
+    sql.execute(update, [catalyst_pki::certificate_to_pem(&der)]).unwrap();
+    drop(sql);
+    let error = open(&path, config(&clock)).unwrap().initialize().unwrap_err();
+    assert_eq!(error.code(), ErrorCode::CorruptCaState);
+    assert!(error.to_string().contains("its signature is not the root's"), "{error}");
+}
+
+#[test]
+fn a_ca_of_an_earlier_root_is_no_anchor_and_no_trouble() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("certs.db");
+    let clock = clock();
+    open(&path, config(&clock)).unwrap().initialize().unwrap();
+    let sql = rusqlite::Connection::open(&path).unwrap();
+    let insert = "INSERT INTO certificate (serial, fingerprint, type, common_name, certificate_pem,
+                      issuer_serial, not_before, not_after, status, created_at)
+                  SELECT 'ee', 'ee', type, 'earlier', ?1, 'dd', not_before, not_after,
+                      'superseded', created_at - 1 FROM certificate WHERE type = 'services-ca'";
+    sql.execute(insert, [services_ca_of_another("An earlier root")]).unwrap();
+    drop(sql);
+    let manager = open(&path, config(&clock)).unwrap();
+    manager.initialize().unwrap();
+    assert_eq!(manager.store().hierarchy().unwrap().cas.len(), 4, "the test itself");
+    assert_eq!(manager.ca_bundle().unwrap().services_anchors.len(), 1);
+    assert_eq!(manager.status().unwrap().status, Health::Healthy);
+    sign(&manager, ServiceType::Node, NODE, None).unwrap();
+}
+
 #[test]
 fn the_trouble_of_one_ca_is_its_own() {
     let other = hierarchy::Ca::root("Catalyst Services CA").pem();
+    let namesake = services_ca_of_another("Catalyst Root CA");
     let text = |value: &str| Some(value.to_owned());
     let key_of_transport = "(SELECT private_key_pem FROM certificate WHERE type = 'transport-ca')";
     for (what, change, parameter, warning, is_anchor) in [
@@ -772,6 +820,13 @@ fn the_trouble_of_one_ca_is_its_own() {
             "certificate_pem = ?1".into(),
             text(&other),
             "not issued by the root",
+            false,
+        ),
+        (
+            "a certificate of a root of the same name",
+            "certificate_pem = ?1".into(),
+            text(&namesake),
+            "its signature is not the root's",
             false,
         ),
     ] {
