@@ -115,8 +115,8 @@ impl Store for StoreInUse {
         self.open()?.store.is_denied(spiffe_id)
     }
 
-    fn save_ca(&self, record: &CertificateRecord) -> Result<()> {
-        self.write(|store| store.save_ca(record))
+    fn save_ca(&self, record: &CertificateRecord, hierarchy_sequence: u64) -> Result<bool> {
+        self.write(|store| store.save_ca(record, hierarchy_sequence))
     }
 
     fn save_leaf(&self, leaf: &NewLeaf) -> Result<()> {

@@ -159,9 +159,11 @@ impl Store for Journal {
         Ok(Recorded::Stored)
     }
 
-    fn save_ca(&self, record: &CertificateRecord) -> Result<()> {
-        decide::on_ca(record)?;
+    fn save_ca(&self, record: &CertificateRecord, hierarchy_sequence: u64) -> Result<bool> {
         let mut entries = self.entries();
+        if !decide::on_checked_ca(record, hierarchy_sequence, &*entries)? {
+            return Ok(false);
+        }
         let same = |(_, known): &(&u64, &CertificateRecord)| {
             !is_leaf(known) && known.serial == record.serial
         };
@@ -181,7 +183,7 @@ impl Store for Journal {
         }
         entries.push(record.clone());
         entries.hierarchy.sequence += 1;
-        Ok(())
+        Ok(true)
     }
 
     fn save_leaf(&self, leaf: &NewLeaf) -> Result<()> {
@@ -272,10 +274,8 @@ impl Store for Journal {
         }
         let rest = found.split_off(query.page_len().min(found.len()));
         let next = found.last().filter(|_| !rest.is_empty()).map(|(number, _)| number.to_string());
-        let mut page = CertificatePage::default();
-        page.records = found.into_iter().map(|(_, record)| record).collect();
-        page.next = next;
-        Ok(page)
+        let records = found.into_iter().map(|(_, record)| record).collect();
+        Ok(CertificatePage { records, next, ..CertificatePage::default() })
     }
 
     fn counts(&self, now: Timestamp) -> Result<Counts> {

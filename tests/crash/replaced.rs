@@ -124,7 +124,8 @@ impl Ca {
     pub(crate) fn change_hierarchy(&self) {
         let store = self.manager.store();
         let cas = store.hierarchy().unwrap().cas;
-        store.save_ca(cas.last().unwrap()).unwrap();
+        let sequence = store.hierarchy_sequence().unwrap();
+        assert_eq!(store.save_ca(cas.last().unwrap(), sequence), Ok(true));
     }
 
     fn unavailable(&self) -> String {

@@ -89,6 +89,21 @@ pub fn on_hierarchy(cas: &[CertificateRecord]) -> Result<()> {
     cas.iter().try_for_each(require_no_plain_key)
 }
 
+/// Whether a CA that was checked against the state `hierarchy_sequence` of the hierarchy may be stored:
+/// `false` if that has changed.
+///
+/// # Errors
+///
+/// Those of [`on_ca`] and of `facts`.
+pub fn on_checked_ca<F: Facts>(
+    record: &CertificateRecord,
+    hierarchy_sequence: u64,
+    facts: &F,
+) -> Result<bool, F::Error> {
+    on_ca(record)?;
+    Ok(facts.hierarchy_sequence()? == hierarchy_sequence)
+}
+
 /// Whether a record may be stored as that of a CA.
 ///
 /// # Errors

@@ -266,9 +266,11 @@ impl Store for MemoryStore {
         Ok(Recorded::Stored)
     }
 
-    fn save_ca(&self, record: &CertificateRecord) -> Result<()> {
-        decide::on_ca(record)?;
+    fn save_ca(&self, record: &CertificateRecord, hierarchy_sequence: u64) -> Result<bool> {
         let mut state = self.state();
+        if !decide::on_checked_ca(record, hierarchy_sequence, &*state)? {
+            return Ok(false);
+        }
         let replaced = state.by_serial.get(&record.serial).copied();
         let replaced = replaced.filter(|number| state.is_ca(*number));
         match replaced {
@@ -294,7 +296,7 @@ impl Store for MemoryStore {
         }
         state.insert(record.clone());
         state.sequence += 1;
-        Ok(())
+        Ok(true)
     }
 
     fn save_leaf(&self, leaf: &NewLeaf) -> Result<()> {

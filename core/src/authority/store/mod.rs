@@ -60,14 +60,16 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded>;
 
     /// Stores a CA certificate as it is, in place of one of the same serial. Where it is active the
-    /// one of its type that was so becomes superseded.
+    /// one of its type that was so becomes superseded. `false`, and nothing has happened, if the state
+    /// of the hierarchy is not that of `hierarchy_sequence` any more, which the record was checked
+    /// against.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a leaf,
     /// [`Error::DuplicateRecord`](crate::Error::DuplicateRecord) when a leaf has its serial or
     /// another record its fingerprint.
-    fn save_ca(&self, record: &CertificateRecord) -> Result<()>;
+    fn save_ca(&self, record: &CertificateRecord, hierarchy_sequence: u64) -> Result<bool>;
 
     /// Stores a leaf that somebody else has signed as it is, whatever the deny list and the
     /// hierarchy say of it; its names count as held by its owner.

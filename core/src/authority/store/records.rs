@@ -88,8 +88,14 @@ impl Records {
         let record = self.seal(record)?;
         decide::on_ca(&record)?;
         let keys = LocalKeys::new(self.sealer.clone());
-        admission::check(&record, &self.store.hierarchy()?, &keys, self.clock.now())?;
-        self.store.save_ca(&record)
+        loop {
+            let hierarchy = self.store.hierarchy()?;
+            admission::check(&record, &hierarchy, &keys, self.clock.now())?;
+            // Where somebody has changed it since, it is checked again.
+            if self.store.save_ca(&record, hierarchy.sequence)? {
+                return Ok(());
+            }
+        }
     }
 
     /// The active CA certificate of a type.

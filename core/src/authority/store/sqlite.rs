@@ -206,9 +206,9 @@ impl Store for SqliteStore {
             .unwrap_or_else(|Abandoned| Err(Error::internal("storing a batch of leaves failed")))
     }
 
-    fn save_ca(&self, record: &CertificateRecord) -> Result<()> {
-        decide::on_ca(record)?;
-        self.database.write_through(|connection| hierarchy::save(connection, record))
+    fn save_ca(&self, record: &CertificateRecord, hierarchy_sequence: u64) -> Result<bool> {
+        self.database
+            .write_through(|connection| hierarchy::save(connection, record, hierarchy_sequence))
     }
 
     fn save_leaf(&self, leaf: &NewLeaf) -> Result<()> {

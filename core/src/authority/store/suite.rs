@@ -31,6 +31,7 @@ pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
     leaves_that_end_are_no_longer_counted(&*make());
     purging_takes_expired_leaves_alone(&*make());
     a_saved_ca_supersedes_the_one_of_its_type(&*make());
+    a_ca_that_was_checked_against_another_state_is_not_saved(&*make());
     a_saved_ca_takes_the_place_of_its_like(&*make());
     a_saved_leaf_is_one_like_any_other(&*make());
     what_is_superseded_is_no_longer_active(&*make());
@@ -105,6 +106,12 @@ pub(crate) fn held(
 ) -> Vec<String> {
     let planned = PlannedLeaf::new("spiffe://nobody", owner, names, now);
     store.facts_before_signing(&planned).unwrap().taken_names
+}
+
+/// Saves a CA that was checked just now.
+fn save_ca(store: &dyn Store, ca: &CertificateRecord) -> Result<()> {
+    assert!(store.save_ca(ca, store.hierarchy_sequence()?)?, "nobody else has changed anything");
+    Ok(())
 }
 
 fn denial(spiffe_id: &str, at: Timestamp) -> DenyListEntry {
@@ -478,7 +485,7 @@ fn statuses(store: &dyn Store) -> Vec<(String, CertificateStatus)> {
 fn a_saved_ca_supersedes_the_one_of_its_type(store: &dyn Store) {
     assert!(store.create_hierarchy(&hierarchy()).unwrap());
     let next = ca("0d", CertificateType::ServicesCa);
-    store.save_ca(&next).unwrap();
+    save_ca(store, &next).unwrap();
     assert_eq!(store.hierarchy_sequence().unwrap(), 2, "others must see it");
     assert_eq!(
         statuses(store),
@@ -495,10 +502,22 @@ fn a_saved_ca_supersedes_the_one_of_its_type(store: &dyn Store) {
         status: CertificateStatus::Pending,
         ..ca("0e", CertificateType::ServicesCa)
     };
-    store.save_ca(&pending).unwrap();
+    save_ca(store, &pending).unwrap();
     assert_eq!(statuses(store)[3], ("0d".into(), CertificateStatus::Active));
     assert_eq!(store.find_by_serial("0e").unwrap(), Some(pending), "its status is its own");
-    assert_eq!(store.save_ca(&leaf(1).record).unwrap_err().code(), ErrorCode::InvalidArgument);
+    assert_eq!(save_ca(store, &leaf(1).record).unwrap_err().code(), ErrorCode::InvalidArgument);
+}
+
+fn a_ca_that_was_checked_against_another_state_is_not_saved(store: &dyn Store) {
+    assert!(store.create_hierarchy(&hierarchy()).unwrap());
+    let before = store.hierarchy().unwrap().cas;
+    for other in [0, 2] {
+        assert_eq!(store.save_ca(&ca("0d", CertificateType::ServicesCa), other), Ok(false));
+        assert_eq!(store.save_ca(&before[1], other), Ok(false));
+    }
+    assert_eq!(store.hierarchy().unwrap().cas, before);
+    assert_eq!(store.hierarchy_sequence().unwrap(), 1);
+    assert_eq!(store.save_ca(&ca("0d", CertificateType::ServicesCa), 1), Ok(true));
 }
 
 fn a_saved_ca_takes_the_place_of_its_like(store: &dyn Store) {
@@ -507,7 +526,7 @@ fn a_saved_ca_takes_the_place_of_its_like(store: &dyn Store) {
         common_name: "renamed".into(),
         ..ca("0b", CertificateType::ServicesCa)
     };
-    store.save_ca(&renamed).unwrap();
+    save_ca(store, &renamed).unwrap();
     assert_eq!(store.hierarchy().unwrap().cas.len(), 3);
     assert_eq!(store.find_by_serial("0b").unwrap().as_ref(), Some(&renamed));
     assert_eq!(store.find_by_fingerprint("fingerprint-of-0b").unwrap(), Some(renamed));
@@ -517,15 +536,15 @@ fn a_saved_ca_takes_the_place_of_its_like(store: &dyn Store) {
         fingerprint: "fingerprint-of-0c".into(),
         ..ca("0b", CertificateType::ServicesCa)
     };
-    assert_eq!(store.save_ca(&taken).unwrap_err(), Error::DuplicateRecord("fingerprint"));
+    assert_eq!(save_ca(store, &taken).unwrap_err(), Error::DuplicateRecord("fingerprint"));
     stored(store, &NewLeaf { hierarchy_sequence: 2, ..leaf(1) });
     let a_leafs = ca(&leaf(1).record.serial, CertificateType::ServicesCa);
-    assert_eq!(store.save_ca(&a_leafs).unwrap_err(), Error::DuplicateRecord("serial"));
+    assert_eq!(save_ca(store, &a_leafs).unwrap_err(), Error::DuplicateRecord("serial"));
     let plain = CertificateRecord {
         private_key_pem: Some("-----BEGIN PRIVATE KEY-----\n".into()),
         ..ca("0b", CertificateType::ServicesCa)
     };
-    assert_eq!(store.save_ca(&plain).unwrap_err().code(), ErrorCode::InvalidKey);
+    assert_eq!(save_ca(store, &plain).unwrap_err().code(), ErrorCode::InvalidKey);
     assert_eq!(store.hierarchy().unwrap().cas, before, "what is refused changes nothing");
     assert_eq!(store.hierarchy_sequence().unwrap(), 2);
 }
@@ -583,7 +602,7 @@ fn the_census_counts_by_type_and_status(store: &dyn Store) {
     use CertificateStatus::{Active, Superseded};
     assert_eq!(store.census().unwrap(), []);
     assert!(store.create_hierarchy(&hierarchy()).unwrap());
-    store.save_ca(&ca("0d", CertificateType::ServicesCa)).unwrap();
+    save_ca(store, &ca("0d", CertificateType::ServicesCa)).unwrap();
     for number in 0..5 {
         stored(store, &NewLeaf { hierarchy_sequence: 2, ..leaf(number) });
     }

@@ -4,11 +4,12 @@ use rusqlite::Connection;
 
 use super::{
     failure::Outcome,
+    leaf::Known,
     row::{self, columns},
     setting,
 };
 use crate::authority::store::{
-    CertificateRecord, CertificateStatus, NewHierarchy, StoredHierarchy,
+    CertificateRecord, CertificateStatus, NewHierarchy, StoredHierarchy, decide,
 };
 
 pub(super) fn load(connection: &Connection) -> Outcome<StoredHierarchy> {
@@ -49,7 +50,14 @@ pub(super) fn create(connection: &Connection, new: &NewHierarchy) -> Outcome<boo
 }
 
 /// Stores a CA; see [`Store::save_ca`](crate::authority::store::Store::save_ca).
-pub(super) fn save(connection: &Connection, ca: &CertificateRecord) -> Outcome<()> {
+pub(super) fn save(
+    connection: &Connection,
+    ca: &CertificateRecord,
+    hierarchy_sequence: u64,
+) -> Outcome<bool> {
+    if !decide::on_checked_ca(ca, hierarchy_sequence, &Known::new(connection))? {
+        return Ok(false);
+    }
     connection
         .prepare_cached("DELETE FROM certificate WHERE serial = ?1 AND type <> 'end-entity'")?
         .execute([&ca.serial])?;
@@ -62,7 +70,8 @@ pub(super) fn save(connection: &Connection, ca: &CertificateRecord) -> Outcome<(
             .execute([ca.certificate_type.as_str()])?;
     }
     row::insert(connection, ca)??;
-    has_changed(connection)
+    has_changed(connection)?;
+    Ok(true)
 }
 
 /// Says that the hierarchy is another one than before.
