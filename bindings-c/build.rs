@@ -1,4 +1,5 @@
-//! Names the shared library by its ABI version, so that a program finds the one it was linked with.
+//! Names the shared library by its ABI version, so that a program finds the one it was linked with, and
+//! links it so that it is never unloaded.
 
 use std::{env, fs};
 
@@ -14,16 +15,21 @@ fn main() {
         return;
     };
     let system = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
-    if let Some(argument) = naming(&system, abi) {
+    for argument in link_arguments(&system, abi) {
         println!("cargo::rustc-cdylib-link-arg={argument}");
     }
 }
 
-/// What the linker of a system is told of the name; `None` where libraries carry none.
-pub(crate) fn naming(system: &str, abi: &str) -> Option<String> {
+/// What the linker of a system is told.
+///
+/// When a thread ends that has used the library, it runs destructors of the library's thread-local
+/// values, and after `dlclose` it would jump to where they were. With `nodelete` they stay. macOS
+/// unloads no library with thread-local variables, and on Windows the destructors are called by the
+/// library itself, as long as it is there; for neither has the linker an option.
+pub(crate) fn link_arguments(system: &str, abi: &str) -> Vec<String> {
     match system {
-        "windows" => None,
-        "macos" => Some(format!("-Wl,-install_name,@rpath/libpki.{abi}.dylib")),
-        _ => Some(format!("-Wl,-soname,libpki.so.{abi}")),
+        "windows" => vec![],
+        "macos" => vec![format!("-Wl,-install_name,@rpath/libpki.{abi}.dylib")],
+        _ => vec![format!("-Wl,-soname,libpki.so.{abi}"), "-Wl,-z,nodelete".to_owned()],
     }
 }

@@ -14,7 +14,7 @@ use testkit::tools::{finish, program, run};
 use crate::{
     header::{commented, functions, text},
     history::earlier,
-    staged::{Compiler, build, command, folder, library_folder, repository},
+    staged::{Compiler, Look, Program, folder, library_folder, repository},
 };
 
 /// The number in the shared library's soname.
@@ -61,7 +61,8 @@ fn layouts() -> String {
     source += "  return 0;\n}\n";
     let file = folder("generated").join("layouts.c");
     fs::write(&file, source).unwrap();
-    finish(&mut command(&build(Compiler::Gcc, "layouts", &[file], &[], &[]))).stdout
+    let layouts = Program::new((Compiler::Gcc, Look::Nothing), &[file], &[]);
+    finish(&mut layouts.command()).stdout
 }
 
 /// Made once, for the tests run at the same time.
@@ -180,7 +181,7 @@ fn what_breaks_a_program_is_seen() {
         (&without("pki_verify_peer"), now),
         (&without("nullable pki_manager_open argument 3"), now),
         (now, &longer),
-        (now, &without("pki_verify_peer").replace("soname libpki.so.0", "soname libpki.so.1")),
+        (now, &without("pki_verify_peer").replace("soname libpki.so.1", "soname libpki.so.2")),
     ] {
         assert_eq!(broken(before, now), Vec::<String>::new());
     }

@@ -1,26 +1,26 @@
-//! `bundle.c`, which prints the anchors of a segment: with every compiler, under valgrind.
+//! `bundle.c`, which prints the anchors of a segment: every way.
 
 use testkit::tools::{Folder, finish};
 
-use crate::staged::{Compiler, build, command, example, under_valgrind};
+use crate::staged::{Compiler, Look, Program, WAYS, example};
 
 const DOMAIN: &str = "mesh.example.com";
 
 #[test]
 fn anchors_are_printed_once_there_is_a_hierarchy() {
-    let issue = build(Compiler::Gcc, "bundle-issue", &[example("issue.c")], &[], &[]);
-    for compiler in Compiler::ALL {
-        let bundle = build(compiler, "bundle", &[example("bundle.c")], &[], &[]);
+    let issue = Program::new((Compiler::Gcc, Look::Nothing), &[example("issue.c")], &[]);
+    for way in WAYS {
+        let bundle = Program::new(way, &[example("bundle.c")], &[]);
         let folder = Folder::new();
         let database = folder.path().join("certs.db");
         let anchors =
-            |segment: &str| finish(under_valgrind(&bundle).arg(&database).args([DOMAIN, segment]));
+            |segment: &str| finish(bundle.command().arg(&database).args([DOMAIN, segment]));
         let none = anchors("services");
         assert!(none.stderr.contains("PKI_ERR_NOT_INITIALIZED"), "{none:?}");
-        assert!(!none.stderr.contains("=="), "valgrind: {none:?}");
+        assert!(!none.stderr.contains("=="), "valgrind, or a sanitizer: {none:?}");
 
         let id = format!("spiffe://{DOMAIN}/node/a");
-        let issued = finish(command(&issue).arg(&database).arg(id));
+        let issued = finish(issue.command().arg(&database).arg(id));
         assert!(issued.stderr.contains("CA initialized trust_domain=mesh.example.com"));
         assert!(issued.stderr.contains("Certificate issued spiffe_id="), "{issued:?}");
         let (services, transport) = (anchors("services"), anchors("transport"));

@@ -6,7 +6,7 @@ use testkit::tools::{Folder, finish};
 
 use crate::{
     header::functions,
-    staged::{Compiler, build, command, repository, source, under_valgrind},
+    staged::{CPP_WAYS, Program, repository, source},
 };
 
 /// Whether a name stands in a text, as a word.
@@ -49,24 +49,10 @@ fn every_noun_has_a_class_and_every_function_a_call() {
 }
 
 #[test]
-fn the_suite_of_classes_passes_with_both_compilers() {
-    for compiler in [Compiler::Gpp, Compiler::Clangpp] {
-        let suite = build(compiler, "suite-cpp", &[source("suite.cpp")], &["-pthread"], &[]);
-        let ended = finish(command(&suite).arg(Folder::new().path()));
-        assert!(ended.success && ended.stdout.contains(" 0 failed"), "{ended:?}");
-    }
-}
-
-#[test]
-fn the_suite_of_classes_has_no_error_or_leak() {
-    let sources = [source("suite.cpp")];
-    let suite = build(Compiler::Gpp, "suite-cpp-valgrind", &sources, &["-pthread"], &[]);
-    let ended = finish(under_valgrind(&suite).arg(Folder::new().path()));
-    assert!(ended.success, "{ended:?}");
-    let flags = ["-pthread", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1"];
-    for compiler in [Compiler::Gpp, Compiler::Clangpp] {
-        let suite = build(compiler, "suite-cpp-sanitized", &sources, &flags, &[]);
-        let ended = finish(command(&suite).arg(Folder::new().path()));
-        assert!(ended.success, "{ended:?}");
+fn the_suite_of_classes_passes() {
+    for way in CPP_WAYS {
+        let suite = Program::new(way, &[source("suite.cpp")], &["-pthread"]);
+        let ended = finish(suite.command().arg(Folder::new().path()));
+        assert!(ended.success && ended.stdout.contains(" 0 failed"), "{way:?}: {ended:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::{env, fs, process::Command};
 
 use testkit::tools::{Folder, finish, program};
 
-use crate::staged::{built, repository};
+use crate::staged::{built, profile, repository};
 
 fn guide() -> String {
     fs::read_to_string(repository().join("docs/c.md")).unwrap()
@@ -107,6 +107,7 @@ fn the_commands_of_the_guide_run_and_print_what_it_shows() {
     fs::create_dir(&printed).unwrap();
     let mut shell = Command::new(program("bash"));
     shell.current_dir(repository()).args(["-c", &script]).env("PRINTED", &printed);
+    shell.env("CATALYST_PROFILE", profile());
     // Cargo's own folders are where they were.
     let own = env::var("HOME").unwrap();
     for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use catalyst_pki::ErrorCode;
 use testkit::tools::{finish, program, run};
 
-use crate::staged::{Compiler, build, command, folder, repository, root};
+use crate::staged::{Compiler, Look, Program, folder, repository, root};
 
 /// A function as the header declares it.
 #[derive(Debug)]
@@ -113,7 +113,8 @@ fn every_code_is_the_cores() {
     assert_eq!(codes, ErrorCode::ALL.len(), "the header has a code that the core doesn't");
     let file = folder("generated").join("codes.c");
     fs::write(&file, source).unwrap();
-    let ended = finish(&mut command(&build(Compiler::Gcc, "codes", &[file], &[], &[])));
+    let codes = Program::new((Compiler::Gcc, Look::Nothing), &[file], &[]);
+    let ended = finish(&mut codes.command());
     assert_eq!(ended.stdout, expected);
 }
 

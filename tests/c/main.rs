@@ -12,6 +12,7 @@ mod history;
 mod install;
 mod misuse;
 mod mtls;
+mod plugins;
 mod programs;
 mod staged;
 mod threads;

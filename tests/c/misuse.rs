@@ -7,7 +7,7 @@ use testkit::tools::{Folder, finish};
 
 use crate::{
     header::{Function, Param, functions},
-    staged::{Compiler, SANITIZED, build, command, folder, source, under_valgrind},
+    staged::{Compiler, Look, Program, folder, source},
 };
 
 /// How one argument is made wrong.
@@ -154,20 +154,12 @@ fn nothing_wrong_crashes() {
     fs::write(&file, generated()).unwrap();
     let include = format!("-I{}", source("").display());
     // A place for a handle is one for a number too.
-    let flags = [include.as_str(), "-Wno-nonnull"];
+    let options = [include.as_str(), "-Wno-nonnull"];
     // It opens a database, of the name that every text has.
     let place = Folder::new();
-    for compiler in Compiler::C {
-        let misuse = build(compiler, "misuse", std::slice::from_ref(&file), &flags, &[]);
-        let ended = finish(command(&misuse).current_dir(place.path()));
+    for way in [(Compiler::Gcc, Look::Valgrind), (Compiler::Clang, Look::Sanitizers)] {
+        let misuse = Program::new(way, std::slice::from_ref(&file), &options);
+        let ended = finish(misuse.command().current_dir(place.path()));
         assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
     }
-    let misuse = build(Compiler::Gcc, "misuse-valgrind", std::slice::from_ref(&file), &flags, &[]);
-    let ended = finish(under_valgrind(&misuse).current_dir(place.path()));
-    assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
-
-    let flags = [&flags[..], &SANITIZED].concat();
-    let misuse = build(Compiler::Clang, "misuse-sanitized", &[file], &flags, &[]);
-    let ended = finish(command(&misuse).current_dir(place.path()));
-    assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
 }

@@ -22,7 +22,7 @@ use testkit::{
     tools::{Ended, Folder, bun, finish, tests_folder},
 };
 
-use crate::staged::{Compiler, PASSPHRASE, SANITIZED, build, command, example, under_valgrind};
+use crate::staged::{Compiler, Look, PASSPHRASE, Program, WAYS, Way, example};
 
 const NODE: &str = "spiffe://mesh.example.com/node/node-a";
 const NODES: &str = "spiffe://mesh.example.com/node/*";
@@ -91,19 +91,12 @@ impl World {
     }
 }
 
-fn sanitized(name: &str) -> PathBuf {
+fn program(way: Way, name: &str) -> Program {
     let sources = [example(&format!("{name}.c")), example("mtls.c")];
-    let (name, libraries) = (format!("{name}-sanitized"), ["-lssl", "-lcrypto"]);
-    build(Compiler::Clang, &name, &sources, &SANITIZED, &libraries)
+    Program::new(way, &sources, &["-lssl", "-lcrypto"])
 }
 
-fn program(name: &str) -> PathBuf {
-    let sources = [example(&format!("{name}.c")), example("mtls.c")];
-    for compiler in [Compiler::Clang, Compiler::Gpp, Compiler::Clangpp] {
-        build(compiler, name, &sources, &[], &["-lssl", "-lcrypto"]);
-    }
-    build(Compiler::Gcc, name, &sources, &[], &["-lssl", "-lcrypto"])
-}
+const PLAIN: Way = (Compiler::Gcc, Look::Nothing);
 
 /// A server that says its port in its first line.
 struct Server {
@@ -151,19 +144,16 @@ fn peer(mode: &str, cases: &Path) -> Command {
 }
 
 #[test]
-fn c_server_with_c_client_has_no_error_or_leak() {
-    serve_and_call(under_valgrind, &program("mtls_server"), &program("mtls_client"));
+fn c_server_with_c_client() {
+    for way in WAYS {
+        serve_and_call(&program(way, "mtls_server"), &program(way, "mtls_client"));
+    }
 }
 
-#[test]
-fn c_server_with_c_client_is_clean_with_sanitizers() {
-    serve_and_call(command, &sanitized("mtls_server"), &sanitized("mtls_client"));
-}
-
-fn serve_and_call(run: impl Fn(&Path) -> Command, server: &Path, client: &Path) {
+fn serve_and_call(server: &Program, client: &Program) {
     let world = World::new();
-    let server = Server::start(run(server).args(world.side(AUTH, NODES, "2")));
-    let call = |id: &str| finish(run(client).args(world.side(id, AUTH, &server.port())));
+    let server = Server::start(server.command().args(world.side(AUTH, NODES, "2")));
+    let call = |id: &str| finish(client.command().args(world.side(id, AUTH, &server.port())));
     let answer = call(NODE);
     assert!(answer.success, "{answer:?}");
     assert_eq!(answer.stdout, format!("reached {AUTH}\n{HELLO}"));
@@ -177,7 +167,7 @@ fn serve_and_call(run: impl Fn(&Path) -> Command, server: &Path, client: &Path) 
 
 #[test]
 fn c_server_with_bun_client() {
-    let (world, server) = (World::new(), program("mtls_server"));
+    let (world, server) = (World::new(), program(PLAIN, "mtls_server"));
     let (own, foreign) = (&world.own, &world.foreign);
     let none = json!({});
     let cases: Vec<Value> = [
@@ -190,7 +180,7 @@ fn c_server_with_bun_client() {
     .map(|client| world.case(none.clone(), client))
     .collect();
     let file = world.folder.write("clients.json", serde_json::to_vec(&cases).unwrap());
-    let server = Server::start(command(&server).args(world.side(AUTH, NODES, "4")));
+    let server = Server::start(server.command().args(world.side(AUTH, NODES, "4")));
     let ports = format!("[{0},{0},{0},{0}]", server.port());
     let ended = finish(peer("connect", &file).arg(&ports));
     let answers: Vec<String> = serde_json::from_str(&ended.stdout).expect(&ended.stderr);
@@ -210,12 +200,12 @@ fn c_server_with_bun_client() {
 
 #[test]
 fn bun_client_refuses_c_servers() {
-    let (world, server) = (World::new(), program("mtls_server"));
+    let (world, server) = (World::new(), program(PLAIN, "mtls_server"));
     let node = world.identity(&world.own, ServiceType::Node, "node-a");
     let case = [world.case(json!({}), node)];
     let file = world.folder.write("client.json", serde_json::to_vec(&case).unwrap());
     for id in [ENVOY, FOREIGN] {
-        let server = Server::start(command(&server).args(world.side(id, NODES, "1")));
+        let server = Server::start(server.command().args(world.side(id, NODES, "1")));
         let ended = finish(peer("connect", &file).arg(format!("[{}]", server.port())));
         let answer = ended.stdout.trim();
         assert_eq!(answer, r#"["client: UNABLE_TO_GET_ISSUER_CERT_LOCALLY"]"#, "{id}");
@@ -225,7 +215,7 @@ fn bun_client_refuses_c_servers() {
 
 #[test]
 fn bun_server_with_c_client() {
-    let (world, client) = (World::new(), program("mtls_client"));
+    let (world, client) = (World::new(), program(PLAIN, "mtls_client"));
     let cases: Vec<Value> = [
         world.identity(&world.own, ServiceType::Auth, "auth-a"),
         world.identity(&world.own, ServiceType::EnvoyApp, "node-a"),
@@ -239,7 +229,7 @@ fn bun_server_with_c_client() {
     let server = Server::start(&mut peer("serve", &file));
     let ports: Vec<u16> = serde_json::from_str(&server.first).unwrap();
     let call = |id: &str, at: usize| {
-        finish(command(&client).args(world.side(id, AUTH, &ports[at].to_string())))
+        finish(client.command().args(world.side(id, AUTH, &ports[at].to_string())))
     };
     let answer = call(NODE, 0);
     assert!(answer.success, "{answer:?}");

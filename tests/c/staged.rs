@@ -1,10 +1,11 @@
 //! The installed library, and programs that are built against it.
 
 use std::{
+    collections::HashMap,
     env,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use testkit::tools::{Ended, finish, program, tests_folder};
@@ -20,26 +21,33 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     folder
 }
 
+/// Cargo's profile that these tests are built with; libpki is too.
+pub(crate) fn profile() -> String {
+    let folder = env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+    folder.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// `make` in the repository, with nothing of the environment that would lead it elsewhere.
+pub(crate) fn make() -> Command {
+    let mut make = Command::new(program("make"));
+    make.current_dir(repository()).env("CATALYST_PROFILE", profile());
+    make.env_remove("LIBDIR").env_remove("PREFIX").arg("--silent");
+    make
+}
+
 /// Builds libpki, once.
 pub(crate) fn built() {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let ended =
-            finish(Command::new(program("make")).current_dir(repository()).args(["-s", "libpki"]));
+        let ended = finish(make().arg("libpki"));
         assert!(ended.success, "{ended:?}");
     });
 }
 
 /// Runs `make` with an action of installation and its variables.
-pub(crate) fn make(action: &str, variables: &[&str]) -> Ended {
+pub(crate) fn make_with(action: &str, variables: &[&str]) -> Ended {
     built();
-    finish(
-        Command::new(program("make"))
-            .current_dir(repository())
-            .env_remove("LIBDIR")
-            .args(["--silent", action])
-            .args(variables),
-    )
+    finish(make().arg(action).args(variables))
 }
 
 /// The folder that libpki is installed into, once: what stands for `/`.
@@ -48,7 +56,8 @@ pub(crate) fn root() -> &'static Path {
     ROOT.get_or_init(|| {
         let root = folder("root");
         let _ = std::fs::remove_dir_all(&root);
-        let ended = make("install", &["PREFIX=/usr/local", &format!("DESTDIR={}", root.display())]);
+        let ended =
+            make_with("install", &["PREFIX=/usr/local", &format!("DESTDIR={}", root.display())]);
         assert!(ended.success, "{ended:?}");
         root
     })
@@ -70,7 +79,7 @@ pub(crate) fn pkg_config(arguments: &[&str]) -> Vec<String> {
 }
 
 /// How a program is compiled.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Compiler {
     Gcc,
     Clang,
@@ -80,10 +89,6 @@ pub(crate) enum Compiler {
 }
 
 impl Compiler {
-    pub(crate) const C: [Compiler; 2] = [Compiler::Gcc, Compiler::Clang];
-    pub(crate) const ALL: [Compiler; 4] =
-        [Compiler::Gcc, Compiler::Clang, Compiler::Gpp, Compiler::Clangpp];
-
     fn command(self) -> Command {
         let (name, language): (_, &[&str]) = match self {
             Compiler::Gcc => ("gcc", &["-std=c99"]),
@@ -97,34 +102,88 @@ impl Compiler {
     }
 }
 
-/// With which AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer look at a program. Not at
-/// the library, whose memory they only see made and freed.
-pub(crate) const SANITIZED: [&str; 3] =
-    ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1"];
+/// What looks at a program while it runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Look {
+    Nothing,
+    /// AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer. They don't look at the library,
+    /// whose memory they only see made and freed.
+    Sanitizers,
+    /// For which an error, or a leak that is certain, is a failure.
+    Valgrind,
+}
 
-/// Builds a program of several sources; `flags` are further ones for the compiler, `libraries` for
-/// the linker.
-pub(crate) fn build(
-    compiler: Compiler,
-    name: &str,
-    sources: &[PathBuf],
-    flags: &[&str],
-    libraries: &[&str],
-) -> PathBuf {
-    let out = folder("bin").join(format!("{name}-{compiler:?}"));
-    let ended = finish(
-        compiler
-            .command()
-            .args(flags)
-            .args(sources)
-            .args(["-x", "none"])
-            .args(pkg_config(&["--cflags", "--libs", "libpki"]))
-            .args(libraries)
-            .arg("-o")
-            .arg(&out),
-    );
-    assert!(ended.success, "{name} with {compiler:?}: {}", ended.stderr);
-    out
+/// A compiler, and what looks at what it has built.
+pub(crate) type Way = (Compiler, Look);
+
+/// Each compiler once, and each of what looks: one compiler's program under another one's tool shows
+/// nothing that these don't.
+pub(crate) const WAYS: [Way; 4] = [
+    (Compiler::Gcc, Look::Valgrind),
+    (Compiler::Clang, Look::Sanitizers),
+    (Compiler::Gpp, Look::Sanitizers),
+    (Compiler::Clangpp, Look::Nothing),
+];
+
+/// For sources that are C++.
+pub(crate) const CPP_WAYS: [Way; 2] =
+    [(Compiler::Gpp, Look::Valgrind), (Compiler::Clangpp, Look::Sanitizers)];
+
+/// A program that uses the installed library.
+pub(crate) struct Program {
+    executable: PathBuf,
+    look: Look,
+}
+
+impl Program {
+    /// Builds it from several sources, with further options for the compiler and the linker.
+    pub(crate) fn new((compiler, look): Way, sources: &[PathBuf], options: &[&str]) -> Self {
+        let sanitizers: &[&str] = match look {
+            Look::Sanitizers => {
+                &["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1"]
+            }
+            Look::Nothing | Look::Valgrind => &[],
+        };
+        let libpki = pkg_config(&["--cflags", "--libs", "libpki"]);
+        let libpki = libpki.iter().map(String::as_str);
+        let options: Vec<&str> =
+            sanitizers.iter().copied().chain(libpki).chain(options.iter().copied()).collect();
+        Program { executable: compiled(compiler, sources, &options), look }
+    }
+
+    /// Its next run, with what looks at it.
+    pub(crate) fn command(&self) -> Command {
+        if self.look != Look::Valgrind {
+            return command(&self.executable);
+        }
+        let mut command = command(&program("valgrind"));
+        command
+            .args(["--quiet", "--error-exitcode=99", "--leak-check=full"])
+            .args(["--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"])
+            .arg(&self.executable);
+        command
+    }
+}
+
+/// Compiles sources: once, for all tests that want the same.
+pub(crate) fn compiled(compiler: Compiler, sources: &[PathBuf], options: &[&str]) -> PathBuf {
+    static COMPILED: Mutex<Option<HashMap<String, Arc<OnceLock<PathBuf>>>>> = Mutex::new(None);
+    let mut command = compiler.command();
+    command.args(sources).args(["-x", "none"]).args(options).arg("-o");
+    let name = sources[0].file_stem().unwrap().to_str().unwrap();
+    let (place, number) = {
+        let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+        let compiled = compiled.get_or_insert_default();
+        let number = compiled.len();
+        (Arc::clone(compiled.entry(format!("{command:?}")).or_default()), number)
+    };
+    let compile = || {
+        let out = folder("bin").join(format!("{name}-{number}"));
+        let ended = finish(command.arg(&out));
+        assert!(ended.success, "{name} with {compiler:?}: {}", ended.stderr);
+        out
+    };
+    place.get_or_init(compile).clone()
 }
 
 /// A source in `examples/c`.
@@ -146,13 +205,3 @@ pub(crate) fn command(program: &Path) -> Command {
 }
 
 pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
-
-/// Runs a program under valgrind, for which an error, or a leak that is certain, is a failure.
-pub(crate) fn under_valgrind(executable: &Path) -> Command {
-    let mut command = command(&program("valgrind"));
-    command
-        .args(["--quiet", "--error-exitcode=99", "--leak-check=full"])
-        .args(["--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"])
-        .arg(executable);
-    command
-}

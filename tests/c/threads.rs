@@ -7,54 +7,53 @@
 
 use testkit::tools::{Folder, finish};
 
-use crate::staged::{Compiler, SANITIZED, build, command, source, under_valgrind};
+use crate::staged::{Compiler, Look, Program, source};
+
+/// As it is, with as many turns as are given; under valgrind and with sanitizers, which are slow, with
+/// fewer of them.
+fn each_way(file: &str, turns: [&str; 3], run: impl Fn(&Program, &str)) {
+    let ways = [
+        (Compiler::Gcc, Look::Nothing),
+        (Compiler::Gcc, Look::Valgrind),
+        (Compiler::Clang, Look::Sanitizers),
+    ];
+    for (way, turns) in ways.into_iter().zip(turns) {
+        run(&Program::new(way, &[source(file)], &["-pthread"]), turns);
+    }
+}
 
 #[test]
 fn sixteen_threads_share_a_manager() {
-    for compiler in Compiler::C {
-        let threads = build(compiler, "threads", &[source("threads.c")], &["-pthread"], &[]);
-        let ended = finish(command(&threads).arg(Folder::new().path()).arg("50"));
-        assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
-        assert!(ended.stdout.contains("800 issued, 800 different, 800 verified"), "{ended:?}");
-        let ended = finish(under_valgrind(&threads).arg(Folder::new().path()).arg("2"));
-        assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
-    }
-    let sources = [source("threads.c")];
-    let flags = [&SANITIZED[..], &["-pthread"]].concat();
-    let threads = build(Compiler::Clang, "threads-sanitized", &sources, &flags, &[]);
-    let ended = finish(command(&threads).arg(Folder::new().path()).arg("20"));
-    assert!(ended.success, "{}{}", ended.stdout, ended.stderr);
+    each_way("threads.c", ["50", "2", "20"], |threads, turns| {
+        let ended = finish(threads.command().arg(Folder::new().path()).arg(turns));
+        let all = 16 * turns.parse::<u32>().unwrap();
+        let expected = format!("{all} issued, {all} different, {all} verified");
+        assert!(ended.success && ended.stdout.contains(&expected), "{ended:?}");
+    });
 }
 
 #[test]
 fn threads_share_whatever_says_that_they_may() {
-    let flags = ["-pthread"];
-    let sharing = build(Compiler::Gcc, "sharing", &[source("sharing.c")], &flags, &[]);
-    let ended = finish(command(&sharing).arg("200"));
-    assert!(ended.success && ended.stdout == "passed\n", "{ended:?}");
-    let ended = finish(under_valgrind(&sharing).arg("5"));
-    assert!(ended.success, "{ended:?}");
-    let flags = [&SANITIZED[..], &["-pthread"]].concat();
-    let sharing = build(Compiler::Clang, "sharing", &[source("sharing.c")], &flags, &[]);
-    let ended = finish(command(&sharing).arg("100"));
-    assert!(ended.success, "{ended:?}");
+    each_way("sharing.c", ["200", "5", "100"], |sharing, turns| {
+        let ended = finish(sharing.command().arg(turns));
+        assert!(ended.success && ended.stdout == "passed\n", "{ended:?}");
+    });
 }
 
+/// What has been freed too early, valgrind sees, and AddressSanitizer.
 #[test]
 fn a_callback_that_is_stuck_stops_nobody_else() {
-    let log = build(Compiler::Gcc, "log", &[source("log.c")], &["-pthread"], &[]);
-    let ended = finish(command(&log).arg("2000"));
-    assert!(ended.success && ended.stdout == "passed\n", "{ended:?}");
-    // What has been freed too early, valgrind sees.
-    let ended = finish(under_valgrind(&log).arg("50"));
-    assert!(ended.success, "{ended:?}");
+    each_way("log.c", ["2000", "50", "500"], |log, turns| {
+        let ended = finish(log.command().arg(turns));
+        assert!(ended.success && ended.stdout == "passed\n", "{ended:?}");
+    });
 }
 
 /// What the child draws at random must not be what its parent draws.
 #[test]
 fn a_child_that_was_forked_makes_handles_of_its_own() {
-    let fork = build(Compiler::Gcc, "fork", &[source("fork.c")], &[], &[]);
-    let ended = finish(command(&fork).arg(Folder::new().path()));
+    let fork = Program::new((Compiler::Gcc, Look::Nothing), &[source("fork.c")], &[]);
+    let ended = finish(fork.command().arg(Folder::new().path()));
     assert!(ended.success, "{ended:?}");
     let serials: std::collections::BTreeSet<&str> = ended.stdout.lines().collect();
     assert!(serials.len() == 3 && serials.iter().all(|serial| serial.len() == 40), "{ended:?}");
