@@ -228,9 +228,9 @@
 
 /**
  * The version of the ABI that this header describes, and the number in the shared library's soname.
- * It grows when a program that was built before could no longer run.
+ * It grows when a program that was built before could no longer run; 1 is that of the first release.
  */
-#define PKI_ABI_VERSION 0
+#define PKI_ABI_VERSION 1
 
 /**
  * The root.
@@ -467,6 +467,12 @@ typedef struct pki_key_csr pki_key_csr;
  * database's locks belong to the process that opened it, and a lock that another thread held stays
  * locked for ever. It makes new ones; on a database that its parent had open only after `exec`, for
  * SQLite would take the parent's locks for the child's.
+ *
+ * Don't open a database file with another SQLite in a process that has it open, be it your own, and
+ * don't open and close it, `-wal` or `-shm` by other means there either, not even to copy them. Locks
+ * of files belong to the process on Unix: this takes ours away, and the other SQLite removes the log of
+ * a database that it takes for unused. Look into the database from a process of its own. A call whose
+ * commit can't be confirmed fails with `PKI_ERR_STORE_UNAVAILABLE`.
  *
  * Calls block: on a database file until what they store is on the disk, and where others write into
  * it, another process or other threads, for 10 seconds in all or as `pki_config_set_busy_timeout`
@@ -1902,19 +1908,19 @@ pki_result pki_policy_builder_federate(pki_policy_builder *builder,
                                        pki_error **error);
 
 /**
- * Expects an ID, or a pattern: `spiffe://td.example/node/a` (this one),
- * `spiffe://td.example/node/` and a star (one segment more), or two stars (one or more). Called
- * several times, one of them must match; never called, every ID of the trust domain in this
- * segment is taken.
+ * Expects one of these IDs or patterns: `spiffe://td.example/node/a` (this one),
+ * `spiffe://td.example/node/` and a star (one segment more), or two stars (one or more). Those
+ * of several calls add up. Never called, every ID of the trust domain in this segment is taken;
+ * called with an empty list alone, that would be nobody, and the policy is refused.
  *
  * @param builder Not NULL.
- * @param pattern UTF-8, `pattern_len` bytes; not NULL.
+ * @param patterns `patterns_len` texts, none of them NULL; may be NULL if there are none.
  * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
  * @return `PKI_OK` or a `PKI_ERR_…`.
  */
 pki_result pki_policy_builder_expect(pki_policy_builder *builder,
-                                     const char *pattern,
-                                     size_t pattern_len,
+                                     const pki_str *patterns,
+                                     size_t patterns_len,
                                      pki_error **error);
 
 /**
@@ -1984,7 +1990,8 @@ pki_result pki_policy_builder_allow_algorithm(pki_policy_builder *builder,
  * Makes the policy: looks at every anchor, and verifies what can be verified once. A builder
  * makes one policy; afterwards it can only be freed, also when this fails.
  *
- * `PKI_ERR_INVALID_POLICY` (no anchors, a bad pattern, and the like),
+ * `PKI_ERR_INVALID_POLICY` (no anchors, a bad pattern, an empty list of
+ * expected IDs, and the like),
  * `PKI_ERR_ANCHOR_REJECTED` (an anchor that is a root, no CA, of the other segment, or not
  * signed by a pinned root), `PKI_ERR_MALFORMED_CERTIFICATE`, `PKI_ERR_ALGORITHM_NOT_ALLOWED`,
  * `PKI_ERR_CRL_INVALID`, `PKI_ERR_INVALID_ARGUMENT` (built already).

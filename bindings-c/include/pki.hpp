@@ -593,8 +593,9 @@ class PolicyBuilder : public Handle<pki_policy_builder, pki_policy_builder_free>
                  PKI_ARG(str(roots_pem)), list.data(), list.size());
     return *this;
   }
-  PolicyBuilder &expect(std::string_view pattern) {
-    detail::call(pki_policy_builder_expect, get(), PKI_ARG(str(pattern)));
+  PolicyBuilder &expect(const std::vector<std::string> &patterns) {
+    const std::vector<pki_str> list = detail::strs(patterns);
+    detail::call(pki_policy_builder_expect, get(), list.data(), list.size());
     return *this;
   }
   PolicyBuilder &denied(const Denied &denied) {

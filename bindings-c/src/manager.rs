@@ -34,6 +34,12 @@ use crate::{
 /// locked for ever. It makes new ones; on a database that its parent had open only after `exec`, for
 /// SQLite would take the parent's locks for the child's.
 ///
+/// Don't open a database file with another SQLite in a process that has it open, be it your own, and
+/// don't open and close it, `-wal` or `-shm` by other means there either, not even to copy them. Locks
+/// of files belong to the process on Unix: this takes ours away, and the other SQLite removes the log of
+/// a database that it takes for unused. Look into the database from a process of its own. A call whose
+/// commit can't be confirmed fails with `PKI_ERR_STORE_UNAVAILABLE`.
+///
 /// Calls block: on a database file until what they store is on the disk, and where others write into
 /// it, another process or other threads, for 10 seconds in all or as `pki_config_set_busy_timeout`
 /// says; then they fail with `PKI_ERR_STORE_UNAVAILABLE`, which is retryable, and nothing has

@@ -134,12 +134,12 @@ export! {
         builder.change(|policy| policy.federate(trust_domain, roots_pem, &allow))
     }
 
-    /// Expects an ID, or a pattern: `spiffe://td.example/node/a` (this one),
-    /// `spiffe://td.example/node/` and a star (one segment more), or two stars (one or more). Called
-    /// several times, one of them must match; never called, every ID of the trust domain in this
-    /// segment is taken.
-    fn pki_policy_builder_expect(builder: &mut pki_policy_builder, pattern: &str) -> Done {
-        builder.change(|policy| policy.expect_id(pattern))
+    /// Expects one of these IDs or patterns: `spiffe://td.example/node/a` (this one),
+    /// `spiffe://td.example/node/` and a star (one segment more), or two stars (one or more). Those
+    /// of several calls add up. Never called, every ID of the trust domain in this segment is taken;
+    /// called with an empty list alone, that would be nobody, and the policy is refused.
+    fn pki_policy_builder_expect(builder: &mut pki_policy_builder, patterns: &[&str]) -> Done {
+        builder.change(|policy| policy.expect_ids(patterns))
     }
 
     /// Refuses what is denied by name, in place of an earlier list. The list is copied.
@@ -178,7 +178,8 @@ export! {
     /// Makes the policy: looks at every anchor, and verifies what can be verified once. A builder
     /// makes one policy; afterwards it can only be freed, also when this fails.
     ///
-    /// `PKI_ERR_INVALID_POLICY` (no anchors, a bad pattern, and the like),
+    /// `PKI_ERR_INVALID_POLICY` (no anchors, a bad pattern, an empty list of
+    /// expected IDs, and the like),
     /// `PKI_ERR_ANCHOR_REJECTED` (an anchor that is a root, no CA, of the other segment, or not
     /// signed by a pinned root), `PKI_ERR_MALFORMED_CERTIFICATE`, `PKI_ERR_ALGORITHM_NOT_ALLOWED`,
     /// `PKI_ERR_CRL_INVALID`, `PKI_ERR_INVALID_ARGUMENT` (built already).

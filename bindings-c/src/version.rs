@@ -3,8 +3,8 @@
 use crate::text::pki_str;
 
 /// The version of the ABI that this header describes, and the number in the shared library's soname.
-/// It grows when a program that was built before could no longer run.
-pub const PKI_ABI_VERSION: u32 = 0;
+/// It grows when a program that was built before could no longer run; 1 is that of the first release.
+pub const PKI_ABI_VERSION: u32 = 1;
 
 export! {
     /// The version of the library's ABI: to be compared with `PKI_ABI_VERSION` of the header that a

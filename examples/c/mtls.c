@@ -103,12 +103,13 @@ static pki_result make_policy(const pki_manager *peers, pki_role role, const cha
   pki_str domain = pki_bundle_trust_domain(bundle);
   pki_str anchors = pki_bundle_anchors_pem(bundle, PKI_SEGMENT_SERVICES);
   pki_str root = pki_bundle_root_pem(bundle);
+  const pki_str expected = pki_str_of(expect);
   if (result == PKI_OK)
     result = pki_policy_builder_new(PKI_SEGMENT_SERVICES, role, PKI_ARG(domain), &builder, error);
   if (result == PKI_OK)
     result = pki_policy_builder_add_anchors_pem(builder, PKI_ARG(anchors), error);
   if (result == PKI_OK) result = pki_policy_builder_pin_roots_pem(builder, PKI_ARG(root), error);
-  if (result == PKI_OK) result = pki_policy_builder_expect(builder, expect, strlen(expect), error);
+  if (result == PKI_OK) result = pki_policy_builder_expect(builder, &expected, 1, error);
   if (result == PKI_OK) result = pki_policy_builder_build(builder, out, error);
   pki_policy_builder_free(builder);
   pki_bundle_free(bundle);

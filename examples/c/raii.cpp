@@ -19,7 +19,7 @@ int main() {
   pki::PolicyBuilder builder(PKI_SEGMENT_SERVICES, PKI_ROLE_CLIENT, bundle.trust_domain());
   builder.anchors_pem(bundle.anchors_pem(PKI_SEGMENT_SERVICES))
       .pin_roots_pem(bundle.root_pem())
-      .expect("spiffe://mesh.example.com/node/*");
+      .expect({"spiffe://mesh.example.com/node/*"});
   const pki::Policy policy = builder.build();
   std::cout << policy.verify(pki::Chain().add_pem(issued.tls_chain_pem())).spiffe_id() << '\n';
 

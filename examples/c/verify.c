@@ -62,8 +62,10 @@ int main(int argc, char **argv) {
   result = pki_policy_builder_new(segment, role, argv[5], strlen(argv[5]), &builder, &error);
   if (result == PKI_OK)
     result = pki_policy_builder_add_anchors_pem(builder, anchors_pem, anchors_len, &error);
-  if (result == PKI_OK && argc == 7)
-    result = pki_policy_builder_expect(builder, argv[6], strlen(argv[6]), &error);
+  if (result == PKI_OK && argc == 7) {
+    const pki_str expected = pki_str_of(argv[6]);
+    result = pki_policy_builder_expect(builder, &expected, 1, &error);
+  }
   if (result == PKI_OK) result = pki_policy_builder_build(builder, &policy, &error);
   if (result == PKI_OK) result = pki_chain_new(&chain, &error);
   if (result == PKI_OK) result = pki_chain_add_pem(chain, chain_pem, chain_len, &error);

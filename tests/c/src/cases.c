@@ -425,9 +425,11 @@ static pki_result policy_of(const cJSON *given, pki_policy **out, pki_error **er
     const char *pem = text_of(certificates, item->valuestring);
     if (result == PKI_OK) result = pki_policy_builder_add_anchors_pem(builder, TEXT(pem), error);
   }
-  cJSON_ArrayForEach(item, get(given, "expect")) {
-    if (result == PKI_OK)
-      result = pki_policy_builder_expect(builder, TEXT(item->valuestring), error);
+  if (result == PKI_OK && get(given, "expect") != NULL) {
+    size_t len;
+    pki_str *expected = strs(get(given, "expect"), &len);
+    result = pki_policy_builder_expect(builder, expected, len, error);
+    free(expected);
   }
   cJSON_ArrayForEach(item, get(given, "federated")) {
     if (result == PKI_OK) result = federate(builder, item, error);

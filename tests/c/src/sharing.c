@@ -88,8 +88,8 @@ static void verify(worker *self) {
 
 /* Refused once a faster thread has built the policy. */
 static void collect(worker *self) {
-  pki_result added;
-  added = pki_policy_builder_expect(builder, PKI_ARG(pki_svid_spiffe_id(svid)), NULL);
+  const pki_str expected = pki_svid_spiffe_id(svid);
+  pki_result added = pki_policy_builder_expect(builder, &expected, 1, NULL);
   CHECK(added == PKI_OK || added == PKI_ERR_INVALID_ARGUMENT);
   added = pki_policy_builder_set_denied(builder, denied, NULL);
   CHECK(added == PKI_OK || added == PKI_ERR_INVALID_ARGUMENT);

@@ -120,6 +120,7 @@ static pki_signed *issue(const pki_manager *manager, const char *id, const char 
 }
 
 static pki_policy *policy_of(const pki_bundle *bundle, pki_segment segment, const char *expect) {
+  const pki_str expected = pki_str_of(expect);
   pki_policy_builder *builder = NULL;
   pki_policy *policy = NULL;
   CHECK(pki_policy_builder_new(segment, PKI_ROLE_CLIENT, PKI_ARG(pki_bundle_trust_domain(bundle)),
@@ -128,16 +129,37 @@ static pki_policy *policy_of(const pki_bundle *bundle, pki_segment segment, cons
             builder, PKI_ARG(pki_bundle_anchors_pem(bundle, segment)), NULL) == PKI_OK);
   CHECK(pki_policy_builder_pin_roots_pem(builder, PKI_ARG(pki_bundle_root_pem(bundle)), NULL) ==
         PKI_OK);
-  CHECK(pki_policy_builder_expect(builder, expect, strlen(expect), NULL) == PKI_OK);
+  CHECK(pki_policy_builder_expect(builder, &expected, 1, NULL) == PKI_OK);
   CHECK(pki_policy_builder_set_at(builder, now_ms, NULL) == PKI_OK);
   CHECK(pki_policy_builder_set_skew(builder, 1500, NULL) == PKI_OK);
   CHECK(pki_policy_builder_allow_algorithm(builder, PKI_ALGORITHM_P256, NULL) == PKI_OK);
   CHECK(pki_policy_builder_build(builder, &policy, NULL) == PKI_OK);
   CHECK(pki_policy_builder_build(builder, &policy, NULL) == PKI_ERR_INVALID_ARGUMENT);
-  CHECK(pki_policy_builder_expect(builder, expect, strlen(expect), NULL) ==
-        PKI_ERR_INVALID_ARGUMENT);
+  CHECK(pki_policy_builder_expect(builder, &expected, 1, NULL) == PKI_ERR_INVALID_ARGUMENT);
   pki_policy_builder_free(builder);
   return policy;
+}
+
+/* A list that is given and empty is nobody, whatever was meant by it. */
+static void nobody(const pki_bundle *bundle) {
+  const pki_segment segment = PKI_SEGMENT_SERVICES;
+  const pki_str domain = pki_bundle_trust_domain(bundle), some = pki_str_of(NODE);
+  pki_policy_builder *builder = NULL;
+  pki_policy *policy = NULL, *other = NULL;
+  pki_error *error = NULL;
+  CHECK(pki_policy_builder_new(segment, PKI_ROLE_CLIENT, PKI_ARG(domain), &builder, NULL) ==
+        PKI_OK);
+  CHECK(pki_policy_builder_add_anchors_pem(
+            builder, PKI_ARG(pki_bundle_anchors_pem(bundle, segment)), NULL) == PKI_OK);
+  CHECK(pki_policy_builder_expect(builder, &some, 0, NULL) == PKI_OK);
+  CHECK(pki_policy_builder_build(builder, &policy, &error) == PKI_ERR_INVALID_POLICY);
+  CHECK(policy == NULL && strstr(pki_error_message(error).data, "nobody") != NULL);
+  pki_error_free(error);
+  pki_policy_builder_free(builder);
+  policy = policy_of(bundle, segment, NODE);
+  CHECK(pki_policy_with_expected(policy, NULL, 0, &other, NULL) == PKI_ERR_INVALID_POLICY);
+  CHECK(other == NULL);
+  pki_policy_free(policy);
 }
 
 static pki_result verified(const pki_policy *policy, pki_str pem, pki_svid **svid) {
@@ -177,6 +199,10 @@ static void verify(const pki_bundle *bundle, const pki_signed *node, const pki_s
   CHECK(pki_denied_new(&denied, NULL) == PKI_OK);
   CHECK(pki_denied_add_identity(denied, PKI_LIT("nobody"), NULL) == PKI_ERR_INVALID_POLICY);
   CHECK(pki_denied_add_issuer(denied, PKI_LIT("00ff"), NULL) == PKI_OK);
+  /* What no serial number is written like would deny nothing. */
+  CHECK(pki_denied_add_issuer(denied, PKI_LIT("0x00ff"), NULL) == PKI_ERR_INVALID_POLICY);
+  CHECK(pki_denied_add_serial(denied, PKI_ARG(pki_svid_issuer_key_id(svid)), PKI_LIT("01:02"),
+                              NULL) == PKI_ERR_INVALID_POLICY);
   CHECK(pki_denied_check(denied, svid, NULL) == PKI_OK);
   CHECK(pki_denied_add_serial(denied, PKI_ARG(pki_svid_issuer_key_id(svid)),
                               PKI_ARG(pki_svid_serial(svid)), NULL) == PKI_OK);
@@ -370,6 +396,7 @@ static void manager(const char *folder) {
   CHECK(pki_bundle_expires_at(bundle) > now_ms);
 
   verify(bundle, node, envoy);
+  nobody(bundle);
   path(bundle, node);
   deny(manager);
   status_of(manager);

@@ -184,7 +184,7 @@ void peers() {
                    {"spiffe://other.example.org/node/*"});
   builder.skew(1000).allow_algorithm(PKI_ALGORITHM_P256).at(now).denied(pki::Denied());
   const pki::Policy policy = builder.build();
-  CHECK(thrown([&] { builder.expect("x"); }) == PKI_ERR_INVALID_ARGUMENT);
+  CHECK(thrown([&] { builder.expect({"x"}); }) == PKI_ERR_INVALID_ARGUMENT);
 
   const pki::Chain sent = chain_of(node.tls_chain_pem());
   const pki::Svid svid = policy.verify(sent);
@@ -208,7 +208,11 @@ void peers() {
 
   pki::PolicyBuilder typed(PKI_SEGMENT_SERVICES, PKI_ROLE_CLIENT, kDomain);
   typed.anchors_pem_for(bundle.anchors_pem(PKI_SEGMENT_SERVICES), {"node"});
-  CHECK(typed.at(now).expect(kNode).build().verify(sent).spiffe_id() == kNode);
+  CHECK(typed.at(now).expect({kNode}).build().verify(sent).spiffe_id() == kNode);
+  pki::PolicyBuilder nobody(PKI_SEGMENT_SERVICES, PKI_ROLE_CLIENT, kDomain);
+  nobody.anchors_pem(bundle.anchors_pem(PKI_SEGMENT_SERVICES)).expect({});
+  CHECK(thrown([&] { nobody.build(); }) == PKI_ERR_INVALID_POLICY);
+  CHECK(thrown([&] { policy.with_expected({}); }) == PKI_ERR_INVALID_POLICY);
   pki::PolicyBuilder revoking(PKI_SEGMENT_SERVICES, PKI_ROLE_CLIENT, kDomain);
   revoking.anchors_pem(bundle.anchors_pem(PKI_SEGMENT_SERVICES)).pin_roots_pem(bundle.root_pem());
   revoking.crl_der(root.data, root.len);
