@@ -20,16 +20,18 @@ pub struct pki_error {
     is_retryable: bool,
 }
 
-impl pki_error {
-    pub(crate) fn new(error: &Error) -> Self {
+impl From<&Error> for pki_error {
+    fn from(error: &Error) -> Self {
         pki_error {
             code: error.code(),
             message: error.to_string().into(),
             is_retryable: error.is_retryable(),
         }
     }
+}
 
-    #[cfg(test)]
+#[cfg(test)]
+impl pki_error {
     pub(crate) fn message(&self) -> &str {
         self.message.as_str()
     }

@@ -26,6 +26,7 @@ mod log;
 mod manager;
 mod path;
 mod policy;
+mod request;
 mod signed;
 mod spiffe;
 mod status;
