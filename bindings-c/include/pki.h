@@ -379,6 +379,13 @@
 #define PKI_LOG_TRACE 5
 
 /**
+ * What `pki_manager_backup` has written.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_backup pki_backup;
+
+/**
  * The CA certificates of a trust domain, for those who verify its workloads. All of them PEM.
  *
  * TLS peers use the anchors of their segment. The root is never a peer's anchor: with it in the
@@ -469,10 +476,11 @@ typedef struct pki_key_csr pki_key_csr;
  * SQLite would take the parent's locks for the child's.
  *
  * Don't open a database file with another SQLite in a process that has it open, be it your own, and
- * don't open and close it, `-wal` or `-shm` by other means there either, not even to copy them. Locks
- * of files belong to the process on Unix: this takes ours away, and the other SQLite removes the log of
- * a database that it takes for unused. Look into the database from a process of its own. A call whose
- * commit can't be confirmed fails with `PKI_ERR_STORE_UNAVAILABLE`.
+ * don't open and close it, `-wal` or `-shm` by other means there either, not even to copy them: that
+ * is what `pki_manager_backup` is for. Locks of files belong to the process on Unix: this takes ours
+ * away, and the other SQLite removes the log of a database that it takes for unused. Look into the
+ * database from a process of its own. A call whose commit can't be confirmed fails with
+ * `PKI_ERR_STORE_UNAVAILABLE`.
  *
  * Calls block: on a database file until what they store is on the disk, and where others write into
  * it, another process or other threads, for 10 seconds in all or as `pki_config_set_busy_timeout`
@@ -1268,8 +1276,44 @@ pki_result pki_manager_purge(const pki_manager *manager,
                              pki_error **error);
 
 /**
- * Forgets hierarchy and keys: every later call fails with `PKI_ERR_SHUT_DOWN`. Calls of other
- * threads that have begun end as they would have. Never waits for them.
+ * Writes a copy of the database as it is now to a new file, durably, while others go on; there
+ * may be none of that name. The passphrase that decrypts its private keys doesn't go along:
+ * `pki_backup_has_key` and `pki_backup_notice` of `*out` say what else is needed to use it.
+ * `PKI_ERR_INVALID_ARGUMENT`: there is a file already, or the manager is in memory.
+ *
+ * @param manager Not NULL.
+ * @param path UTF-8, `path_len` bytes; not NULL.
+ * @param out May be NULL. The new handle, to be freed by `pki_backup_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_backup(const pki_manager *manager,
+                              const char *path,
+                              size_t path_len,
+                              pki_backup **out,
+                              pki_error **error);
+
+/**
+ * Puts a backup in the place of all that is in the database, in one transaction; all managers
+ * of all processes go on with it. Denials and revocations since the backup stay.
+ * `PKI_ERR_INVALID_ARGUMENT` (no backup, or the manager is in memory),
+ * `PKI_ERR_WRONG_PASSPHRASE` (it has other keys), `PKI_ERR_STORE_TOO_NEW`; the database stays as
+ * it was then.
+ *
+ * @param manager Not NULL.
+ * @param path UTF-8, `path_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_restore(const pki_manager *manager,
+                               const char *path,
+                               size_t path_len,
+                               pki_error **error);
+
+/**
+ * Forgets hierarchy and keys: every later call fails with `PKI_ERR_SHUT_DOWN`, but for
+ * `pki_manager_backup` and `pki_manager_restore`, which need neither. Calls of other threads
+ * that have begun end as they would have. Never waits for them.
  *
  * @param manager Not NULL.
  * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
@@ -1723,6 +1767,49 @@ pki_str pki_status_notice(const pki_status *status, size_t index);
 void pki_status_free(pki_status *status);
 
 /**
+ * Its file. Lives as long as `backup`.
+ *
+ * @param backup Not NULL.
+ */
+pki_str pki_backup_path(const pki_backup *backup);
+
+/**
+ * The length of its file in bytes; 0 for NULL.
+ *
+ * @param backup Not NULL.
+ */
+uint64_t pki_backup_size(const pki_backup *backup);
+
+/**
+ * Whether what decrypts its private keys is in it, so that whoever finds it is the CA.
+ *
+ * @param backup Not NULL.
+ */
+bool pki_backup_has_key(const pki_backup *backup);
+
+/**
+ * The development key file, without which it is lost; empty where a passphrase was configured.
+ * Lives as long as `backup`.
+ *
+ * @param backup Not NULL.
+ */
+pki_str pki_backup_key_file(const pki_backup *backup);
+
+/**
+ * What an operator must know of its keys, in a sentence. Lives as long as `backup`.
+ *
+ * @param backup Not NULL.
+ */
+pki_str pki_backup_notice(const pki_backup *backup);
+
+/**
+ * Frees it, and the texts borrowed from it; the file stays. NULL is no error.
+ *
+ * @param backup May be NULL. Not to be used any more.
+ */
+void pki_backup_free(pki_backup *backup);
+
+/**
  * An empty one.
  *
  * @param out Not NULL. The new handle, to be freed by `pki_chain_free`; written on success only.
@@ -1937,8 +2024,10 @@ pki_result pki_policy_builder_set_denied(pki_policy_builder *builder,
 
 /**
  * Looks at a revocation list, DER: of an anchor for its leaves, of a pinned root for the
- * anchors, of a federated CA likewise. Of several lists of one CA the one with the highest
- * number counts.
+ * anchors, of a federated CA likewise. It belongs to the CA whose key has signed it and whose
+ * name it bears, however that is spelled (RFC 5280 7.1). Of several lists of one CA all count
+ * that are current; where none is, nobody of that CA is taken. A list that belongs to no CA of
+ * the policy is refused when the policy is made: `PKI_ERR_CRL_INVALID`.
  *
  * @param builder Not NULL.
  * @param der `der_len` bytes; not NULL.
@@ -1948,6 +2037,19 @@ pki_result pki_policy_builder_set_denied(pki_policy_builder *builder,
 pki_result pki_policy_builder_add_crl_der(pki_policy_builder *builder,
                                           const uint8_t *der,
                                           size_t der_len,
+                                          pki_error **error);
+
+/**
+ * Demands a revocation list that is current of each CA whose certificates are looked at: of the
+ * peer's issuer, and of whoever has issued that, up to the anchor or the root that is pinned.
+ * Without, a certificate passes for which there is no list; with it, the peer is refused:
+ * `PKI_ERR_REVOCATION_UNKNOWN`.
+ *
+ * @param builder Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_builder_require_crl(pki_policy_builder *builder,
                                           pki_error **error);
 
 /**
@@ -2072,13 +2174,14 @@ void pki_policy_free(pki_policy *policy);
  * `PKI_ERR_MALFORMED_CERTIFICATE`, `PKI_ERR_CA_USED_AS_LEAF`, `PKI_ERR_SPIFFE_ID_MISSING`,
  * `PKI_ERR_SPIFFE_ID_NOT_UNIQUE`, `PKI_ERR_PEER_ID_INVALID`, `PKI_ERR_FOREIGN_TRUST_DOMAIN`,
  * `PKI_ERR_ALGORITHM_NOT_ALLOWED`, `PKI_ERR_UNKNOWN_CRITICAL_EXTENSION`,
- * `PKI_ERR_PATH_RULE_VIOLATED`, `PKI_ERR_USAGE_NOT_ALLOWED`, `PKI_ERR_CERTIFICATE_EXPIRED`,
+ * `PKI_ERR_PATH_RULE_VIOLATED`, `PKI_ERR_KEY_USAGE_NOT_ALLOWED`, `PKI_ERR_USAGE_NOT_ALLOWED`,
+ * `PKI_ERR_CERTIFICATE_EXPIRED`,
  * `PKI_ERR_CERTIFICATE_NOT_YET_VALID`, `PKI_ERR_UNTRUSTED_ISSUER`,
  * `PKI_ERR_SIGNATURE_INVALID`, `PKI_ERR_PATH_LENGTH_EXCEEDED`, `PKI_ERR_ISSUER_EXPIRED`,
  * `PKI_ERR_ISSUER_NOT_YET_VALID`, `PKI_ERR_ISSUER_REVOKED`,
  * `PKI_ERR_NAME_CONSTRAINT_VIOLATED`, `PKI_ERR_SERVICE_TYPE_NOT_ALLOWED`,
  * `PKI_ERR_IDENTITY_DENIED`, `PKI_ERR_SERIAL_DENIED`, `PKI_ERR_CERTIFICATE_REVOKED`,
- * `PKI_ERR_CRL_INVALID`, `PKI_ERR_UNEXPECTED_PEER`.
+ * `PKI_ERR_REVOCATION_UNKNOWN`, `PKI_ERR_CRL_INVALID`, `PKI_ERR_UNEXPECTED_PEER`.
  *
  * @param policy Not NULL.
  * @param chain Not NULL.
@@ -2272,8 +2375,9 @@ pki_result pki_path_policy_add_email(pki_path_policy *policy,
                                      pki_error **error);
 
 /**
- * Looks at a revocation list, DER. One whose issuer is in the path is held against what that
- * issuer signed. `PKI_ERR_CRL_INVALID`.
+ * Looks at a revocation list, DER. One that bears the name of a CA of the path, however it is
+ * spelled (RFC 5280 7.1), is held against what that name has issued, and refused if no key of
+ * the name has signed it. The others are not looked at. `PKI_ERR_CRL_INVALID`.
  *
  * @param policy Not NULL.
  * @param der `der_len` bytes; not NULL.
@@ -2283,6 +2387,19 @@ pki_result pki_path_policy_add_email(pki_path_policy *policy,
 pki_result pki_path_policy_add_crl_der(pki_path_policy *policy,
                                        const uint8_t *der,
                                        size_t der_len,
+                                       pki_error **error);
+
+/**
+ * Demands for every certificate below the anchor a list that is current and speaks of it.
+ * Without, a certificate passes for which there is none; with it, the path fails:
+ * `PKI_ERR_REVOCATION_UNKNOWN`. A list whose issuer is damaged is nobody's: this is how its loss
+ * is noticed.
+ *
+ * @param policy Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_require_crl(pki_path_policy *policy,
                                        pki_error **error);
 
 /**

@@ -430,6 +430,17 @@ class Config : public Handle<pki_config, pki_config_free> {
   friend class Manager;
 };
 
+/** A copy of a CA's database that has been written. */
+class Backup : public Handle<pki_backup, pki_backup_free> {
+ public:
+  using Handle::Handle;
+  std::string_view path() const noexcept { return view(pki_backup_path(get())); }
+  std::uint64_t size() const noexcept { return pki_backup_size(get()); }
+  bool has_key() const noexcept { return pki_backup_has_key(get()); }
+  std::string_view key_file() const noexcept { return view(pki_backup_key_file(get())); }
+  std::string_view notice() const noexcept { return view(pki_backup_notice(get())); }
+};
+
 /** A certificate authority; threads may share one. */
 class Manager : public Handle<pki_manager, pki_manager_free> {
  public:
@@ -474,6 +485,12 @@ class Manager : public Handle<pki_manager, pki_manager_free> {
   }
   Status status() const { return Status(detail::made<pki_status *>(pki_manager_status, get())); }
   std::uint64_t purge() const { return detail::made<std::uint64_t>(pki_manager_purge, get()); }
+  Backup backup(std::string_view path) const {
+    return Backup(detail::made<pki_backup *>(pki_manager_backup, get(), PKI_ARG(str(path))));
+  }
+  void restore(std::string_view path) const {
+    detail::call(pki_manager_restore, get(), PKI_ARG(str(path)));
+  }
   void shutdown() const { detail::call(pki_manager_shutdown, get()); }
 };
 
@@ -606,6 +623,10 @@ class PolicyBuilder : public Handle<pki_policy_builder, pki_policy_builder_free>
     detail::call(pki_policy_builder_add_crl_der, get(), der, len);
     return *this;
   }
+  PolicyBuilder &require_crl() {
+    detail::call(pki_policy_builder_require_crl, get());
+    return *this;
+  }
   PolicyBuilder &at(std::int64_t at) {
     detail::call(pki_policy_builder_set_at, get(), at);
     return *this;
@@ -656,6 +677,10 @@ class PathPolicy : public Handle<pki_path_policy, pki_path_policy_free> {
   }
   PathPolicy &crl_der(const std::uint8_t *der, std::size_t len) {
     detail::call(pki_path_policy_add_crl_der, get(), der, len);
+    return *this;
+  }
+  PathPolicy &require_crl() {
+    detail::call(pki_path_policy_require_crl, get());
     return *this;
   }
   PathPolicy &allow_algorithm(pki_algorithm algorithm) {

@@ -16,6 +16,7 @@
 
 #[macro_use]
 mod boundary;
+mod backup;
 mod bundle;
 mod chain;
 mod config;

@@ -8,6 +8,7 @@ use catalyst_pki::{
 };
 
 use crate::{
+    backup::pki_backup,
     bundle::pki_bundle,
     config::{pki_config, unknown},
     deny::{pki_deny_list, pki_expiring},
@@ -36,10 +37,11 @@ use crate::{
 /// SQLite would take the parent's locks for the child's.
 ///
 /// Don't open a database file with another SQLite in a process that has it open, be it your own, and
-/// don't open and close it, `-wal` or `-shm` by other means there either, not even to copy them. Locks
-/// of files belong to the process on Unix: this takes ours away, and the other SQLite removes the log of
-/// a database that it takes for unused. Look into the database from a process of its own. A call whose
-/// commit can't be confirmed fails with `PKI_ERR_STORE_UNAVAILABLE`.
+/// don't open and close it, `-wal` or `-shm` by other means there either, not even to copy them: that
+/// is what `pki_manager_backup` is for. Locks of files belong to the process on Unix: this takes ours
+/// away, and the other SQLite removes the log of a database that it takes for unused. Look into the
+/// database from a process of its own. A call whose commit can't be confirmed fails with
+/// `PKI_ERR_STORE_UNAVAILABLE`.
 ///
 /// Calls block: on a database file until what they store is on the disk, and where others write into
 /// it, another process or other threads, for 10 seconds in all or as `pki_config_set_busy_timeout`
@@ -192,8 +194,26 @@ export! {
         manager.manager.purge_expired()
     }
 
-    /// Forgets hierarchy and keys: every later call fails with `PKI_ERR_SHUT_DOWN`. Calls of other
-    /// threads that have begun end as they would have. Never waits for them.
+    /// Writes a copy of the database as it is now to a new file, durably, while others go on; there
+    /// may be none of that name. The passphrase that decrypts its private keys doesn't go along:
+    /// `pki_backup_has_key` and `pki_backup_notice` of `*out` say what else is needed to use it.
+    /// `PKI_ERR_INVALID_ARGUMENT`: there is a file already, or the manager is in memory.
+    fn pki_manager_backup(manager: &pki_manager, path: &str) -> OptionalNew<pki_backup> {
+        Ok(manager.manager.store().backup(Path::new(path))?.into())
+    }
+
+    /// Puts a backup in the place of all that is in the database, in one transaction; all managers
+    /// of all processes go on with it. Denials and revocations since the backup stay.
+    /// `PKI_ERR_INVALID_ARGUMENT` (no backup, or the manager is in memory),
+    /// `PKI_ERR_WRONG_PASSPHRASE` (it has other keys), `PKI_ERR_STORE_TOO_NEW`; the database stays as
+    /// it was then.
+    fn pki_manager_restore(manager: &pki_manager, path: &str) -> Done {
+        manager.manager.store().restore(Path::new(path))
+    }
+
+    /// Forgets hierarchy and keys: every later call fails with `PKI_ERR_SHUT_DOWN`, but for
+    /// `pki_manager_backup` and `pki_manager_restore`, which need neither. Calls of other threads
+    /// that have begun end as they would have. Never waits for them.
     fn pki_manager_shutdown(manager: &pki_manager) -> Done {
         manager.manager.shutdown();
         Ok(())

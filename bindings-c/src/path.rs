@@ -44,6 +44,7 @@ struct Rules {
     usage: Option<Usage>,
     names: Vec<PeerName>,
     crls: Vec<Crl>,
+    require_crl: bool,
     algorithms: Algorithms,
     max_depth: Option<usize>,
     profile: Profile,
@@ -118,11 +119,21 @@ export! {
         Ok(())
     }
 
-    /// Looks at a revocation list, DER. One whose issuer is in the path is held against what that
-    /// issuer signed. `PKI_ERR_CRL_INVALID`.
+    /// Looks at a revocation list, DER. One that bears the name of a CA of the path, however it is
+    /// spelled (RFC 5280 7.1), is held against what that name has issued, and refused if no key of
+    /// the name has signed it. The others are not looked at. `PKI_ERR_CRL_INVALID`.
     fn pki_path_policy_add_crl_der(policy: &mut pki_path_policy, der: &[u8]) -> Done {
         let crl = Crl::from_der(der)?;
         policy.lock().crls.push(crl);
+        Ok(())
+    }
+
+    /// Demands for every certificate below the anchor a list that is current and speaks of it.
+    /// Without, a certificate passes for which there is none; with it, the path fails:
+    /// `PKI_ERR_REVOCATION_UNKNOWN`. A list whose issuer is damaged is nobody's: this is how its loss
+    /// is noticed.
+    fn pki_path_policy_require_crl(policy: &mut pki_path_policy) -> Done {
+        policy.lock().require_crl = true;
         Ok(())
     }
 
@@ -176,6 +187,7 @@ export! {
         request.usage = rules.usage.unwrap_or(request.usage);
         request.names = &rules.names;
         request.crls = &rules.crls;
+        request.require_crl = rules.require_crl;
         request.algorithms = &rules.algorithms;
         request.max_depth = rules.max_depth.unwrap_or(request.max_depth);
         request.profile = rules.profile;

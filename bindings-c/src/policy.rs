@@ -149,10 +149,20 @@ export! {
     }
 
     /// Looks at a revocation list, DER: of an anchor for its leaves, of a pinned root for the
-    /// anchors, of a federated CA likewise. Of several lists of one CA the one with the highest
-    /// number counts.
+    /// anchors, of a federated CA likewise. It belongs to the CA whose key has signed it and whose
+    /// name it bears, however that is spelled (RFC 5280 7.1). Of several lists of one CA all count
+    /// that are current; where none is, nobody of that CA is taken. A list that belongs to no CA of
+    /// the policy is refused when the policy is made: `PKI_ERR_CRL_INVALID`.
     fn pki_policy_builder_add_crl_der(builder: &mut pki_policy_builder, der: &[u8]) -> Done {
         builder.change(|policy| policy.crl_der(der))
+    }
+
+    /// Demands a revocation list that is current of each CA whose certificates are looked at: of the
+    /// peer's issuer, and of whoever has issued that, up to the anchor or the root that is pinned.
+    /// Without, a certificate passes for which there is no list; with it, the peer is refused:
+    /// `PKI_ERR_REVOCATION_UNKNOWN`.
+    fn pki_policy_builder_require_crl(builder: &mut pki_policy_builder) -> Done {
+        builder.change(SvidPolicyBuilder::require_crl)
     }
 
     /// Verifies for this moment, whatever the time: milliseconds since 1970-01-01T00:00:00Z.
@@ -225,13 +235,14 @@ export! {
     /// `PKI_ERR_MALFORMED_CERTIFICATE`, `PKI_ERR_CA_USED_AS_LEAF`, `PKI_ERR_SPIFFE_ID_MISSING`,
     /// `PKI_ERR_SPIFFE_ID_NOT_UNIQUE`, `PKI_ERR_PEER_ID_INVALID`, `PKI_ERR_FOREIGN_TRUST_DOMAIN`,
     /// `PKI_ERR_ALGORITHM_NOT_ALLOWED`, `PKI_ERR_UNKNOWN_CRITICAL_EXTENSION`,
-    /// `PKI_ERR_PATH_RULE_VIOLATED`, `PKI_ERR_USAGE_NOT_ALLOWED`, `PKI_ERR_CERTIFICATE_EXPIRED`,
+    /// `PKI_ERR_PATH_RULE_VIOLATED`, `PKI_ERR_KEY_USAGE_NOT_ALLOWED`, `PKI_ERR_USAGE_NOT_ALLOWED`,
+    /// `PKI_ERR_CERTIFICATE_EXPIRED`,
     /// `PKI_ERR_CERTIFICATE_NOT_YET_VALID`, `PKI_ERR_UNTRUSTED_ISSUER`,
     /// `PKI_ERR_SIGNATURE_INVALID`, `PKI_ERR_PATH_LENGTH_EXCEEDED`, `PKI_ERR_ISSUER_EXPIRED`,
     /// `PKI_ERR_ISSUER_NOT_YET_VALID`, `PKI_ERR_ISSUER_REVOKED`,
     /// `PKI_ERR_NAME_CONSTRAINT_VIOLATED`, `PKI_ERR_SERVICE_TYPE_NOT_ALLOWED`,
     /// `PKI_ERR_IDENTITY_DENIED`, `PKI_ERR_SERIAL_DENIED`, `PKI_ERR_CERTIFICATE_REVOKED`,
-    /// `PKI_ERR_CRL_INVALID`, `PKI_ERR_UNEXPECTED_PEER`.
+    /// `PKI_ERR_REVOCATION_UNKNOWN`, `PKI_ERR_CRL_INVALID`, `PKI_ERR_UNEXPECTED_PEER`.
     fn pki_verify_peer(policy: &pki_policy, chain: &pki_chain) -> New<pki_svid> {
         Ok(verify_svid(&chain.ders(), &policy.0)?.into())
     }

@@ -20,9 +20,9 @@ use syn::{
 };
 
 /// In the order of the header.
-const FILES: [&str; 16] = [
+const FILES: [&str; 17] = [
     "version", "text", "error", "spiffe", "csr", "config", "manager", "request", "signed",
-    "bundle", "deny", "status", "chain", "policy", "svid", "path",
+    "bundle", "deny", "status", "backup", "chain", "policy", "svid", "path",
 ];
 const LAST: &str = "log";
 

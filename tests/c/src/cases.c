@@ -279,8 +279,8 @@ static void describe(const pki_signed *issued, cJSON *answer) {
   }
   omitted = cJSON_AddArrayToObject(answer, "omittedDnsNames");
   for (index = 0; index < pki_signed_omitted_dns_names_len(issued); index++)
-    cJSON_AddItemToArray(
-        omitted, cJSON_CreateString(pki_signed_omitted_dns_name(issued, index).data));
+    cJSON_AddItemToArray(omitted,
+                         cJSON_CreateString(pki_signed_omitted_dns_name(issued, index).data));
   cJSON_AddNumberToObject(
       answer, "lifetimeSeconds",
       (double)seconds_between(X509_get0_notBefore(leaf), X509_get0_notAfter(leaf)));

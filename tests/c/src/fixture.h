@@ -14,6 +14,7 @@ static struct {
   pki_key_csr *key_csr;
   pki_config *config;
   pki_manager *manager;
+  pki_backup *backup;
   pki_fingerprints *fingerprints;
   pki_signed *signed_;
   pki_bundle *bundle;
@@ -87,6 +88,15 @@ static inline void zero(uint64_t number, const char *call) { fail_unless(number 
 
 #define ID "spiffe://catalyst.example.com/node/node-a"
 
+/* A copy of a database: of those in memory there is none. */
+static void back_up(void) {
+  pki_manager *manager = NULL;
+  (void)remove("fixture.copy");
+  MUST(pki_manager_open(PKI_LIT("fixture.db"), NULL, &manager, NULL));
+  MUST(pki_manager_backup(manager, PKI_LIT("fixture.copy"), &all.backup, NULL));
+  pki_manager_free(manager);
+}
+
 static void begin(void) {
   pki_str anchors;
   all.text = pki_str_of("x");
@@ -119,9 +129,11 @@ static void begin(void) {
                               PKI_LIT("catalyst.example.com"), &all.policy_builder, NULL));
   MUST(pki_verify_peer(all.policy, all.chain, &all.svid, NULL));
   MUST(pki_path_policy_new(&all.path_policy, NULL));
+  back_up();
 }
 
 static int end(int calls) {
+  pki_backup_free(all.backup);
   pki_path_policy_free(all.path_policy);
   pki_svid_free(all.svid);
   pki_policy_free(all.policy);

@@ -162,6 +162,39 @@ static void nobody(const pki_bundle *bundle) {
   pki_policy_free(policy);
 }
 
+/* Without a list at hand nobody is taken where one is demanded. */
+static void demand_lists(const pki_bundle *bundle, const pki_signed *node) {
+  const pki_segment segment = PKI_SEGMENT_SERVICES;
+  pki_policy_builder *builder = NULL;
+  pki_policy *policy = NULL;
+  pki_path_policy *path = NULL;
+  pki_chain *chain = NULL, *roots = NULL, *found = NULL;
+  pki_svid *svid = NULL;
+  CHECK(pki_policy_builder_new(segment, PKI_ROLE_CLIENT, PKI_ARG(pki_bundle_trust_domain(bundle)),
+                               &builder, NULL) == PKI_OK);
+  CHECK(pki_policy_builder_add_anchors_pem(
+            builder, PKI_ARG(pki_bundle_anchors_pem(bundle, segment)), NULL) == PKI_OK);
+  CHECK(pki_policy_builder_set_at(builder, now_ms, NULL) == PKI_OK);
+  CHECK(pki_policy_builder_require_crl(builder, NULL) == PKI_OK);
+  CHECK(pki_policy_builder_build(builder, &policy, NULL) == PKI_OK);
+  CHECK(pki_chain_new(&chain, NULL) == PKI_OK && pki_chain_new(&roots, NULL) == PKI_OK);
+  CHECK(pki_chain_add_pem(chain, PKI_ARG(pki_signed_tls_chain_pem(node)), NULL) == PKI_OK);
+  CHECK(pki_verify_peer(policy, chain, &svid, NULL) == PKI_ERR_REVOCATION_UNKNOWN);
+
+  CHECK(pki_path_policy_new(&path, NULL) == PKI_OK);
+  CHECK(pki_chain_add_pem(roots, PKI_ARG(pki_bundle_root_pem(bundle)), NULL) == PKI_OK);
+  CHECK(pki_path_policy_add_anchors(path, roots, NULL) == PKI_OK);
+  CHECK(pki_path_policy_set_at(path, now_ms, NULL) == PKI_OK);
+  CHECK(pki_path_policy_require_crl(path, NULL) == PKI_OK);
+  CHECK(pki_verify_path(path, chain, &found, NULL) == PKI_ERR_REVOCATION_UNKNOWN);
+  CHECK(svid == NULL && found == NULL);
+  pki_path_policy_free(path);
+  pki_chain_free(roots);
+  pki_chain_free(chain);
+  pki_policy_free(policy);
+  pki_policy_builder_free(builder);
+}
+
 static pki_result verified(const pki_policy *policy, pki_str pem, pki_svid **svid) {
   pki_chain *chain = NULL;
   pki_result result;
@@ -306,6 +339,34 @@ static void status_of(const pki_manager *manager) {
   pki_status_free(status);
 }
 
+/* What was issued since a backup is forgotten when it is restored, what was denied is not. */
+static void back_up(const pki_manager *manager, const char *folder) {
+  char file[1024];
+  pki_backup *backup = NULL;
+  pki_bundle *before = NULL, *after = NULL;
+  pki_deny_list *list = NULL;
+  snprintf(file, sizeof file, "%s/copy.db", folder);
+  CHECK(pki_manager_backup(manager, file, strlen(file), &backup, NULL) == PKI_OK);
+  CHECK(is(pki_backup_path(backup), file) && pki_backup_size(backup) > 4096);
+  CHECK(!pki_backup_has_key(backup) && is(pki_backup_key_file(backup), ""));
+  CHECK(strstr(pki_backup_notice(backup).data, "passphrase") != NULL);
+  pki_backup_free(backup);
+  backup = NULL;
+  CHECK(pki_manager_backup(manager, file, strlen(file), &backup, NULL) == PKI_ERR_INVALID_ARGUMENT);
+  CHECK(backup == NULL);
+  CHECK(pki_manager_bundle(manager, &before, NULL) == PKI_OK);
+  CHECK(pki_manager_deny(manager, PKI_LIT(ENVOY), PKI_LIT("lost"), NULL, NULL) == PKI_OK);
+  CHECK(pki_manager_restore(manager, file, strlen(file), NULL) == PKI_OK);
+  CHECK(pki_manager_restore(manager, PKI_LIT("/nowhere/at/all.db"), NULL) != PKI_OK);
+  CHECK(pki_manager_bundle(manager, &after, NULL) == PKI_OK);
+  CHECK(is(pki_bundle_root_pem(after), pki_bundle_root_pem(before).data));
+  CHECK(pki_manager_deny_list(manager, &list, NULL) == PKI_OK && pki_deny_list_len(list) == 1);
+  CHECK(pki_manager_allow(manager, PKI_LIT(ENVOY), NULL, NULL) == PKI_OK);
+  pki_deny_list_free(list);
+  pki_bundle_free(after);
+  pki_bundle_free(before);
+}
+
 static void shut_down(const pki_manager *manager) {
   pki_sign_request request = PKI_SIGN_REQUEST_INIT;
   pki_signed *issued = NULL;
@@ -381,6 +442,8 @@ static void manager(const char *folder) {
   CHECK(pki_log_set(NULL, NULL, PKI_LOG_INFO, NULL) == PKI_OK);
   CHECK(pki_signed_chain_len(node) == 2 && pki_signed_chain_pem(node, 0).len > 100);
   CHECK(is(pki_signed_chain_pem(node, 2), ""));
+  CHECK(pki_signed_omitted_dns_names_len(node) == 0 &&
+        is(pki_signed_omitted_dns_name(node, 0), ""));
   CHECK(pki_signed_expires_at(node) <= now_ms + 600000);
   CHECK(pki_signed_renew_after(node) < pki_signed_expires_at(node));
 
@@ -397,6 +460,8 @@ static void manager(const char *folder) {
 
   verify(bundle, node, envoy);
   nobody(bundle);
+  demand_lists(bundle, node);
+  back_up(manager, folder);
   path(bundle, node);
   deny(manager);
   status_of(manager);

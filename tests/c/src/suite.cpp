@@ -115,6 +115,13 @@ void configuration(const std::string &folder) {
     CHECK(made.root().size() == 43 && made.services_ca().size() == 43);
     CHECK(made.transport_ca() != made.services_ca());
     CHECK(manager.status().ca_common_name(PKI_CA_ROOT) == "My Root");
+    const std::string copy = folder + "/copy.db";
+    const pki::Backup backup = manager.backup(copy);
+    CHECK(backup.path() == copy && backup.size() > 4096 && !backup.has_key());
+    CHECK(backup.key_file().empty() && !backup.notice().empty());
+    CHECK(thrown([&] { manager.backup(copy); }) == PKI_ERR_INVALID_ARGUMENT);
+    manager.restore(copy);
+    CHECK(thrown([&] { manager.restore(passphrase); }) == PKI_ERR_INVALID_ARGUMENT);
   }
   const pki::Manager again = pki::Manager::open(file, config.passphrase("correct horse"));
   CHECK(again.load() && again.is_initialized());
@@ -134,6 +141,7 @@ void authority() {
   const pki::Signed node = manager.sign(request);
   CHECK(node.chain_len() == 2 && node.chain_pem(2).empty() && node.serial().size() > 30);
   CHECK(node.fingerprint().size() == 43 && node.renew_after() < node.expires_at());
+  CHECK(node.omitted_dns_names_len() == 0 && node.omitted_dns_name(0).empty());
   CHECK(node.tls_chain_pem().find(node.certificate_pem()) == 0);
   const auto id = pki::SpiffeId::parse(kNode);
   CHECK(manager.sign(key.csr_pem(), id, 60).expires_at() < node.expires_at());
@@ -213,6 +221,10 @@ void peers() {
   nobody.anchors_pem(bundle.anchors_pem(PKI_SEGMENT_SERVICES)).expect({});
   CHECK(thrown([&] { nobody.build(); }) == PKI_ERR_INVALID_POLICY);
   CHECK(thrown([&] { policy.with_expected({}); }) == PKI_ERR_INVALID_POLICY);
+  pki::PolicyBuilder listed(PKI_SEGMENT_SERVICES, PKI_ROLE_CLIENT, kDomain);
+  listed.anchors_pem(bundle.anchors_pem(PKI_SEGMENT_SERVICES)).require_crl().at(now);
+  const pki::Policy careful = listed.build();
+  CHECK(thrown([&] { careful.verify(sent); }) == PKI_ERR_REVOCATION_UNKNOWN);
   pki::PolicyBuilder revoking(PKI_SEGMENT_SERVICES, PKI_ROLE_CLIENT, kDomain);
   revoking.anchors_pem(bundle.anchors_pem(PKI_SEGMENT_SERVICES)).pin_roots_pem(bundle.root_pem());
   revoking.crl_der(root.data, root.len);
@@ -230,6 +242,9 @@ void paths() {
   const pki::Chain path = policy.anchors(roots).allow_algorithm(PKI_ALGORITHM_RSA).verify(sent);
   CHECK(path.size() == 3 && path.pem(2) == roots.pem(0));
   CHECK(path.fingerprint(0) == node.fingerprint());
+  pki::PathPolicy careful;
+  careful.anchors(roots).at(now).require_crl();
+  CHECK(thrown([&] { careful.verify(sent); }) == PKI_ERR_REVOCATION_UNKNOWN);
   pki::Chain copy;
   copy.add_der(path.der(0).data, path.der(0).len);
   CHECK(copy.pem(0) == node.certificate_pem());
