@@ -641,7 +641,7 @@ static int sequence(const char *what, const cJSON *input) {
   char path[1024], *place = NULL;
   pki_manager *manager = NULL;
   pki_error *failure = NULL;
-  pki_result opened;
+  pki_result opened = PKI_OK;
   int ok = 1;
   known(input, " config database steps ");
   if (database != NULL) {
@@ -649,7 +649,9 @@ static int sequence(const char *what, const cJSON *input) {
     place = path;
     snprintf(path, sizeof path, "%s/%d-%s", folder, databases++, name);
   }
-  opened = open_manager(get(input, "config"), NULL, place, NULL, &manager, &failure);
+  /* The first opening decides on the passphrase of a database. */
+  if (strcmp(text_of(get(input, "steps")->child, "call"), "open") != 0)
+    opened = open_manager(get(input, "config"), NULL, place, NULL, &manager, &failure);
   cJSON_ArrayForEach(step, get(input, "steps")) {
     const char *call = text_of(step, "call");
     const cJSON *with = get(step, "input");
