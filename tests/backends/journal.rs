@@ -1,4 +1,8 @@
 //! The simplest store that is one: records in the order of their arrival, looked through each time.
+#![allow(
+    clippy::field_reassign_with_default,
+    reason = "what may grow has no literal outside of the core"
+)]
 
 use std::{
     cmp::Reverse,
