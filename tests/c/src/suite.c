@@ -130,6 +130,7 @@ static pki_policy *policy_of(const pki_bundle *bundle, pki_segment segment, cons
   CHECK(pki_policy_builder_pin_roots_pem(builder, PKI_ARG(pki_bundle_root_pem(bundle)), NULL) ==
         PKI_OK);
   CHECK(pki_policy_builder_expect(builder, &expected, 1, NULL) == PKI_OK);
+  CHECK(pki_policy_builder_set_at(builder, INT64_MAX, NULL) == PKI_ERR_INVALID_ARGUMENT);
   CHECK(pki_policy_builder_set_at(builder, now_ms, NULL) == PKI_OK);
   CHECK(pki_policy_builder_set_skew(builder, 1500, NULL) == PKI_OK);
   CHECK(pki_policy_builder_allow_algorithm(builder, PKI_ALGORITHM_P256, NULL) == PKI_OK);
@@ -222,6 +223,7 @@ static void verify(const pki_bundle *bundle, const pki_signed *node, const pki_s
   CHECK(pki_svid_not_before(svid) < now_ms && pki_svid_issuer(svid).len > 3);
   CHECK(verified(policy, pki_signed_tls_chain_pem(envoy), &none) == PKI_ERR_UNTRUSTED_ISSUER);
 
+  CHECK(pki_policy_with_at(policy, INT64_MAX, &other, NULL) == PKI_ERR_INVALID_ARGUMENT);
   CHECK(pki_policy_with_at(policy, pki_signed_expires_at(node) + 3000, &other, NULL) == PKI_OK);
   CHECK(verified(other, pki_signed_certificate_pem(node), &none) == PKI_ERR_CERTIFICATE_EXPIRED);
   pki_policy_free(other);
@@ -269,6 +271,7 @@ static void path(const pki_bundle *bundle, const pki_signed *node) {
   CHECK(is(pki_chain_pem(copy, 0), pki_signed_certificate_pem(node).data));
 
   CHECK(pki_path_policy_new(&policy, NULL) == PKI_OK);
+  CHECK(pki_path_policy_set_at(policy, INT64_MIN, NULL) == PKI_ERR_INVALID_ARGUMENT);
   CHECK(pki_path_policy_set_at(policy, now_ms, NULL) == PKI_OK);
   CHECK(pki_verify_path(policy, chain, &found, NULL) == PKI_ERR_UNTRUSTED_ISSUER);
   CHECK(pki_path_policy_add_anchors(policy, roots, NULL) == PKI_OK);
