@@ -3,7 +3,7 @@
 //!
 //! A backend answers the questions of [`Facts`] as of that transaction, and obeys. It has to find
 //! out by itself whether a serial or a fingerprint is taken
-//! ([`Error::DuplicateRecord`](crate::Error::DuplicateRecord)), in which case it changes nothing.
+//! ([`Error::DuplicateRecord`]), in which case it changes nothing.
 
 use super::{CertificateRecord, CertificateType, NewLeaf, PlannedLeaf, Recorded, SigningFacts};
 use crate::{Error, Result, Timestamp, authority::signer::SEALED};

@@ -29,7 +29,7 @@ use crate::{Error, Result, Timestamp, TrustDomain};
 /// Every method is one transaction: it has happened whole and durably when it returns, or not at
 /// all. Several threads and several processes may use one store at once.
 ///
-/// All errors are [`Error::StoreUnavailable`](crate::Error::StoreUnavailable) but where a method
+/// All errors are [`Error::StoreUnavailable`] but where a method
 /// says otherwise. What may be written is decided by [`decide`], in the transaction that writes it;
 /// whether an implementation keeps to it all is what `suite` tries.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
@@ -55,7 +55,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::DuplicateRecord`](crate::Error::DuplicateRecord) when its serial or fingerprint is
+    /// [`Error::DuplicateRecord`] when its serial or fingerprint is
     /// taken.
     fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded>;
 
@@ -66,8 +66,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a leaf,
-    /// [`Error::DuplicateRecord`](crate::Error::DuplicateRecord) when a leaf has its serial or
+    /// [`Error::InvalidArgument`] for a leaf,
+    /// [`Error::DuplicateRecord`] when a leaf has its serial or
     /// another record its fingerprint.
     fn save_ca(&self, record: &CertificateRecord, hierarchy_sequence: u64) -> Result<bool>;
 
@@ -76,8 +76,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a CA,
-    /// [`Error::DuplicateRecord`](crate::Error::DuplicateRecord).
+    /// [`Error::InvalidArgument`] for a CA,
+    /// [`Error::DuplicateRecord`].
     fn save_leaf(&self, leaf: &NewLeaf) -> Result<()>;
 
     /// Marks an active certificate, a CA's too, superseded; `false` if there is none of that serial.
@@ -129,7 +129,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) where there is something at the
+    /// [`Error::InvalidArgument`] where there is something at the
     /// path already, or for a store that has no such copies.
     fn backup(&self, _to: &Path) -> Result<Backup> {
         Err(Error::argument("store", "it can't be backed up: it is in memory alone"))
@@ -141,9 +141,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a store that has no backups,
-    /// [`Error::WrongPassphrase`](crate::Error::WrongPassphrase) for one with other keys,
-    /// [`Error::StoreTooNew`](crate::Error::StoreTooNew). The store stays as it was then.
+    /// [`Error::InvalidArgument`] for a store that has no backups,
+    /// [`Error::WrongPassphrase`] for one with other keys,
+    /// [`Error::StoreTooNew`]. The store stays as it was then.
     fn restore(&self, _from: &Path) -> Result<()> {
         Err(Error::argument("store", "it can't be restored: it is in memory alone"))
     }

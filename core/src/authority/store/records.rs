@@ -102,7 +102,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn active_ca(&self, of: CertificateType) -> Result<Option<CertificateRecord>> {
         let mut cas = self.cas(of, &[CertificateStatus::Active])?;
         Ok(cas.pop_front())
@@ -112,7 +112,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn published_cas(&self, of: CertificateType) -> Result<Vec<CertificateRecord>> {
         Ok(self.cas(of, &[CertificateStatus::Active, CertificateStatus::Superseded])?.into())
     }
@@ -133,7 +133,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn find_by_serial(&self, serial: &str) -> Result<Option<CertificateRecord>> {
         self.store.find_by_serial(serial)?.map(|record| self.open(record)).transpose()
     }
@@ -142,7 +142,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn find_by_fingerprint(&self, fingerprint: &str) -> Result<Option<CertificateRecord>> {
         self.store.find_by_fingerprint(fingerprint)?.map(|record| self.open(record)).transpose()
     }
@@ -151,7 +151,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn find_by_spiffe_id(&self, spiffe_id: &str) -> Result<Vec<CertificateRecord>> {
         let found = self.store.find_by_spiffe_id(spiffe_id, self.clock.now())?;
         found.into_iter().map(|record| self.open(record)).collect()
@@ -162,7 +162,8 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`], [`Error::InvalidArgument`] for a cursor of another list.
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable),
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a cursor of another list.
     pub fn active_leaves(&self, cursor: Option<String>) -> Result<CertificatePage> {
         let status = Some(CertificateStatus::Active);
         let query = CertificateQuery { status, cursor, limit: PAGE, ..Default::default() };
@@ -177,7 +178,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn supersede(&self, serial: &str) -> Result<bool> {
         self.store.supersede(serial)
     }
@@ -186,8 +187,9 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSpiffeId`], [`Error::InvalidArgument`] for a reason that is empty, over 1024
-    /// bytes or has a NUL in it, [`Error::StoreUnavailable`].
+    /// [`Error::InvalidSpiffeId`](crate::Error::InvalidSpiffeId),
+    /// [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a reason that is empty, over 1024
+    /// bytes or has a NUL in it, [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn deny(&self, spiffe_id: &str, reason: &str) -> Result<()> {
         let entry = deny::entry(spiffe_id, reason, self.clock.now())?;
         self.store.deny(&entry).map(|_| ())
@@ -197,7 +199,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn allow(&self, spiffe_id: &str) -> Result<bool> {
         self.store.allow(spiffe_id)
     }
@@ -206,7 +208,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn is_denied(&self, spiffe_id: &str) -> Result<bool> {
         self.store.is_denied(spiffe_id)
     }
@@ -215,7 +217,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn denied_identities(&self) -> Result<Vec<DenyListEntry>> {
         self.store.denied_identities()
     }
@@ -224,7 +226,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn purge_expired(&self, before: Timestamp) -> Result<u64> {
         self.store.purge_expired(before)
     }
@@ -251,7 +253,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn census(&self) -> Result<Vec<(CertificateType, CertificateStatus, u64)>> {
         self.store.census()
     }
