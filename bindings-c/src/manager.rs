@@ -204,7 +204,7 @@ export! {
 
     /// Puts a backup in the place of all that is in the database, in one transaction; all managers
     /// of all processes go on with it. Denials and revocations since the backup stay.
-    /// `PKI_ERR_INVALID_ARGUMENT` (no backup, or the manager is in memory),
+    /// `PKI_ERR_STORE_UNAVAILABLE` (no backup), `PKI_ERR_INVALID_ARGUMENT` (the manager is in memory),
     /// `PKI_ERR_WRONG_PASSPHRASE` (it has other keys), `PKI_ERR_STORE_TOO_NEW`; the database stays as
     /// it was then.
     fn pki_manager_restore(manager: &pki_manager, path: &str) -> Done {

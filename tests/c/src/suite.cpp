@@ -121,7 +121,7 @@ void configuration(const std::string &folder) {
     CHECK(backup.key_file().empty() && !backup.notice().empty());
     CHECK(thrown([&] { manager.backup(copy); }) == PKI_ERR_INVALID_ARGUMENT);
     manager.restore(copy);
-    CHECK(thrown([&] { manager.restore(passphrase); }) == PKI_ERR_INVALID_ARGUMENT);
+    CHECK(thrown([&] { manager.restore(passphrase); }) == PKI_ERR_STORE_UNAVAILABLE);
   }
   const pki::Manager again = pki::Manager::open(file, config.passphrase("correct horse"));
   CHECK(again.load() && again.is_initialized());
