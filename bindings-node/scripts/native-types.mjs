@@ -8,7 +8,9 @@
  */
 export function nativeTypes(lines) {
   const definitions = new Map();
-  for (const line of lines.split('\n').filter(Boolean)) {
+  // Cargo compiles the crate once more for its unit tests, maybe at the same time: the lines are the
+  // same then, and each may be there twice.
+  for (const line of new Set(lines.split('\n').filter(Boolean))) {
     const { kind, name, js_doc: doc, def } = JSON.parse(line);
     // A class comes in two lines or more: the struct, and its `impl` blocks.
     const known = definitions.get(name);
