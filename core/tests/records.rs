@@ -16,7 +16,7 @@ use catalyst_pki::{
     },
     generate_key_and_csr,
 };
-use rcgen::{BasicConstraints, IsCa, Issuer, KeyPair, PKCS_ECDSA_P384_SHA384};
+use rcgen::{BasicConstraints, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -245,17 +245,24 @@ fn new_intermediate(
     params.not_before = time::OffsetDateTime::from_unix_timestamp(1_799_990_000).unwrap();
     params.not_after = time::OffsetDateTime::from_unix_timestamp(1_800_999_000).unwrap();
     change(&mut params);
+    let at = |time: time::OffsetDateTime| Timestamp::from_secs(time.unix_timestamp());
     let certificate = params.signed_by(&key, &issuer).unwrap();
     let record = CertificateRecord {
-        serial: "010203".into(),
+        serial: params
+            .serial_number
+            .as_ref()
+            .unwrap()
+            .to_bytes()
+            .iter()
+            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")),
         fingerprint: catalyst_pki::fingerprint(certificate.der()),
         certificate_type: CertificateType::ServicesCa,
         spiffe_id: None,
         certificate_pem: certificate.pem(),
         private_key_pem: Some(key.serialize_pem()),
         issuer_serial: Some(root.serial.clone()),
-        not_before: Timestamp::from_secs(1_799_990_000),
-        not_after: Timestamp::from_secs(1_800_999_000),
+        not_before: at(params.not_before),
+        not_after: at(params.not_after),
         ..leaf("")
     };
     (record, sec1(&key.serialize_der()))
@@ -318,7 +325,23 @@ fn a_ca_that_could_not_be_used_is_refused_before_it_supersedes_a_good_one() {
         let (ended, _) = new_intermediate(root, |params| {
             params.not_after = time::OffsetDateTime::from_unix_timestamp(1_799_999_000).unwrap();
         });
-        let ended = CertificateRecord { not_after: Timestamp::from_secs(1_799_999_000), ..ended };
+        let at =
+            |seconds| time::OffsetDateTime::from_unix_timestamp(NOW.as_secs() + seconds).unwrap();
+        let (ends_soon, _) = new_intermediate(root, |params| params.not_after = at(59));
+        let (not_yet, _) = new_intermediate(root, |params| params.not_before = at(1));
+        let (no_cert_sign, _) = new_intermediate(root, |params| {
+            params.key_usages = vec![KeyUsagePurpose::CrlSign];
+        });
+        let (no_crl_sign, _) = new_intermediate(root, |params| {
+            params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        });
+        let bytes = |hex: &str| -> Vec<u8> {
+            let digits = hex.as_bytes().chunks(2).map(|two| std::str::from_utf8(two).unwrap());
+            digits.map(|two| u8::from_str_radix(two, 16).unwrap()).collect()
+        };
+        let (root_serial, _) = new_intermediate(root, |params| {
+            params.serial_number = Some(bytes(&root.serial).into());
+        });
         let p256 = KeyPair::generate().unwrap().serialize_pem();
         for (ca, code, reason) in [
             (key(&plain_key()), ErrorCode::InvalidKey, "not the certificate's"),
@@ -329,6 +352,22 @@ fn a_ca_that_could_not_be_used_is_refused_before_it_supersedes_a_good_one() {
             (other_root, ErrorCode::InvalidArgument, "has not signed the active services-ca"),
             (leaf, ErrorCode::InvalidArgument, "no CA certificate"),
             (ended, ErrorCode::InvalidArgument, "has ended"),
+            (ends_soon, ErrorCode::InvalidArgument, "has ended, or does so within a minute"),
+            (not_yet, ErrorCode::InvalidArgument, "begins at"),
+            (no_cert_sign, ErrorCode::InvalidArgument, "keyCertSign"),
+            (no_crl_sign, ErrorCode::InvalidArgument, "keyCertSign"),
+            (root_serial, ErrorCode::InvalidArgument, "root-ca has this serial"),
+            (
+                with(&|ca| ca.serial = root.serial.clone()),
+                ErrorCode::InvalidArgument,
+                "its serial is not",
+            ),
+            (with(&|ca| ca.serial = "no hex".into()), ErrorCode::InvalidArgument, "its serial"),
+            (
+                with(&|ca| ca.private_key_pem = None),
+                ErrorCode::InvalidArgument,
+                "has no private key",
+            ),
             (
                 with(&|ca| ca.certificate_pem = "rubbish".into()),
                 ErrorCode::InvalidArgument,
@@ -356,10 +395,21 @@ fn a_ca_that_could_not_be_used_is_refused_before_it_supersedes_a_good_one() {
             assert!(error.to_string().contains(reason), "{error}");
             assert_eq!(error.code().http_status(), 400);
             // What only an active one must not be.
-            if !["has ended", "active services-ca"].iter().any(|only| reason.contains(only)) {
+            let only_active =
+                ["has ended", "begins at", "active services-ca", "keyCertSign", "no private key"];
+            if !only_active.iter().any(|only| reason.contains(only)) {
                 assert_eq!(records.save_ca(pending).unwrap_err().code(), code);
             }
         }
+        for status in CertificateStatus::ALL {
+            let again = CertificateRecord { status: *status, ..root.clone() };
+            if *status != CertificateStatus::Active {
+                let error = records.save_ca(again).unwrap_err();
+                assert!(error.to_string().contains("save its successor"), "{error}");
+            }
+        }
+        let error = records.supersede(&root.serial).unwrap_err();
+        assert!(error.to_string().contains("save its successor"), "{error}");
         let after = records.store().hierarchy().unwrap();
         assert_eq!((after.sequence, after.cas), (before.sequence, before.cas));
         for manager in [manager, manager_of(records)] {
@@ -378,6 +428,29 @@ fn a_ca_that_could_not_be_used_is_refused_before_it_supersedes_a_good_one() {
         }
         records.save_ca(other_root).unwrap();
         records.save_ca(other_services).unwrap();
+    });
+}
+
+#[test]
+fn a_root_whose_path_length_is_0_is_refused() {
+    on_each_store(|records| {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.serial_number = Some(vec![7].into());
+        let certificate = params.self_signed(&key).unwrap();
+        let at = |time: time::OffsetDateTime| Timestamp::from_secs(time.unix_timestamp());
+        let root = CertificateRecord {
+            fingerprint: catalyst_pki::fingerprint(certificate.der()),
+            certificate_type: CertificateType::RootCa,
+            certificate_pem: certificate.pem(),
+            not_before: at(params.not_before),
+            not_after: at(params.not_after),
+            ..leaf("07")
+        };
+        let error = records.save_ca(root).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidArgument);
+        assert!(error.to_string().contains("path length of 0"), "{error}");
     });
 }
 

@@ -46,6 +46,13 @@ impl Facts for Entries {
         Ok(self.hierarchy.sequence)
     }
 
+    fn has_intermediates(&self) -> Result<bool> {
+        use CertificateType::{ServicesCa, TransportCa};
+        let is_intermediate =
+            |ca: &CertificateRecord| matches!(ca.certificate_type, ServicesCa | TransportCa);
+        Ok(self.records.values().any(is_intermediate))
+    }
+
     fn names_held_by_others(
         &self,
         names: &[String],
@@ -200,6 +207,11 @@ impl Store for Journal {
         let active = |record: &&mut CertificateRecord| {
             record.serial == serial && record.status == CertificateStatus::Active
         };
+        let is_active = |record: &&CertificateRecord| {
+            record.serial == serial && record.status == CertificateStatus::Active
+        };
+        let Some(found) = entries.records.values().find(is_active) else { return Ok(false) };
+        decide::on_superseded(found.certificate_type, &*entries)?;
         let Some(record) = entries.records.values_mut().find(active) else { return Ok(false) };
         record.status = CertificateStatus::Superseded;
         if !is_leaf(record) {

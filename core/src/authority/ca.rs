@@ -1,5 +1,7 @@
 //! A CA certificate, parsed once, with its key where that is at hand.
 
+use std::time::Duration;
+
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_ASN1, UnparsedPublicKey};
 use rcgen::Issuer;
 use rustls_pki_types::CertificateDer;
@@ -16,6 +18,9 @@ use crate::{
     certificate_from_pem, profile,
     x509::{Certificate, NameConstraints, PublicKey},
 };
+
+/// In the last minute of its life a CA signs nothing more: nobody could renew in time.
+const LAST_MINUTE: Duration = Duration::from_secs(60);
 
 /// A CA certificate of the store.
 #[derive(Debug)]
@@ -87,6 +92,40 @@ impl CaCertificate {
     /// Whether a leaf that it signs may have a DNS name.
     pub(super) fn permits_dns(&self, name: &str) -> bool {
         self.name_constraints.as_ref().is_none_or(|constraints| constraints.permits_dns(name))
+    }
+
+    /// Whether it may sign at this moment.
+    pub(super) fn check_time(&self, now: Timestamp) -> Result<()> {
+        if now.plus(LAST_MINUTE) > self.record.not_after {
+            return Err(Error::SigningCaExpired);
+        }
+        if now < self.record.not_before {
+            return Err(Error::SigningCaNotYetValid);
+        }
+        Ok(())
+    }
+
+    /// Checks that its extensions let it sign what stands below a CA of its kind (`profiles.md`).
+    pub(super) fn check_may_issue(&self) -> Result<()> {
+        let broken =
+            |what: &str| Err(corrupt(&format!("{} {}: {what}", self.kind, self.record.serial)));
+        let certificate = Certificate::parse(&self.der)?;
+        let usage = certificate.extensions.key_usage.as_ref().map(|usage| &usage.value);
+        // RFC 5280 4.2.1.3: one that isn't there restricts nothing, for our verifier too.
+        if usage.is_some_and(|usage| !usage.key_cert_sign() || !usage.crl_sign()) {
+            return broken("its key usage lacks keyCertSign or cRLSign");
+        }
+        if self.kind == CaKind::Root && certificate.path_len() == Some(0) {
+            return broken("its path length of 0 lets no intermediate stand below it");
+        }
+        match (self.kind, &self.service_types) {
+            (CaKind::Intermediate(segment), Some(types))
+                if !segment.service_types().iter().any(|of| types.contains(of)) =>
+            {
+                broken("its service types extension names none that it is there to sign for")
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn has_ended(&self, now: Timestamp) -> bool {

@@ -1,7 +1,5 @@
 //! The CAs of a store: loaded and checked, looked up.
 
-use std::time::Duration;
-
 use rcgen::Issuer;
 
 use super::{
@@ -13,9 +11,6 @@ use super::{
     template::IssuerKey,
 };
 use crate::{CaBundle, CaKind, Error, Result, Segment, ServiceType, Timestamp, TrustDomain};
-
-/// In the last minute of its life a CA signs nothing more: nobody could renew in time.
-const LAST_MINUTE: Duration = Duration::from_secs(60);
 
 /// The hierarchy of a store, as of one [`sequence`](Self::sequence) number.
 #[derive(Debug)]
@@ -173,12 +168,7 @@ impl Hierarchy {
         if ca.service_types.as_ref().is_some_and(|types| !types.contains(&service_type)) {
             return Err(unavailable());
         }
-        if now.plus(LAST_MINUTE) > ca.record.not_after {
-            return Err(Error::SigningCaExpired);
-        }
-        if now < ca.record.not_before {
-            return Err(Error::SigningCaNotYetValid);
-        }
+        ca.check_time(now)?;
         Ok((ca, issuer))
     }
 

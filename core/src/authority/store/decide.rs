@@ -27,6 +27,13 @@ pub trait Facts {
     /// Where the store can't be read.
     fn hierarchy_sequence(&self) -> Result<u64, Self::Error>;
 
+    /// Whether there is an intermediate CA, of whatever status.
+    ///
+    /// # Errors
+    ///
+    /// Where the store can't be read.
+    fn has_intermediates(&self) -> Result<bool, Self::Error>;
+
     /// Those of `names` that a certificate of another owner holds which ends after `now`.
     ///
     /// # Errors
@@ -112,6 +119,30 @@ pub fn on_checked_ca<F: Facts>(
 pub fn on_ca(record: &CertificateRecord) -> Result<()> {
     require(record.certificate_type != CertificateType::EndEntity, "a CA")?;
     require_no_plain_key(record)
+}
+
+/// Whether an active certificate of a type may be marked superseded.
+///
+/// # Errors
+///
+/// [`Error::InvalidArgument`] for the root of intermediates, those of `facts`.
+pub fn on_superseded<F: Facts>(of: CertificateType, facts: &F) -> Result<(), F::Error> {
+    if of == CertificateType::RootCa {
+        on_root_without_successor(facts.has_intermediates()?)?;
+    }
+    Ok(())
+}
+
+/// Intermediates without an active root are of no use to anybody.
+pub(in crate::authority) fn on_root_without_successor(has_intermediates: bool) -> Result<()> {
+    match has_intermediates {
+        false => Ok(()),
+        true => Err(Error::argument(
+            "serial",
+            "it is the active root's, without which no CA can be used: save its successor as active, \
+             which supersedes it",
+        )),
+    }
 }
 
 /// Whether a record may be stored as that of a leaf that somebody else has signed.

@@ -191,6 +191,15 @@ impl Facts for State {
         Ok(self.sequence)
     }
 
+    fn has_intermediates(&self) -> Result<bool> {
+        let is_intermediate = |(_, number): &(Timestamp, Number)| {
+            self.records
+                .get(number)
+                .is_some_and(|ca| ca.certificate_type != CertificateType::RootCa)
+        };
+        Ok(self.cas.iter().any(is_intermediate))
+    }
+
     fn names_held_by_others(
         &self,
         names: &[String],
@@ -308,9 +317,10 @@ impl Store for MemoryStore {
         let mut state = self.state();
         let Some(number) = state.by_serial.get(serial).copied() else { return Ok(false) };
         let is_active = |record: &CertificateRecord| record.status == CertificateStatus::Active;
-        if !state.records.get(&number).is_some_and(is_active) {
+        let Some(record) = state.records.get(&number).filter(|record| is_active(record)) else {
             return Ok(false);
-        }
+        };
+        decide::on_superseded(record.certificate_type, &*state)?;
         state.change(number, |record| record.status = CertificateStatus::Superseded);
         if state.is_ca(number) {
             state.sequence += 1;

@@ -81,6 +81,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn save_leaf(&self, leaf: &NewLeaf) -> Result<()>;
 
     /// Marks an active certificate, a CA's too, superseded; `false` if there is none of that serial.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for the root of intermediates, which only a new root supersedes.
     fn supersede(&self, serial: &str) -> Result<bool>;
 
     /// Puts an identity on the deny list, or changes its reason, and answers its unexpired

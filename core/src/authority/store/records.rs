@@ -81,8 +81,8 @@ impl Records {
     /// # Errors
     ///
     /// As [`Store::save_ca`]; [`Error::InvalidArgument`](crate::Error::InvalidArgument) for a
-    /// certificate that is no CA's on P-384, has ended, is not what the record says of it, or doesn't
-    /// fit the others; [`Error::InvalidKey`](crate::Error::InvalidKey) for a key that can't be read or
+    /// certificate that is no CA's on P-384, can't sign now though it is active, is not what the record
+    /// says of it, or doesn't fit the others; [`Error::InvalidKey`](crate::Error::InvalidKey) for a key that can't be read or
     /// isn't the certificate's.
     pub fn save_ca(&self, record: CertificateRecord) -> Result<()> {
         let record = self.seal(record)?;
@@ -178,7 +178,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
+    /// As [`Store::supersede`].
     pub fn supersede(&self, serial: &str) -> Result<bool> {
         self.store.supersede(serial)
     }

@@ -591,6 +591,10 @@ fn what_is_superseded_is_no_longer_active(store: &dyn Store) {
     assert_eq!(store.deny(&denial(id, NOW)).unwrap().len(), 1, "it is still valid");
     assert_eq!(store.hierarchy_sequence().unwrap(), 1);
 
+    let error = store.supersede("0c").unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidArgument, "a root with intermediates");
+    assert_eq!(store.hierarchy_sequence().unwrap(), 1);
+    assert_eq!(statuses(store)[0], ("0c".into(), CertificateStatus::Active));
     assert!(store.supersede("0b").unwrap());
     assert_eq!(store.hierarchy_sequence().unwrap(), 2);
     assert_eq!(statuses(store)[1], ("0b".into(), CertificateStatus::Superseded));

@@ -71,6 +71,16 @@ impl Facts for Known<'_> {
         Ok(sequence)
     }
 
+    fn has_intermediates(&self) -> Outcome<bool> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT 1 FROM certificate INDEXED BY certificate_authority
+                 WHERE type <> 'end-entity' AND type <> 'root-ca' LIMIT 1",
+            )?
+            .exists([])?)
+    }
+
     fn names_held_by_others(
         &self,
         names: &[String],

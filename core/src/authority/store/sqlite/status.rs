@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{counts::Tally, failure::Outcome, hierarchy};
+use super::{counts::Tally, failure::Outcome, hierarchy, leaf::Known};
 use crate::{
     Timestamp,
-    authority::store::{CertificateStatus, CertificateType},
+    authority::store::{CertificateStatus, CertificateType, decide},
 };
 
 /// See [`Store::supersede`](crate::authority::store::Store::supersede).
@@ -20,7 +20,10 @@ pub(super) fn supersede(connection: &Connection, serial: &str) -> Outcome<bool> 
         })
         .optional()?;
     let Some((kind, issuer_serial, not_after)) = superseded else { return Ok(false) };
-    if kind.parse() == Ok(CertificateType::EndEntity) {
+    let kind: CertificateType = kind.parse()?;
+    // What is refused rolls the transaction back.
+    decide::on_superseded(kind, &Known::new(connection))?;
+    if kind == CertificateType::EndEntity {
         let mut tally = Tally::default();
         let not_after = Timestamp::from_millis(not_after);
         tally.add(CertificateStatus::Active, issuer_serial.as_deref(), not_after, -1);
