@@ -101,7 +101,7 @@ bench: node_modules
 setup:
 	tests/setup.sh
 
-# Coverage-guided, a minute a target; needs a nightly toolchain.
+# Coverage-guided, two minutes a target; needs a nightly toolchain.
 fuzz:
 	fuzz/run.sh
 

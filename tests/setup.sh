@@ -28,16 +28,19 @@ strace strace
 objdump binutils
 git git
 PROGRAMS
-# Files that no program stands for: the headers of OpenSSL and cJSON, the sanitizers of clang.
-for file in /usr/include/openssl/ssl.h=libssl-dev /usr/include/cjson/cJSON.h=libcjson-dev \
-    "$(clang -print-runtime-dir 2>/dev/null || echo /nowhere)=libclang-rt-14-dev"; do
+# Files that no program stands for: the headers of OpenSSL and cJSON.
+for file in /usr/include/openssl/ssl.h=libssl-dev /usr/include/cjson/cJSON.h=libcjson-dev; do
     [ -e "${file%=*}" ] || missing+=("${file#*=}")
 done
-if [ ${#missing[@]} -gt 0 ]; then
-    echo "Installing ${missing[*]}"
+install() {
+    [ $# -gt 0 ] || return 0
+    echo "Installing $*"
     apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "${missing[@]}"
-fi
+    apt-get install -y -qq --no-install-recommends "$@"
+}
+install "${missing[@]}"
+# The sanitizers of the clang that there is now, whichever version the distribution has.
+[ -e "$(clang -print-runtime-dir)" ] || install "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 
 for program in node npm python3; do
     command -v "$program" >/dev/null || { echo "$program is needed: install it" >&2; exit 1; }
@@ -50,7 +53,7 @@ if ! cmp -s "$tests/requirements.txt" "$venv/requirements.txt"; then
     rm -rf "$venv"
     # Debian's python3 keeps venv in a package of its own.
     python3 -m venv "$venv" 2>/dev/null ||
-        { apt-get install -y -qq python3-venv && python3 -m venv "$venv"; }
+        { install python3-venv && python3 -m venv "$venv"; }
     "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$tests/requirements.txt"
     cp "$tests/requirements.txt" "$venv/requirements.txt"
 fi

@@ -1030,7 +1030,8 @@ pki_result pki_config_set_passphrase(pki_config *config,
 
 /**
  * Takes the passphrase from a file, when the database is opened; it is what
- * `pki_config_set_passphrase` makes of the file's content.
+ * `pki_config_set_passphrase` makes of the file's content. A relative path is that of the
+ * present folder, whichever is it then. `PKI_ERR_INVALID_ARGUMENT` if it is empty.
  *
  * @param config Not NULL.
  * @param path UTF-8, `path_len` bytes; not NULL.
@@ -1126,7 +1127,7 @@ pki_result pki_manager_new_in_memory(const pki_config *config,
 
 /**
  * Makes the hierarchy, in one transaction, or loads it where there is one already; calling it
- * again changes nothing. `PKI_ERR_INVALID_TRUST_DOMAIN`,
+ * again changes nothing. `PKI_ERR_INVALID_TRUST_DOMAIN`, `PKI_ERR_CLOCK_IMPLAUSIBLE`,
  * `PKI_ERR_ISSUED_CERTIFICATE_REJECTED`.
  *
  * @param manager Not NULL.
@@ -1171,7 +1172,7 @@ pki_str pki_manager_trust_domain(const pki_manager *manager);
  * `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_INVALID_ARGUMENT`,
  * `PKI_ERR_IDENTITY_DENIED`, `PKI_ERR_INVALID_CSR`, `PKI_ERR_KEY_ALGORITHM_NOT_ALLOWED`,
  * `PKI_ERR_CSR_SIGNATURE_INVALID`, `PKI_ERR_CSR_NOT_ALLOWED`, `PKI_ERR_SPIFFE_ID_MISMATCH`,
- * `PKI_ERR_CSR_WITHOUT_SPIFFE_ID`, `PKI_ERR_DNS_NAME_NOT_ALLOWED`,
+ * `PKI_ERR_CSR_WITHOUT_SPIFFE_ID`, `PKI_ERR_DNS_NAME_NOT_ALLOWED`, `PKI_ERR_DNS_NAME_TAKEN`,
  * `PKI_ERR_SIGNING_CA_UNAVAILABLE`, `PKI_ERR_SIGNING_CA_EXPIRED`,
  * `PKI_ERR_SIGNING_CA_NOT_YET_VALID`, `PKI_ERR_SIGNING_CA_REVOKED`,
  * `PKI_ERR_KEY_BACKEND_FAILED`, `PKI_ERR_ISSUED_CERTIFICATE_REJECTED`,
@@ -2027,7 +2028,8 @@ pki_result pki_policy_builder_set_denied(pki_policy_builder *builder,
  * anchors, of a federated CA likewise. It belongs to the CA whose key has signed it and whose
  * name it bears, however that is spelled (RFC 5280 7.1). Of several lists of one CA all count
  * that are current; where none is, nobody of that CA is taken. A list that belongs to no CA of
- * the policy is refused when the policy is made: `PKI_ERR_CRL_INVALID`.
+ * the policy is refused when the policy is made: `PKI_ERR_INVALID_POLICY`, or
+ * `PKI_ERR_CRL_INVALID` where it bears the name of one.
  *
  * @param builder Not NULL.
  * @param der `der_len` bytes; not NULL.
@@ -2092,8 +2094,8 @@ pki_result pki_policy_builder_allow_algorithm(pki_policy_builder *builder,
  * Makes the policy: looks at every anchor, and verifies what can be verified once. A builder
  * makes one policy; afterwards it can only be freed, also when this fails.
  *
- * `PKI_ERR_INVALID_POLICY` (no anchors, a bad pattern, an empty list of
- * expected IDs, and the like),
+ * `PKI_ERR_INVALID_POLICY` (no anchors, a bad pattern, an empty list of expected IDs, a
+ * revocation list of a CA that it doesn't know, and the like),
  * `PKI_ERR_ANCHOR_REJECTED` (an anchor that is a root, no CA, of the other segment, or not
  * signed by a pinned root), `PKI_ERR_MALFORMED_CERTIFICATE`, `PKI_ERR_ALGORITHM_NOT_ALLOWED`,
  * `PKI_ERR_CRL_INVALID`, `PKI_ERR_INVALID_ARGUMENT` (built already).

@@ -169,9 +169,10 @@ export! {
     }
 
     /// Takes the passphrase from a file, when the database is opened; it is what
-    /// `pki_config_set_passphrase` makes of the file's content.
+    /// `pki_config_set_passphrase` makes of the file's content. A relative path is that of the
+    /// present folder, whichever is it then. `PKI_ERR_INVALID_ARGUMENT` if it is empty.
     fn pki_config_set_passphrase_file(config: &mut pki_config, path: &str) -> Done {
-        config.lock().protection = Some(KeyProtection::PassphraseFile(path.into()));
+        config.lock().protection = Some(KeyProtection::passphrase_file(path)?);
         Ok(())
     }
 

@@ -107,7 +107,7 @@ export! {
     }
 
     /// Makes the hierarchy, in one transaction, or loads it where there is one already; calling it
-    /// again changes nothing. `PKI_ERR_INVALID_TRUST_DOMAIN`,
+    /// again changes nothing. `PKI_ERR_INVALID_TRUST_DOMAIN`, `PKI_ERR_CLOCK_IMPLAUSIBLE`,
     /// `PKI_ERR_ISSUED_CERTIFICATE_REJECTED`.
     fn pki_manager_initialize(manager: &pki_manager) -> OptionalNew<pki_fingerprints> {
         Ok(manager.manager.initialize()?.into())
@@ -134,7 +134,7 @@ export! {
     /// `PKI_ERR_NOT_INITIALIZED`, `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_INVALID_ARGUMENT`,
     /// `PKI_ERR_IDENTITY_DENIED`, `PKI_ERR_INVALID_CSR`, `PKI_ERR_KEY_ALGORITHM_NOT_ALLOWED`,
     /// `PKI_ERR_CSR_SIGNATURE_INVALID`, `PKI_ERR_CSR_NOT_ALLOWED`, `PKI_ERR_SPIFFE_ID_MISMATCH`,
-    /// `PKI_ERR_CSR_WITHOUT_SPIFFE_ID`, `PKI_ERR_DNS_NAME_NOT_ALLOWED`,
+    /// `PKI_ERR_CSR_WITHOUT_SPIFFE_ID`, `PKI_ERR_DNS_NAME_NOT_ALLOWED`, `PKI_ERR_DNS_NAME_TAKEN`,
     /// `PKI_ERR_SIGNING_CA_UNAVAILABLE`, `PKI_ERR_SIGNING_CA_EXPIRED`,
     /// `PKI_ERR_SIGNING_CA_NOT_YET_VALID`, `PKI_ERR_SIGNING_CA_REVOKED`,
     /// `PKI_ERR_KEY_BACKEND_FAILED`, `PKI_ERR_ISSUED_CERTIFICATE_REJECTED`,

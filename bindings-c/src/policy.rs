@@ -152,7 +152,8 @@ export! {
     /// anchors, of a federated CA likewise. It belongs to the CA whose key has signed it and whose
     /// name it bears, however that is spelled (RFC 5280 7.1). Of several lists of one CA all count
     /// that are current; where none is, nobody of that CA is taken. A list that belongs to no CA of
-    /// the policy is refused when the policy is made: `PKI_ERR_CRL_INVALID`.
+    /// the policy is refused when the policy is made: `PKI_ERR_INVALID_POLICY`, or
+    /// `PKI_ERR_CRL_INVALID` where it bears the name of one.
     fn pki_policy_builder_add_crl_der(builder: &mut pki_policy_builder, der: &[u8]) -> Done {
         builder.change(|policy| policy.crl_der(der))
     }
@@ -188,8 +189,8 @@ export! {
     /// Makes the policy: looks at every anchor, and verifies what can be verified once. A builder
     /// makes one policy; afterwards it can only be freed, also when this fails.
     ///
-    /// `PKI_ERR_INVALID_POLICY` (no anchors, a bad pattern, an empty list of
-    /// expected IDs, and the like),
+    /// `PKI_ERR_INVALID_POLICY` (no anchors, a bad pattern, an empty list of expected IDs, a
+    /// revocation list of a CA that it doesn't know, and the like),
     /// `PKI_ERR_ANCHOR_REJECTED` (an anchor that is a root, no CA, of the other segment, or not
     /// signed by a pinned root), `PKI_ERR_MALFORMED_CERTIFICATE`, `PKI_ERR_ALGORITHM_NOT_ALLOWED`,
     /// `PKI_ERR_CRL_INVALID`, `PKI_ERR_INVALID_ARGUMENT` (built already).

@@ -96,7 +96,7 @@ impl StoreOptions {
             Some(given) => Ok(KeyProtection::Passphrase(Passphrase::new(given)?)),
             None => KeyProtection::from_variables(
                 self.passphrase_variable,
-                self.passphrase_file_variable.map(from_here),
+                self.passphrase_file_variable,
             ),
         }
     }

@@ -815,6 +815,7 @@ fn the_trouble_of_one_ca_is_its_own() {
         ),
         ("rubbish for a key", "private_key_pem = 'rubbish'".into(), None, "can't sign", true),
         ("no certificate", "certificate_pem = ''".into(), None, "no PEM block in it", false),
+        ("a status that nobody knows", "status = 'odd'".into(), None, "can't be read", false),
         (
             "another root's certificate",
             "certificate_pem = ?1".into(),
@@ -856,6 +857,22 @@ fn the_trouble_of_one_ca_is_its_own() {
         let bundle = manager.ca_bundle().unwrap();
         assert_eq!(bundle.services_anchors.len(), usize::from(is_anchor), "{what}");
         assert_eq!(bundle.transport_anchors.len(), 1);
+    }
+}
+
+/// A root that is there and can't be read is no reason to make another.
+#[test]
+fn no_hierarchy_is_made_beside_one_that_can_not_be_read() {
+    for of in ["type = 'root-ca'", "type <> 'end-entity'"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("certs.db");
+        open(&path, config(&clock())).unwrap().initialize().unwrap();
+        let sql = rusqlite::Connection::open(&path).unwrap();
+        sql.execute(&format!("UPDATE certificate SET status = 'odd' WHERE {of}"), []).unwrap();
+        drop(sql);
+
+        let error = open(&path, config(&clock())).unwrap().initialize().unwrap_err();
+        assert!(matches!(&error, Error::CorruptCaState(why) if why.contains("can't be read")));
     }
 }
 

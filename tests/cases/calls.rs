@@ -80,7 +80,9 @@ impl<'a> Runner<'a> {
 
     fn sequence(&mut self, input: &Value) -> std::result::Result<(), String> {
         let Sequence { config, database, steps } = read(input);
-        let mut managed = Managed::new(config, &database);
+        // The first opening of a database decides on its passphrase.
+        let opens_itself = steps.first().is_some_and(|step| step.call == "open");
+        let mut managed = Managed::new((!opens_itself).then_some(config), &database);
         for (at, step) in steps.iter().enumerate() {
             let answer = match step.call.as_str() {
                 "generateKeyAndCsr" => self.generate(read(&step.input)),

@@ -82,7 +82,7 @@ pub(crate) struct Managed {
 }
 
 impl Managed {
-    pub(crate) fn new(config: Config, database: &Value) -> Self {
+    pub(crate) fn new(config: Option<Config>, database: &Value) -> Self {
         let folder = Folder::new();
         let database = match database {
             Value::String(path) => Some(folder.path().join(path)),
@@ -91,7 +91,9 @@ impl Managed {
         };
         let manager = CertificateManager::ephemeral(ManagerConfig::default()).unwrap();
         let mut managed = Managed { manager, folder, database, failure: None };
-        managed.open(config, None);
+        if let Some(config) = config {
+            managed.open(config, None);
+        }
         managed
     }
 

@@ -5,7 +5,7 @@
 # Fails where one survives that survivors.txt doesn't explain, and where one that it explains is no
 # longer there or is noticed. Takes hours for all; arguments go to cargo-mutants, to choose:
 #
-#   tests/mutants/run.sh --re 'verify/(path|crl)'     --shard 0/8     --in-diff CHANGES.diff
+#   tests/mutants/run.sh --re 'verify/(path|known)'    --shard 0/8     --in-diff CHANGES.diff
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repository=$here/../..

@@ -7,7 +7,7 @@ use super::{
     ca::{self, CaCertificate, corrupt},
     config::ManagerConfig,
     signer::KeyBackend,
-    store::{CertificateRecord, CertificateStatus, Store, StoredHierarchy},
+    store::{CertificateRecord, CertificateStatus, Store, StoredHierarchy, UnreadableRecord},
     template::IssuerKey,
 };
 use crate::{CaBundle, CaKind, Error, Result, Segment, ServiceType, Timestamp, TrustDomain};
@@ -21,6 +21,8 @@ pub(super) struct Hierarchy {
     /// Of every status, newest first.
     pub(super) intermediates: Vec<CaCertificate>,
     pub(super) faults: Vec<Fault>,
+    /// Records of CAs that can't be read: nobody knows of which.
+    pub(super) unreadable: Vec<UnreadableRecord>,
 }
 
 /// Why an intermediate can't be used, or can't sign. The others go on without it.
@@ -53,8 +55,8 @@ impl Hierarchy {
         config: &ManagerConfig,
         previous: Option<&Hierarchy>,
     ) -> Result<Option<Self>> {
-        let StoredHierarchy { trust_domain, sequence, cas, .. } = store.hierarchy()?;
-        if cas.is_empty() {
+        let StoredHierarchy { trust_domain, sequence, cas, unreadable, .. } = store.hierarchy()?;
+        if cas.is_empty() && unreadable.is_empty() {
             return Ok(None);
         }
         let trust_domain = trust_domain.unwrap_or_else(|| config.trust_domain.clone());
@@ -77,19 +79,28 @@ impl Hierarchy {
         let root = match <[CertificateRecord; 1]>::try_from(roots) {
             Ok([root]) => CaCertificate::parse(root)?,
             Err(none) if none.is_empty() => {
-                return Err(corrupt("intermediates without an active root"));
+                let why = unreadable.first().map(|record| format!("; {record}"));
+                let why = why.unwrap_or_default();
+                return Err(corrupt(&format!("intermediates without an active root{why}")));
             }
             Err(_) => return Err(corrupt("more than one active root")),
         };
         root.check_issued_by(&root)?;
         for segment in Segment::ALL {
             let kind = CaKind::Intermediate(segment);
-            if !intermediates.iter().any(|(of, _)| *of == kind) {
+            // One that can't be read may be this segment's: its trouble, and not the others'.
+            if unreadable.is_empty() && !intermediates.iter().any(|(of, _)| *of == kind) {
                 return Err(corrupt(&format!("a root without a {kind}")));
             }
         }
-        let mut hierarchy =
-            Hierarchy { sequence, trust_domain, root, intermediates: vec![], faults: vec![] };
+        let mut hierarchy = Hierarchy {
+            sequence,
+            trust_domain,
+            root,
+            intermediates: Vec::new(),
+            faults: Vec::new(),
+            unreadable,
+        };
         for (kind, record) in intermediates {
             let (status, serial) = (record.status, record.serial.clone());
             if let Err(error) = hierarchy.add(record, backend, previous) {

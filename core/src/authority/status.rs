@@ -187,6 +187,8 @@ fn warnings(hierarchy: &Hierarchy, now: Timestamp) -> Vec<Warning> {
             }
         }
     }
+    let unreadable = hierarchy.unreadable.iter();
+    warnings.extend(unreadable.map(|ca| critical(format!("{ca}: restore a backup"))));
     warnings.extend(hierarchy.faults.iter().map(|fault| {
         let title = fault.kind.title();
         match fault.status {

@@ -4,7 +4,7 @@ use std::{
     env, fmt,
     fs::File,
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
 };
 
 use aws_lc_rs::rand;
@@ -130,7 +130,7 @@ impl fmt::Debug for Passphrase {
 pub enum KeyProtection {
     /// From the caller.
     Passphrase(Passphrase),
-    /// From a file; see [`Passphrase`] for what may stand in it.
+    /// From a file: see [`passphrase_file`](KeyProtection::passphrase_file).
     PassphraseFile(PathBuf),
     /// A random one, made beside the database as `<database>.key` with mode 0600: whoever copies
     /// both has the CA. For development.
@@ -138,6 +138,18 @@ pub enum KeyProtection {
 }
 
 impl KeyProtection {
+    /// By the passphrase in a file; see [`Passphrase`] for what may stand in it. The file is read when
+    /// a database is opened; a relative path is that of the present folder, whichever is it then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for an empty path, or where the present folder can't be told.
+    pub fn passphrase_file(path: impl AsRef<Path>) -> Result<Self> {
+        let absolute = path::absolute(path)
+            .map_err(|error| Error::argument("passphrase file", error.to_string()))?;
+        Ok(KeyProtection::PassphraseFile(absolute))
+    }
+
     /// What the environment says; see [`from_variables`](Self::from_variables).
     ///
     /// # Errors
@@ -169,7 +181,7 @@ impl KeyProtection {
             Some(path) if path.is_empty() => {
                 Err(Error::argument(PASSPHRASE_FILE_VARIABLE, "it is set but empty"))
             }
-            Some(path) => Ok(KeyProtection::PassphraseFile(path.into())),
+            Some(path) => Self::passphrase_file(path),
             None => Ok(KeyProtection::DevelopmentKeyFile),
         }
     }
@@ -197,7 +209,11 @@ mod tests {
             KeyProtection::from_variables(passphrase.map(Into::into), file.map(Into::into))
         };
         assert!(matches!(of(Some("a"), Some("b")), Ok(KeyProtection::Passphrase(_))));
-        assert!(matches!(of(None, Some("b")), Ok(KeyProtection::PassphraseFile(_))));
+        // The file of the present folder, wherever the program goes before it is read.
+        let here = env::current_dir().unwrap().join("b");
+        assert!(
+            matches!(of(None, Some("b")), Ok(KeyProtection::PassphraseFile(path)) if path == here)
+        );
         assert!(matches!(of(None, None), Ok(KeyProtection::DevelopmentKeyFile)));
         for empty in [of(Some(""), None), of(None, Some(""))] {
             assert!(empty.unwrap_err().to_string().contains("set but empty"));
