@@ -21,7 +21,9 @@ use crate::{Error, Result, Timestamp};
 ///
 /// Its signature is verified where it is used, as only there the issuer's certificate is at hand.
 /// Complete lists of version 2 are taken; delta lists, indirect lists and lists for some reasons
-/// only are refused.
+/// only are refused. So are those whose issuing distribution point has no full name (webpki reads no
+/// others): one that says `onlyContainsCACerts` and nothing else, say. Refused is an error of
+/// [`Crl::from_der`], and of whatever takes a list in DER: none is dropped in silence.
 #[derive(Clone)]
 pub struct Crl(Arc<Content>);
 
@@ -60,7 +62,7 @@ impl Crl {
     ///
     /// [`Error::CrlInvalid`] if it can't be read, or breaks a rule of RFC 5280 5: no CRL number or
     /// a critical one, no authority key identifier, no `nextUpdate` or one before `thisUpdate`, an
-    /// unknown critical extension.
+    /// unknown critical extension; or if it is of a kind that is not taken ([`Crl`]).
     pub fn from_der(der: &[u8]) -> Result<Self> {
         if der.trim_ascii_start().starts_with(b"-----BEGIN ") {
             return Err(invalid("it is PEM: give DER"));
@@ -72,8 +74,13 @@ impl Crl {
             Err(_) => None,
         };
         // webpki's parser is the strict one: version, algorithms alike, known critical extensions.
-        let strict = BorrowedCertRevocationList::from_der(der)
-            .map_err(|error| invalid(format!("it can't be read ({error})")))?;
+        let strict = BorrowedCertRevocationList::from_der(der).map_err(|error| match error {
+            webpki::Error::UnsupportedCrlIssuingDistributionPoint => invalid(
+                "its issuing distribution point has no full name: give a list with a full name, \
+                 or without that extension",
+            ),
+            error => invalid(format!("it can't be read ({error})")),
+        })?;
         let revoked: HashSet<Box<[u8]>> = strict
             .into_iter()
             .map(|entry| {
