@@ -2027,9 +2027,10 @@ pki_result pki_policy_builder_set_denied(pki_policy_builder *builder,
  * Looks at a revocation list, DER: of an anchor for its leaves, of a pinned root for the
  * anchors, of a federated CA likewise. It belongs to the CA whose key has signed it and whose
  * name it bears, however that is spelled (RFC 5280 7.1). Of several lists of one CA all count
- * that are current; where none is, nobody of that CA is taken. A list that belongs to no CA of
- * the policy is refused when the policy is made: `PKI_ERR_INVALID_POLICY`, or
- * `PKI_ERR_CRL_INVALID` where it bears the name of one.
+ * that are current; where none is, nobody of that CA is taken. It adds to the lists of another
+ * CA of the same name, and never takes the place of one. A list that belongs to no CA of the
+ * policy is refused when the policy is made: `PKI_ERR_INVALID_POLICY`, or `PKI_ERR_CRL_INVALID`
+ * where it bears the name of one.
  *
  * @param builder Not NULL.
  * @param der `der_len` bytes; not NULL.
@@ -2379,7 +2380,8 @@ pki_result pki_path_policy_add_email(pki_path_policy *policy,
 /**
  * Looks at a revocation list, DER. One that bears the name of a CA of the path, however it is
  * spelled (RFC 5280 7.1), is held against what that name has issued, and refused if no key of
- * the name has signed it. The others are not looked at. `PKI_ERR_CRL_INVALID`.
+ * the name has signed it. The others are not looked at. What another key of the name has signed
+ * adds to the CA's own lists, and never takes the place of one. `PKI_ERR_CRL_INVALID`.
  *
  * @param policy Not NULL.
  * @param der `der_len` bytes; not NULL.

@@ -121,7 +121,8 @@ export! {
 
     /// Looks at a revocation list, DER. One that bears the name of a CA of the path, however it is
     /// spelled (RFC 5280 7.1), is held against what that name has issued, and refused if no key of
-    /// the name has signed it. The others are not looked at. `PKI_ERR_CRL_INVALID`.
+    /// the name has signed it. The others are not looked at. What another key of the name has signed
+    /// adds to the CA's own lists, and never takes the place of one. `PKI_ERR_CRL_INVALID`.
     fn pki_path_policy_add_crl_der(policy: &mut pki_path_policy, der: &[u8]) -> Done {
         let crl = Crl::from_der(der)?;
         policy.lock().crls.push(crl);

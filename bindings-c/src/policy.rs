@@ -151,9 +151,10 @@ export! {
     /// Looks at a revocation list, DER: of an anchor for its leaves, of a pinned root for the
     /// anchors, of a federated CA likewise. It belongs to the CA whose key has signed it and whose
     /// name it bears, however that is spelled (RFC 5280 7.1). Of several lists of one CA all count
-    /// that are current; where none is, nobody of that CA is taken. A list that belongs to no CA of
-    /// the policy is refused when the policy is made: `PKI_ERR_INVALID_POLICY`, or
-    /// `PKI_ERR_CRL_INVALID` where it bears the name of one.
+    /// that are current; where none is, nobody of that CA is taken. It adds to the lists of another
+    /// CA of the same name, and never takes the place of one. A list that belongs to no CA of the
+    /// policy is refused when the policy is made: `PKI_ERR_INVALID_POLICY`, or `PKI_ERR_CRL_INVALID`
+    /// where it bears the name of one.
     fn pki_policy_builder_add_crl_der(builder: &mut pki_policy_builder, der: &[u8]) -> Done {
         builder.change(|policy| policy.crl_der(der))
     }

@@ -6,8 +6,8 @@ use catalyst_pki::{
     verify_svid,
 };
 use rcgen::{
-    CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope, IsCa, KeyIdMethod,
-    KeyUsagePurpose, SerialNumber,
+    BasicConstraints, CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope, IsCa,
+    KeyIdMethod, KeyUsagePurpose, SerialNumber,
 };
 use testkit::hierarchy::{
     Ca, NODE, NOW, Pki, SERIAL, empty_policy, hex, policy, revoked, service_types, timestamp,
@@ -228,6 +228,127 @@ fn each_key_of_a_name_counts_for_all_that_the_name_has_issued() {
     assert_eq!(verify_path(&request).unwrap_err().code(), CrlInvalid);
 }
 
+/// A list that has ended.
+fn ended(ca: &Ca, serials: &[&[u8]]) -> Vec<u8> {
+    ca.crl_with(|list, _| {
+        list.next_update = NOW - Duration::MINUTE;
+        list.revoked_certs = revoked(serials);
+    })
+}
+
+#[test]
+fn a_namesake_lifts_no_revocation_and_answers_for_nobody() {
+    let (one, other) = (Pki::new().services, Pki::new().services);
+    let both = || policy(&one).anchor_der(&other.der);
+    let leaf = one.leaf(NODE);
+    let (own, others) = (one.crl(1, &[]), other.crl(2, &[]));
+    let (own_ended, others_ended) = (ended(&one, &[]), ended(&other, &[]));
+    let (own_revoking, others_revoking) = (ended(&one, &[&SERIAL]), ended(&other, &[&SERIAL]));
+    for (lists, expected, if_required) in [
+        (vec![&own_revoking, &others], Err(CertificateRevoked), Err(CertificateRevoked)),
+        (vec![&own_ended, &others], Err(CrlInvalid), Err(CrlInvalid)),
+        (vec![&others], Ok(()), Err(RevocationUnknown)),
+        (vec![&own, &others], Ok(()), Ok(())),
+        // It adds to what the CA itself says.
+        (vec![&own, &others_revoking], Err(CertificateRevoked), Err(CertificateRevoked)),
+        (vec![&own, &others_ended], Ok(()), Ok(())),
+        (vec![&others_ended], Err(CrlInvalid), Err(CrlInvalid)),
+        // Of its own versions of a list the current one counts.
+        (vec![&own, &others_revoking, &others], Ok(()), Ok(())),
+        (vec![&others_revoking, &others], Ok(()), Err(RevocationUnknown)),
+    ] {
+        let lists: Vec<&[u8]> = lists.iter().map(|list| &list[..]).collect();
+        assert_eq!(verdict(&leaf, both(), &lists), expected);
+        assert_eq!(verdict(&leaf, both().require_crl(), &lists), if_required);
+    }
+}
+
+#[test]
+fn another_key_of_a_name_answers_only_while_its_own_path_is_good() {
+    let unlimited = |params: &mut rcgen::CertificateParams| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    };
+    let root = Ca::root_with("Root CA", &rcgen::PKCS_ECDSA_P384_SHA384, unlimited);
+    let between = root.bare("Between", unlimited);
+    let ca = |issuer: &Ca, serial: u8, until| {
+        issuer.bare("CA", |params| {
+            params.serial_number = Some(SerialNumber::from_slice(&[serial]));
+            params.not_after = until;
+        })
+    };
+    let later = NOW + Duration::DAY;
+    let (old, new) = (ca(&root, 1, later), ca(&root, 2, later));
+    let (expired, distant) = (ca(&root, 3, NOW - Duration::MINUTE), ca(&between, 4, later));
+    let leaf = new.leaf(NODE);
+    let anchors = [Anchor::from_der(&root.der).unwrap()];
+    let sent = [&new, &old, &expired, &between, &distant];
+    let intermediates: Vec<&[u8]> = sent.iter().map(|ca| &ca.der[..]).collect();
+    let verify = |lists: &[&Vec<u8>], require_crl| {
+        let crls: Vec<_> = lists.iter().map(|der| Crl::from_der(der).unwrap()).collect();
+        let mut request = PathRequest::new(&leaf, &anchors, timestamp(NOW));
+        request.intermediates = &intermediates;
+        request.crls = &crls;
+        request.require_crl = require_crl;
+        verify_path(&request).map(|_| ()).map_err(|error| error.code())
+    };
+    let (roots, revoking_old) = (root.crl(1, &[]), root.crl(1, &[&[1]]));
+    let current = old.crl(1, &[]);
+    // One that has been revoked takes the place of nothing, and answers for nobody.
+    for roots in [&roots, &revoking_old] {
+        for require_crl in [false, true] {
+            let verdict = |list: &Vec<u8>| verify(&[list, &current, roots], require_crl);
+            assert_eq!(verdict(&ended(&new, &[&SERIAL])), Err(CertificateRevoked));
+            assert_eq!(verdict(&ended(&new, &[])), Err(CrlInvalid));
+        }
+    }
+    assert_eq!(verify(&[&current, &roots], true), Ok(()));
+    assert_eq!(verify(&[&current, &revoking_old], true), Err(RevocationUnknown));
+    // Nor does one of which it is not known.
+    let distants = distant.crl(1, &[]);
+    assert_eq!(verify(&[&distants, &roots], true), Err(RevocationUnknown));
+    assert_eq!(verify(&[&distants, &roots, &between.crl(1, &[])], true), Ok(()));
+    assert_eq!(verify(&[&distants, &roots, &ended(&between, &[])], true), Err(RevocationUnknown));
+    // One that has expired has signed nothing that counts.
+    assert_eq!(verify(&[&expired.crl(1, &[]), &roots], true), Err(CrlInvalid));
+    // Whom it names is revoked all the same.
+    let revoking = old.crl(1, &[&SERIAL]);
+    for roots in [&roots, &revoking_old] {
+        assert_eq!(verify(&[&new.crl(1, &[]), &revoking, roots], true), Err(CertificateRevoked));
+    }
+}
+
+#[test]
+fn anchors_of_one_name_each_have_their_list() {
+    let (one, other) = (Pki::new(), Pki::new());
+    let lists_none = Ca::root_with("Root CA", &rcgen::PKCS_ECDSA_P384_SHA384, |params| {
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    });
+    let leaf = one.services.leaf(NODE);
+    let verify = |anchors: &[&Ca], sent: &[&Ca], lists: &[&Vec<u8>]| {
+        let anchors: Vec<_> = anchors.iter().map(|ca| Anchor::from_der(&ca.der).unwrap()).collect();
+        let crls: Vec<_> = lists.iter().map(|der| Crl::from_der(der).unwrap()).collect();
+        let sent: Vec<&[u8]> = sent.iter().map(|ca| &ca.der[..]).collect();
+        let mut request = PathRequest::new(&leaf, &anchors, timestamp(NOW));
+        request.intermediates = &sent;
+        request.crls = &crls;
+        verify_path(&request).map(|_| ()).map_err(|error| error.code())
+    };
+    let (own, others) = (one.root.crl(1, &[]), other.root.crl(1, &[&other.services.serial()]));
+    let revoking = one.root.crl(1, &[&one.services.serial()]);
+    for anchors in [[&one.root, &other.root], [&other.root, &one.root]] {
+        assert_eq!(verify(&anchors, &[&one.services], &[&own, &others]), Ok(()));
+        let verdict = verify(&anchors, &[&one.services], &[&revoking, &others]);
+        assert_eq!(verdict, Err(IssuerRevoked));
+    }
+    // Nobody vouches for a namesake that a peer sends along, nor does an anchor that may not sign.
+    let verdict = verify(&[&one.root], &[&one.services, &other.root], &[&own, &others]);
+    assert_eq!(verdict, Err(CrlInvalid));
+    let unlawful =
+        lists_none.crl_with(|_, params| params.key_usages.push(KeyUsagePurpose::CrlSign));
+    let verdict = verify(&[&one.root, &lists_none], &[&one.services], &[&own, &unlawful]);
+    assert_eq!(verdict, Err(CrlInvalid));
+}
+
 #[test]
 fn a_namesake_under_another_root_revokes_nobody_here() {
     let (one, other) = (Pki::new(), Pki::new());
@@ -334,6 +455,19 @@ fn a_list_speaks_of_its_distribution_point_and_of_its_kind_of_certificates() {
     assert_eq!(verdict(&leaf, late, &[&about_users]), Ok(()));
     let both = [&about_users[..], &pki.services.crl(1, &[])];
     assert_eq!(verdict(&leaf, demanding(), &both), Err(RevocationUnknown));
+}
+
+#[test]
+fn a_list_whose_distribution_point_has_no_full_name_is_refused() {
+    let mut list = scoped(&Pki::new().services, "http://crl.example", None, &[]);
+    assert!(Crl::from_der(&list).is_ok());
+    // The distribution point's name, and in it the full name, which becomes one relative to the
+    // issuer.
+    let uri = list.windows(4).position(|window| window == b"http").unwrap();
+    assert_eq!([list[uri - 6], list[uri - 4]], [0xa0, 0xa0]);
+    list[uri - 4] = 0xa1;
+    let error = Crl::from_der(&list).unwrap_err();
+    assert!(matches!(error, Error::CrlInvalid(why) if why.contains("has no full name")));
 }
 
 #[test]

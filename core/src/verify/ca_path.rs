@@ -4,13 +4,13 @@ use super::{
     Profile, Usage,
     denied::Denied,
     moment::Moment,
-    revocation::{Lists, Revocable, lists_of},
+    revocation::{CaList, Lists, Revocable, lists_of},
     rules::{self, Role},
     search::check_encoding,
     web,
 };
 use crate::{
-    Algorithms, Crl, Error, Result, Timestamp,
+    Algorithms, Error, Result, Timestamp,
     x509::{Budget, Certificate, NameConstraints, UriRule, serial_to_hex},
 };
 
@@ -48,7 +48,7 @@ struct Ca {
     not_after: Timestamp,
     revocable: Revocable,
     /// The lists of what it has issued.
-    crls: Vec<Crl>,
+    lists: Vec<CaList>,
 }
 
 impl CaPath {
@@ -81,8 +81,8 @@ impl CaPath {
         }
         rules::check_name_constraints(path, demands.uri_rule)?;
         let ca = |ca: &&Certificate<'_>| {
-            let crls = lists_of(ca, anchor, demands.lists, demands.algorithms)?;
-            Ok(Ca::new(ca, crls))
+            let lists = lists_of(ca, anchor, demands.lists, demands.algorithms)?;
+            Ok(Ca::new(ca, lists))
         };
         Ok(CaPath {
             cas: path.iter().map(ca).collect::<Result<_>>()?,
@@ -133,8 +133,8 @@ impl CaPath {
             constraints.check(leaf, self.uri_rule, &mut budget)?;
         }
         match self.issuer() {
-            Some(ca) if self.require_crl || !ca.crls.is_empty() => {
-                Revocable::new(leaf).check(&ca.crls, moment, self.require_crl)
+            Some(ca) if self.require_crl || !ca.lists.is_empty() => {
+                Revocable::new(leaf).check(&ca.lists, moment, self.require_crl)
             }
             _ => Ok(()),
         }
@@ -147,7 +147,7 @@ impl CaPath {
                 return Err(Error::IssuerRevoked(serial_to_hex(ca.revocable.serial())));
             }
             if let Some(above) = self.cas.get(i + 1) {
-                ca.revocable.check(&above.crls, moment, self.require_crl)?;
+                ca.revocable.check(&above.lists, moment, self.require_crl)?;
             }
             ca.check_validity(moment)?;
         }
@@ -160,7 +160,7 @@ impl CaPath {
 }
 
 impl Ca {
-    fn new(certificate: &Certificate<'_>, crls: Vec<Crl>) -> Self {
+    fn new(certificate: &Certificate<'_>, lists: Vec<CaList>) -> Self {
         Ca {
             text: certificate.subject_text(),
             subject: certificate.subject().into(),
@@ -169,7 +169,7 @@ impl Ca {
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),
             revocable: Revocable::new(certificate),
-            crls,
+            lists,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The CAs that a policy holds, and whose revocation lists it looks at.
 
-use super::revocation::{Lists, may_sign};
+use super::revocation::{Lists, OtherKey, may_sign};
 use crate::{
     Algorithms, Crl, Error, Result,
     x509::{Certificate, Name},
@@ -69,9 +69,10 @@ impl Lists for KnownLists {
         &self.crls
     }
 
-    /// Without a root that is pinned all anchors of a name are taken for one CA, so that nothing is
-    /// passed over.
-    fn other_keys(&self, ca: &Certificate<'_>, anchor: &Certificate<'_>) -> Vec<Box<[u8]>> {
+    /// Without a root that is pinned all anchors of a name count, so that no entry is passed over.
+    /// They may be strangers to each other, and whether they are valid depends on the moment, so
+    /// they are never taken for validated: their lists add entries, and answer for nobody.
+    fn other_keys(&self, ca: &Certificate<'_>, anchor: &Certificate<'_>) -> Vec<OtherKey> {
         let root = self.cas.iter().find(|known| *known.spki == *anchor.spki());
         let root = root.and_then(|known| known.root.as_deref());
         let is_other = |known: &&KnownCa| {
@@ -80,7 +81,8 @@ impl Lists for KnownLists {
                 && known.name == *ca.subject_name()
                 && *known.spki != *ca.spki()
         };
-        self.cas.iter().filter(is_other).map(|known| known.spki.clone()).collect()
+        let key = |known: &KnownCa| OtherKey { spki: known.spki.clone(), is_validated: false };
+        self.cas.iter().filter(is_other).map(key).collect()
     }
 
     /// It is a list of another CA of the same name: each is one of somebody here.

@@ -11,7 +11,7 @@ use super::{
     denied::Denied,
     moment::Moment,
     names::{self, PeerName},
-    revocation::{Lists, NoLists, may_sign},
+    revocation::{Lists, NoLists, OtherKey, may_sign},
     rules::{self, Role},
     search::{MAX_DEPTH, Search},
     web, webpki_error,
@@ -119,12 +119,16 @@ pub struct PathRequest<'a> {
     pub names: &'a [PeerName],
     /// Revocation lists. One that bears the name of a CA of the path, however it is spelled
     /// (RFC 5280 7.1), is held against what that name has issued, and refused if no key of the name
-    /// has signed it. The others are not looked at: a pool may hold the lists of many CAs. All that
-    /// are current count, whatever their order and their numbers.
+    /// has signed it. The others are not looked at: a pool may hold the lists of many CAs, those of
+    /// other anchors with the same name too. All that are current count, whatever their order and
+    /// their numbers. What another key of the name has signed under the same anchor adds to the CA's
+    /// own lists, and never takes the place of one.
     pub crls: &'a [Crl],
     /// Whether every certificate below the anchor must have a list that is current and speaks of
     /// it; without, a certificate passes for which there is none. False by default. A list whose
-    /// issuer is damaged is nobody's: this is how its loss is noticed.
+    /// issuer is damaged is nobody's: this is how its loss is noticed. One by another key of the
+    /// issuer's name will do where there is none by its own, if that other CA has such lists itself
+    /// and is valid and not revoked (RFC 5280 6.3.3 (f)).
     pub require_crl: bool,
     /// Kinds of keys and signatures, the leaf's key included.
     pub algorithms: &'a Algorithms,
@@ -223,7 +227,14 @@ pub fn verify_path<'a>(request: &PathRequest<'a>) -> Result<VerifiedPath<'a>> {
         lists: &NoLists,
         require_crl: false,
     };
-    let lists = Given { search: &search, crls: request.crls, demands, moment };
+    let lists = Given {
+        search: &search,
+        crls: request.crls,
+        demands,
+        moment,
+        require_crl: request.require_crl,
+        validating: &[],
+    };
     let demands = Demands { lists: &lists, require_crl: request.require_crl, ..demands };
     let found = search.up(&leaf, &|path, _| {
         let cas = path.get(1..).unwrap_or_default();
@@ -256,11 +267,34 @@ fn check_leaf(leaf: &Certificate<'_>, request: &PathRequest<'_>) -> Result<()> {
 }
 
 /// The lists of a request, and the CAs that it holds besides those of a path.
+#[derive(Clone, Copy)]
 struct Given<'g, 's, 'a> {
     search: &'g Search<'s, 'a>,
     crls: &'g [Crl],
+    /// Without lists.
     demands: Demands<'g>,
     moment: Moment,
+    require_crl: bool,
+    /// The names whose other keys are being validated: none of them vouches for another.
+    validating: &'g [Name],
+}
+
+impl<'a> Given<'_, '_, 'a> {
+    /// Whether a path that is valid leads up from a CA to this anchor.
+    fn is_below(
+        &self,
+        anchor: &Certificate<'_>,
+        ca: &Certificate<'a>,
+        demands: &Demands<'_>,
+    ) -> bool {
+        let accept = |path: &[&Certificate<'_>], _| {
+            if path.last().is_none_or(|top| top.der() != anchor.der()) {
+                return Err(Error::UntrustedIssuer(ca.issuer_text()));
+            }
+            CaPath::new(path, demands)?.check_cas(&self.moment, &Denied::default())
+        };
+        ca.der() == anchor.der() || self.search.up(ca, &accept).is_ok()
+    }
 }
 
 impl Lists for Given<'_, '_, '_> {
@@ -268,29 +302,40 @@ impl Lists for Given<'_, '_, '_> {
         self.crls
     }
 
-    /// Only those up from which there is a path to the same anchor (RFC 5280 6.3.3 (f)). Whether
-    /// they are revoked themselves is not looked at.
-    fn other_keys(&self, ca: &Certificate<'_>, anchor: &Certificate<'_>) -> Vec<Box<[u8]>> {
+    /// Only those up from which there is a path to the same anchor (RFC 5280 6.3.3 (f)).
+    fn other_keys(&self, ca: &Certificate<'_>, anchor: &Certificate<'_>) -> Vec<OtherKey> {
+        let name = ca.subject_name();
+        // Nobody asks who is validated where no list is demanded.
+        let validates = self.require_crl && !self.validating.contains(name);
+        let validating = [self.validating, std::slice::from_ref(name)].concat();
+        let lists = Given { validating: &validating, ..*self };
+        let demands = Demands { lists: &lists, require_crl: true, ..self.demands };
         let mut keys = Vec::new();
-        for other in self.search.named(ca.subject_name()) {
-            let accept = |path: &[&Certificate<'_>], _| {
-                if path.last().is_none_or(|top| top.der() != anchor.der()) {
-                    return Err(Error::UntrustedIssuer(other.issuer_text()));
-                }
-                CaPath::new(path, &self.demands)?.check_cas(&self.moment, &Denied::default())
-            };
+        for other in self.search.named(name) {
             if other.spki() != ca.spki()
                 && may_sign(other)
-                && (other.der() == anchor.der() || self.search.up(other, &accept).is_ok())
+                && self.is_below(anchor, other, &self.demands)
             {
-                keys.push(other.spki().into());
+                keys.push(OtherKey {
+                    spki: other.spki().into(),
+                    is_validated: validates && self.is_below(anchor, other, &demands),
+                });
             }
         }
         keys
     }
 
-    /// It may be the one that counts, with a bit flipped.
+    /// It may be the one that counts, with a bit flipped; or that of another anchor, which has the
+    /// same name and is trusted too (a root's rollover). What a peer has sent along excuses none.
     fn unsigned(&self, crl: &Crl) -> Result<()> {
+        let signed = crl.signed()?;
+        let mut anchors = self.search.anchors_named(crl.issuer());
+        let is_signer = |anchor: &Certificate<'_>| {
+            may_sign(anchor) && self.demands.algorithms.verify(&signed, anchor.spki()).is_ok()
+        };
+        if anchors.any(is_signer) {
+            return Ok(());
+        }
         Err(Error::CrlInvalid(format!("{} is signed by no key of that name here", crl.text())))
     }
 }

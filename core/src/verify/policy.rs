@@ -352,10 +352,12 @@ impl SvidPolicyBuilder {
     /// anchors, of a federated root or intermediate ([`federate`](Self::federate)) likewise.
     ///
     /// It belongs to the CA whose key has signed it and whose name it bears, however that is
-    /// spelled (RFC 5280 7.1), and speaks of all that this name has issued under the same root. Of
-    /// several lists of one CA all count that are current, whatever their order and their numbers;
-    /// where none is, nobody of that CA is taken. A list that belongs to no CA of the policy is
-    /// refused by [`build`](Self::build).
+    /// spelled (RFC 5280 7.1). Of several lists of one CA all count that are current, whatever their
+    /// order and their numbers; where none is, nobody of that CA is taken. Whom it names is revoked
+    /// too where another CA of that name has issued it (a rollover), under the same root or, without
+    /// pinned roots, under any; but it takes the place of no list of that other CA, and is none
+    /// where [`require_crl`](Self::require_crl) demands one. A list that belongs to no CA of the
+    /// policy is refused by [`build`](Self::build).
     pub fn crl_der(mut self, der: &[u8]) -> Self {
         let crl = self.take(Crl::from_der(der));
         self.crls.extend(crl);

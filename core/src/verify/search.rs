@@ -57,8 +57,16 @@ impl<'s, 'a> Search<'s, 'a> {
 
     /// The certificates of a name: intermediates and anchors.
     pub(super) fn named<'p>(&'p self, name: &'p Name) -> impl Iterator<Item = &'p Certificate<'a>> {
+        let intermediates = self.intermediates.iter().filter(move |ca| ca.subject_name() == name);
+        intermediates.chain(self.anchors_named(name))
+    }
+
+    pub(super) fn anchors_named<'p>(
+        &'p self,
+        name: &'p Name,
+    ) -> impl Iterator<Item = &'p Certificate<'a>> {
         let anchors = (0..self.anchors.len()).filter_map(|index| self.anchor(index).ok());
-        self.intermediates.iter().chain(anchors).filter(move |ca| ca.subject_name() == name)
+        anchors.filter(move |ca| ca.subject_name() == name)
     }
 
     fn climb<'p, T>(
