@@ -227,7 +227,53 @@ fn a_leafs_key_opens_in_its_own_record_alone() {
     (moved.serial, moved.fingerprint) = ("03".into(), "moved".into());
     records.store().save_leaf(&NewLeaf::new(moved, 0)).unwrap();
     records.find_by_serial("01").unwrap();
-    assert_eq!(records.find_by_serial("03").unwrap_err().code(), ErrorCode::InvalidKey);
+    let error = records.find_by_serial("03").unwrap_err();
+    assert_eq!(error.code(), ErrorCode::StoreUnavailable, "no fault of the caller");
+    assert!(error.to_string().contains("serial 03"), "{error}");
+    assert_eq!(records.find_by_fingerprint("moved").unwrap_err(), error);
+    let page = records.active_leaves(None).unwrap();
+    assert_eq!(page.records.len(), 2, "one key hides no other record");
+    assert_eq!(page.unreadable[0].serial, "03");
+    assert_eq!(records.find_by_spiffe_id("spiffe://mesh.example.com/node/a").unwrap().len(), 2);
+}
+
+#[test]
+fn a_ca_whose_key_is_damaged_hides_no_other() {
+    let records = in_memory();
+    let [first, next] = [plain_cas(), plain_cas()].map(|[root, ..]| root);
+    records.save_ca(first.clone()).unwrap();
+    records.save_ca(next.clone()).unwrap();
+    let hierarchy = records.store().hierarchy().unwrap();
+    let mut damaged = hierarchy.cas.into_iter().find(|ca| ca.serial == first.serial).unwrap();
+    let key = damaged.private_key_pem.as_mut().unwrap();
+    let line = key.lines().nth(2).unwrap();
+    *key = key.replace(line, &line.chars().rev().collect::<String>());
+    assert!(records.store().save_ca(&damaged, hierarchy.sequence).unwrap());
+    assert_eq!(records.active_ca(CertificateType::RootCa).unwrap().unwrap(), next);
+    assert_eq!(records.published_cas(CertificateType::RootCa).unwrap(), [next.clone()]);
+
+    let damaged = CertificateRecord { status: CertificateStatus::Active, ..damaged };
+    let sequence = records.store().hierarchy_sequence().unwrap();
+    assert!(records.store().save_ca(&damaged, sequence).unwrap());
+    let error = records.active_ca(CertificateType::RootCa).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::StoreUnavailable, "{error}");
+}
+
+#[test]
+fn a_stored_time_that_is_none_is_the_stores_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("certs.db");
+    let records = in_file(&path);
+    records.save_leaf(leaf("01")).unwrap();
+    let sql = rusqlite::Connection::open(&path).unwrap();
+    sql.execute("UPDATE certificate SET created_at = 9223372036854775807", []).unwrap();
+    for error in [
+        records.find_by_serial("01").unwrap_err(),
+        records.find_by_fingerprint("fingerprint-of-01").unwrap_err(),
+    ] {
+        assert_eq!(error.code(), ErrorCode::StoreUnavailable, "{error}");
+        assert!(error.to_string().contains("the years 0 to 9999"), "{error}");
+    }
 }
 
 /// A new intermediate of a root, with its key in PKCS#8 and in SEC1.

@@ -187,6 +187,20 @@ pub struct UnreadableRecord {
     pub reason: String,
 }
 
+impl UnreadableRecord {
+    /// One that `error` keeps from being read, after saying so in an event.
+    pub(super) fn report(serial: String, error: &Error) -> Self {
+        let record = UnreadableRecord { serial, reason: error.to_string() };
+        tracing::error!(
+            target: "catalyst.pki",
+            serial = %record.serial,
+            reason = %record.reason,
+            "Record unreadable"
+        );
+        record
+    }
+}
+
 impl fmt::Display for UnreadableRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the certificate with serial {} can't be read: {}", self.serial, self.reason)

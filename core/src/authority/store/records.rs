@@ -1,15 +1,15 @@
 //! The records of a store as programs write and read them by themselves.
 
-use std::{collections::VecDeque, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use zeroize::Zeroizing;
 
 use super::{
     Backup, CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus,
-    CertificateType, DenyListEntry, NewLeaf, Store, decide,
+    CertificateType, DenyListEntry, NewLeaf, Store, StoredHierarchy, UnreadableRecord, decide,
 };
 use crate::{
-    Clock, Result, Timestamp, WorkloadId,
+    Clock, Error, Result, Timestamp, WorkloadId,
     authority::{
         admission, deny,
         signer::{KeySealer, LocalKeys, Owner},
@@ -104,17 +104,33 @@ impl Records {
     ///
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn active_ca(&self, of: CertificateType) -> Result<Option<CertificateRecord>> {
-        let mut cas = self.cas(of, &[CertificateStatus::Active])?;
-        Ok(cas.pop_front())
+        let is_asked = |ca: &CertificateRecord| {
+            ca.certificate_type == of && ca.status == CertificateStatus::Active
+        };
+        let StoredHierarchy { cas, unreadable, .. } = self.store.hierarchy()?;
+        match (cas.into_iter().rev().find(is_asked), unreadable.first()) {
+            (Some(ca), _) => self.open(ca).map(Some),
+            // It may be the one.
+            (None, Some(record)) => Err(damaged(record)),
+            (None, None) => Ok(None),
+        }
     }
 
-    /// The active and the superseded CA certificates of a type, newest first.
+    /// The active and the superseded CA certificates of a type, newest first: those that can be read;
+    /// others are named in an ERROR event.
     ///
     /// # Errors
     ///
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn published_cas(&self, of: CertificateType) -> Result<Vec<CertificateRecord>> {
-        Ok(self.cas(of, &[CertificateStatus::Active, CertificateStatus::Superseded])?.into())
+        use CertificateStatus::{Active, Superseded};
+
+        let is_asked = |ca: &CertificateRecord| {
+            ca.certificate_type == of && matches!(ca.status, Active | Superseded)
+        };
+        // The store answers oldest first.
+        let cas = self.store.hierarchy()?.cas.into_iter().rev().filter(is_asked);
+        Ok(self.open_all(cas).0)
     }
 
     /// Stores a leaf; see [`Store::save_leaf`].
@@ -147,14 +163,15 @@ impl Records {
         self.store.find_by_fingerprint(fingerprint)?.map(|record| self.open(record)).transpose()
     }
 
-    /// The active, unexpired certificates of an identity, newest first.
+    /// The active, unexpired certificates of an identity, newest first: those that can be read; others
+    /// are named in an ERROR event.
     ///
     /// # Errors
     ///
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub fn find_by_spiffe_id(&self, spiffe_id: &str) -> Result<Vec<CertificateRecord>> {
         let found = self.store.find_by_spiffe_id(spiffe_id, self.clock.now())?;
-        found.into_iter().map(|record| self.open(record)).collect()
+        Ok(self.open_all(found).0)
     }
 
     /// The active, unexpired leaves, newest first, page by page: `cursor` is the
@@ -167,10 +184,12 @@ impl Records {
     pub fn active_leaves(&self, cursor: Option<String>) -> Result<CertificatePage> {
         let status = Some(CertificateStatus::Active);
         let query = CertificateQuery { status, cursor, limit: PAGE, ..Default::default() };
-        let CertificatePage { records, unreadable, next } = self.store.list_certificates(&query)?;
+        let CertificatePage { records, mut unreadable, next } =
+            self.store.list_certificates(&query)?;
         let now = self.clock.now();
         let unexpired = records.into_iter().filter(|record| record.not_after > now);
-        let records = unexpired.map(|record| self.open(record)).collect::<Result<_>>()?;
+        let (records, closed) = self.open_all(unexpired);
+        unreadable.extend(closed);
         Ok(CertificatePage { records, unreadable, next })
     }
 
@@ -258,21 +277,6 @@ impl Records {
         self.store.census()
     }
 
-    fn cas(
-        &self,
-        of: CertificateType,
-        statuses: &[CertificateStatus],
-    ) -> Result<VecDeque<CertificateRecord>> {
-        let mut cas = VecDeque::new();
-        // The store answers oldest first.
-        for record in self.store.hierarchy()?.cas {
-            if record.certificate_type == of && statuses.contains(&record.status) {
-                cas.push_front(self.open(record)?);
-            }
-        }
-        Ok(cas)
-    }
-
     fn seal(&self, mut record: CertificateRecord) -> Result<CertificateRecord> {
         let Some(key) = record.private_key_pem.take().map(Zeroizing::new) else {
             return Ok(record);
@@ -281,14 +285,44 @@ impl Records {
         Ok(record)
     }
 
-    fn open(&self, mut record: CertificateRecord) -> Result<CertificateRecord> {
-        if let Some(key) = &record.private_key_pem
-            && let Some(text) = self.sealer.open_text(key, Owner::of(&record))?
-        {
-            record.private_key_pem = Some(text.to_string());
-        }
-        Ok(record)
+    fn open(&self, record: CertificateRecord) -> Result<CertificateRecord> {
+        self.open_or_name(record).map_err(|record| damaged(&record))
     }
+
+    /// Of a list: one whose key can't be opened hides no other.
+    fn open_all(
+        &self,
+        records: impl IntoIterator<Item = CertificateRecord>,
+    ) -> (Vec<CertificateRecord>, Vec<UnreadableRecord>) {
+        let (mut opened, mut unreadable) = (Vec::new(), Vec::new());
+        for record in records {
+            match self.open_or_name(record) {
+                Ok(record) => opened.push(record),
+                Err(record) => unreadable.push(record),
+            }
+        }
+        (opened, unreadable)
+    }
+
+    fn open_or_name(
+        &self,
+        mut record: CertificateRecord,
+    ) -> Result<CertificateRecord, UnreadableRecord> {
+        let Some(key) = &record.private_key_pem else { return Ok(record) };
+        match self.sealer.open_text(key, Owner::of(&record)) {
+            Ok(None) => Ok(record),
+            Ok(Some(text)) => {
+                record.private_key_pem = Some(text.to_string());
+                Ok(record)
+            }
+            Err(error) => Err(UnreadableRecord::report(record.serial, &error)),
+        }
+    }
+}
+
+/// What is stored is at fault, and not the caller.
+fn damaged(record: &UnreadableRecord) -> Error {
+    Error::StoreUnavailable { message: format!("{record}: restore a backup"), is_retryable: false }
 }
 
 /// The owner of a leaf, and those of its DNS names that belong to that owner alone. `None` for a

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::{
-    failure::{Outcome, Place},
+    failure::{Failure, Outcome, Place},
     schema::Found,
 };
 use crate::{
@@ -24,7 +24,11 @@ macro_rules! columns {
 pub(super) use columns;
 
 pub(super) fn read(row: &Row<'_>) -> Outcome<CertificateRecord> {
-    let time = |index| -> Outcome<Timestamp> { Ok(Timestamp::given("time", row.get(index)?)?) };
+    let time = |index| -> Outcome<Timestamp> {
+        Timestamp::given("time", row.get(index)?).map_err(|_| {
+            Failure::Database("holds a time outside of the years 0 to 9999: restore a backup")
+        })
+    };
     Ok(CertificateRecord {
         serial: row.get(0)?,
         fingerprint: row.get(1)?,
@@ -74,17 +78,8 @@ pub(super) fn find_all(
 pub(super) fn read_or_name(row: &Row<'_>) -> Result<CertificateRecord, UnreadableRecord> {
     read(row).map_err(|failure| {
         let serial = row.get_ref(0).ok().and_then(|serial| serial.as_bytes().ok());
-        let record = UnreadableRecord {
-            serial: String::from_utf8_lossy(serial.unwrap_or_default()).into_owned(),
-            reason: failure.explain(&Place::Record).to_string(),
-        };
-        tracing::error!(
-            target: "catalyst.pki",
-            serial = %record.serial,
-            reason = %record.reason,
-            "Record unreadable"
-        );
-        record
+        let serial = String::from_utf8_lossy(serial.unwrap_or_default()).into_owned();
+        UnreadableRecord::report(serial, &failure.explain(&Place::Record))
     })
 }
 
