@@ -5,8 +5,8 @@
 use std::{
     path::Path,
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -743,6 +743,107 @@ fn a_key_that_can_not_be_reached_is_asked_for_again() {
     hsm.unreachable.store(false, Ordering::SeqCst);
     sign(&manager, ServiceType::Node, NODE, None).unwrap();
     assert_eq!(manager.status().unwrap().status, Health::Healthy);
+}
+
+/// Keys of which one can't be reached.
+#[derive(Debug)]
+struct OneUnreachable {
+    keys: LocalKeys,
+    stored: String,
+    asked: AtomicUsize,
+}
+
+impl KeyBackend for OneUnreachable {
+    fn generate(&self, kind: CaKind) -> Result<NewKey> {
+        self.keys.generate(kind)
+    }
+
+    fn load(&self, stored: &str) -> Result<Arc<dyn Signer>> {
+        if stored == self.stored {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            return Err(Error::KeyBackendFailed("timed out".into()));
+        }
+        self.keys.load(stored)
+    }
+}
+
+#[test]
+fn a_key_that_can_not_be_reached_holds_up_its_own_segment_alone() {
+    let (store, clock) = (Arc::new(SqliteStore::in_memory().unwrap()), clock());
+    let keys = store.local_keys();
+    let manager = |keys| CertificateManager::new(store.clone(), keys, config(&clock)).unwrap();
+    manager(Arc::new(keys.clone()) as Arc<dyn KeyBackend>).initialize().unwrap();
+    let cas = store.hierarchy().unwrap().cas;
+    let is_transport =
+        |ca: &&CertificateRecord| ca.certificate_type == CertificateType::TransportCa;
+    let stored = cas.iter().find(is_transport).unwrap().private_key_pem.clone().unwrap();
+    let backend = Arc::new(OneUnreachable { keys, stored, asked: AtomicUsize::new(0) });
+    let manager = manager(backend.clone());
+    manager.initialize().unwrap();
+    for _ in 0..3 {
+        sign(&manager, ServiceType::Node, NODE, None).unwrap();
+        assert_eq!(manager.status().unwrap().status, Health::Degraded);
+        manager.ca_bundle().unwrap();
+    }
+    assert_eq!(backend.asked.load(Ordering::SeqCst), 1, "when it was loaded");
+    clock.advance(Duration::from_secs(5));
+    manager.status().unwrap();
+    manager.ca_bundle().unwrap();
+    assert_eq!(backend.asked.load(Ordering::SeqCst), 2, "once in 5 seconds");
+    let error = sign(&manager, ServiceType::EnvoyApp, NODE, None).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::SigningCaUnavailable);
+    assert_eq!(backend.asked.load(Ordering::SeqCst), 3, "its own segment asks each time");
+}
+
+/// The level and the message of each event of this thread.
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Events {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Message(String);
+        impl tracing::field::Visit for Message {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0 += &format!(" {value:?}");
+                }
+            }
+        }
+        let mut message = Message(event.metadata().level().to_string());
+        event.record(&mut message);
+        self.0.lock().unwrap().push(message.0);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn the_cas_own_trouble_is_no_bad_request() {
+    let clock = clock();
+    let manager = manager(&clock);
+    let events = Events::default();
+    tracing::subscriber::with_default(events.clone(), || {
+        let request = SignRequest::new("no CSR", ServiceType::Node, NODE);
+        manager.sign_csr(&request).unwrap_err();
+        clock.advance(Duration::from_secs(2 * 365 * 24 * 3_600));
+        sign(&manager, ServiceType::Node, NODE, None).unwrap_err();
+    });
+    let events = events.0.lock().unwrap();
+    assert_eq!(*events, ["WARN CSR validation failed", "ERROR Certificate not issued"]);
 }
 
 /// A Services CA that another root of that name has signed, PEM.

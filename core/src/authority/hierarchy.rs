@@ -23,6 +23,8 @@ pub(super) struct Hierarchy {
     pub(super) faults: Vec<Fault>,
     /// Records of CAs that can't be read: nobody knows of which.
     pub(super) unreadable: Vec<UnreadableRecord>,
+    /// When the keys were asked for.
+    pub(super) loaded_at: Timestamp,
 }
 
 /// Why an intermediate can't be used, or can't sign. The others go on without it.
@@ -100,6 +102,7 @@ impl Hierarchy {
             intermediates: Vec::new(),
             faults: Vec::new(),
             unreadable,
+            loaded_at: config.clock.now(),
         };
         for (kind, record) in intermediates {
             let (status, serial) = (record.status, record.serial.clone());
@@ -108,6 +111,7 @@ impl Hierarchy {
                 hierarchy.faults.push(Fault { kind, status, error });
             }
         }
+        hierarchy.loaded_at = config.clock.now();
         hierarchy.check_passphrase()?;
         Ok(Some(hierarchy))
     }
@@ -140,9 +144,15 @@ impl Hierarchy {
         if is_wrong && !can_sign { Err(Error::WrongPassphrase) } else { Ok(()) }
     }
 
-    /// Whether loading once more may find a key that can't be reached now.
-    pub(super) fn may_recover(&self) -> bool {
-        self.faults.iter().any(|fault| matches!(fault.error, Error::KeyBackendFailed(_)))
+    /// Whether loading once more may find a key that could not be reached, of a segment or of any.
+    pub(super) fn may_recover(&self, segment: Option<Segment>) -> bool {
+        let is_asked = |fault: &&Fault| {
+            segment.is_none_or(|segment| fault.kind == CaKind::Intermediate(segment))
+        };
+        self.faults
+            .iter()
+            .filter(is_asked)
+            .any(|fault| matches!(fault.error, Error::KeyBackendFailed(_)))
     }
 
     /// The CA of a segment that signs now, if there is one.

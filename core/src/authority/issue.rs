@@ -116,6 +116,11 @@ impl CertificateManager {
             Err(Error::IdentityDenied(_)) => {
                 tracing::warn!(target: EVENTS, spiffe_id = %id, "CSR denied (deny list)");
             }
+            // The CA's own trouble and not the caller's.
+            Err(error) if error.code().http_status() >= 500 => {
+                let code = error.code().as_str();
+                tracing::error!(target: EVENTS, spiffe_id = %id, code, %error, "Certificate not issued");
+            }
             Err(error) => {
                 let code = error.code().as_str();
                 tracing::warn!(target: EVENTS, spiffe_id = %id, code, %error, "CSR validation failed");
@@ -181,8 +186,8 @@ impl CertificateManager {
     ) -> Result<SignedCertificate> {
         for _ in 0..MAX_ATTEMPTS {
             let mut hierarchy = self.hierarchy()?;
-            if hierarchy.may_recover() {
-                hierarchy = self.current_hierarchy()?.ok_or(Error::NotInitialized)?;
+            if hierarchy.may_recover(Some(id.service_type().segment())) {
+                hierarchy = self.load_hierarchy()?.ok_or(Error::NotInitialized)?;
             }
             let now = self.now();
             let (ca, issuer) = hierarchy.signing_ca(id.service_type(), now)?;

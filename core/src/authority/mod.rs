@@ -40,6 +40,10 @@ const EVENTS: &str = "catalyst.pki";
 /// For how long the records of expired leaves are kept: 24 hours.
 const KEEP_EXPIRED: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
+/// Who only looks at the CA asks for keys that can't be reached once in so many milliseconds: such a
+/// question may take as long as a network's time-out.
+const RECOVERY_INTERVAL_MS: u64 = 5_000;
+
 /// A certificate authority: a root, a Services CA and a Transport CA in a store.
 ///
 /// It may be shared by threads; several processes may work on one store.
@@ -228,11 +232,16 @@ impl CertificateManager {
         }
     }
 
-    /// The hierarchy as the store has it now; `None` if it has none.
+    /// The hierarchy as the store has it now; `None` if it has none. From time to time it asks again
+    /// for keys that could not be reached.
     fn current_hierarchy(&self) -> Result<Option<Arc<Hierarchy>>> {
+        let is_due = |hierarchy: &Hierarchy| {
+            let age = self.now().as_millis().abs_diff(hierarchy.loaded_at.as_millis());
+            hierarchy.may_recover(None) && age >= RECOVERY_INTERVAL_MS
+        };
         match self.hierarchy() {
             Ok(hierarchy)
-                if !hierarchy.may_recover()
+                if !is_due(&hierarchy)
                     && self.store.hierarchy_sequence()? == hierarchy.sequence =>
             {
                 Ok(Some(hierarchy))
