@@ -30,5 +30,6 @@ pub use self::{
 pub(crate) use self::{
     csr::CertificateRequest,
     key::{PrivateKey, PublicKey},
+    names::folded_text,
     pem::to_pem,
 };

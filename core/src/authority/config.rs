@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::names::why_no_common_name;
 use crate::{
     CaKind, Clock, DEFAULT_SVID_TTL, Error, MAX_SVID_TTL, NameConstraintMode, Result, SystemClock,
-    TrustDomain, dns,
+    TrustDomain, dns, x509::folded_text,
 };
 
 /// The shortest SVID lifetime that can be configured: one minute.
@@ -138,13 +138,8 @@ impl CaChoices {
             }
             // CRLs are looked up by the issuer's name, so no two CAs may share one as RFC 5280 7.1
             // compares names.
-            let is_same = |other: &str| {
-                other
-                    .split_whitespace()
-                    .map(str::to_lowercase)
-                    .eq(name.split_whitespace().map(str::to_lowercase))
-            };
-            if CaKind::ALL.into_iter().take(at).any(|earlier| is_same(self.common_name(earlier))) {
+            let is_same = |other| folded_text(self.common_name(other)) == folded_text(name);
+            if CaKind::ALL.into_iter().take(at).any(is_same) {
                 return Err(Error::argument(
                     "common name",
                     format!("{name:?} is given to two CAs"),

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     Error, Result, Timestamp, TrustDomain, certificate_from_pem, certificate_to_pem, dns, profile,
-    x509::{Certificate, PublicKey},
+    x509::{Certificate, PublicKey, serial_from_hex},
 };
 
 /// RFC 5758 3.2: `ecdsa-with-SHA384`.
@@ -169,7 +169,7 @@ impl CertificateDraft {
         let mut params = CertificateParams::default();
         params.serial_number = Some(match &self.serial {
             None => SerialNumber::from_slice(&Serial::random()?.to_bytes()),
-            Some(hex) => serial_from_hex(hex)?,
+            Some(hex) => serial_number(hex)?,
         });
         params.not_before = self.not_before.floor_to_second().to_datetime();
         params.not_after = self.not_after.floor_to_second().to_datetime();
@@ -319,22 +319,13 @@ fn issuer_key(der: &[u8]) -> Result<PublicKey> {
 }
 
 /// RFC 5280 4.1.2.2: positive, at most 20 bytes as an INTEGER.
-fn serial_from_hex(hex: &str) -> Result<SerialNumber> {
-    let wrong = || Error::argument("serial number", "it must be hex, positive, at most 20 bytes");
-    let digits = hex.trim_start_matches('0');
-    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    if digits.is_empty() || digits.len() > 40 || !is_hex {
-        return Err(wrong());
+fn serial_number(hex: &str) -> Result<SerialNumber> {
+    match serial_from_hex(hex, "the serial number").as_deref() {
+        Ok(serial @ [0..0x80, ..]) if serial != [0] && serial.len() <= 20 => {
+            Ok(SerialNumber::from_slice(serial.strip_prefix(&[0]).unwrap_or(serial)))
+        }
+        _ => Err(Error::argument("serial number", "it must be hex, positive, at most 20 bytes")),
     }
-    let padded = format!("{}{digits}", if digits.len() % 2 == 1 { "0" } else { "" });
-    let bytes = (0..padded.len() / 2)
-        .map(|at| u8::from_str_radix(&padded[2 * at..2 * at + 2], 16).map_err(|_| wrong()))
-        .collect::<Result<Vec<u8>>>()?;
-    // A first byte of 0x80 or more takes another one before it.
-    if bytes.len() == 20 && bytes[0] & 0x80 != 0 {
-        return Err(wrong());
-    }
-    Ok(SerialNumber::from_slice(&bytes))
 }
 
 /// The hosts of URIs or host names, each once.

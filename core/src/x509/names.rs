@@ -142,10 +142,15 @@ fn folded(value: &x509_parser::der_parser::asn1_rs::Any<'_>) -> String {
         _ => None,
     };
     match text {
-        Some(text) => text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" "),
+        Some(text) => folded_text(&text),
         // No string that we know: only the same bytes are the same value.
         None => format!("#{}:{:02x?}", value.tag().0, value.data),
     }
+}
+
+/// A text of which RFC 5280 7.1 says that it equals another.
+pub(crate) fn folded_text(text: &str) -> String {
+    text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn wide(data: &[u8], width: usize) -> Option<String> {
