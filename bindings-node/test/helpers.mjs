@@ -75,6 +75,12 @@ export function readmeExample() {
   return readmeExamples()[0];
 }
 
+/** The same for `require`. */
+export function readmeExampleInCommonJs() {
+  const body = readmeExample().replace(/^import (.*) from (.*);$/m, 'const $1 = require($2);');
+  return `(async () => {\n${body}})();\n`;
+}
+
 /** Asserts that a run of the README's program has said what it says there. */
 export function assertReadmeOutput({ code, stdout, stderr }) {
   assert.deepEqual([code, stderr], [0, '']);
