@@ -44,7 +44,7 @@ async function withGaps(name: string, times: number, atOnce: number, work: () =>
   const rate = await perSecond(times, atOnce, work);
   const { p50, p99, max } = ticks.stop();
   record(`${name}: gap between ticks, p50`, p50, 'ms');
-  record(`${name}: gap between ticks, p99`, p99, 'ms', atMost(p99, 5, 'ms'));
+  record(`${name}: gap between ticks, p99`, p99, 'ms', atMost(p99, 3, 'ms'));
   record(`${name}: gap between ticks, longest`, max, 'ms');
   return rate;
 }

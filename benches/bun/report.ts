@@ -25,11 +25,6 @@ export const atMost = (value: number, limit: number, unit: string): Partial<Row>
   met: value <= limit,
 });
 
-export const atLeast = (value: number, limit: number, unit: string): Partial<Row> => ({
-  goal: `>= ${limit} ${unit}`,
-  met: value >= limit,
-});
-
 /** Calls `work` a number of times, so many at a time, and answers how often in a second. */
 export async function perSecond(times: number, atOnce: number, work: () => Promise<unknown>) {
   let left = times;

@@ -84,7 +84,7 @@ pub(crate) fn single_thread(report: &mut Report) {
         (times.b, "µs"),
         &format!("verify + sign alone, {:.1} µs", times.a),
         1.0 / times.b_over_a,
-        Goal::AtLeast(0.85),
+        Goal::AtLeast(0.90),
     );
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn many_threads(report: &mut Report) {
             median(pairs.iter().map(|(memory, _)| *memory))
         ),
         median(pairs.iter().map(|(memory, durable)| durable / memory)),
-        Goal::AtLeast(0.6),
+        Goal::AtLeast(0.75),
     );
 }
 
