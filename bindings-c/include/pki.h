@@ -1496,7 +1496,8 @@ pki_str pki_bundle_root_pem(const pki_bundle *bundle);
 pki_str pki_bundle_version(const pki_bundle *bundle);
 
 /**
- * Grows by one at each change of the hierarchy.
+ * Grows at each change of the hierarchy: about the milliseconds since 1970 when its newest CA
+ * was made, so that no other hierarchy has the number.
  *
  * @param bundle Not NULL.
  */

@@ -112,7 +112,8 @@ export! {
         bundle.version.lend()
     }
 
-    /// Grows by one at each change of the hierarchy.
+    /// Grows at each change of the hierarchy: about the milliseconds since 1970 when its newest CA
+    /// was made, so that no other hierarchy has the number.
     fn pki_bundle_sequence(bundle: &pki_bundle) -> u64 {
         bundle.sequence
     }

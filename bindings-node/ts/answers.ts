@@ -85,7 +85,10 @@ export interface CaBundleResponse {
   transportAnchors: string[];
   /** `v` and a digest of the certificates: the same content has the same version. */
   version: string;
-  /** Grows by one at each change of the hierarchy. */
+  /**
+   * Grows at each change of the hierarchy: about the milliseconds since 1970 when its newest CA
+   * was made, so that no other hierarchy has the number.
+   */
   sequence: number;
   /** When the first of its certificates expires. ISO 8601 in UTC. */
   expiresAt: string;

@@ -31,7 +31,8 @@ pub struct CaBundle {
     pub transport_anchors: Vec<String>,
     /// `v` and a digest of the certificates: the same content has the same version.
     pub version: String,
-    /// Grows by one at each change of the hierarchy.
+    /// Grows at each change of the hierarchy: about the milliseconds since 1970 when its newest CA
+    /// was made, so that no other hierarchy has the number.
     pub sequence: u64,
     /// When the first of its certificates expires.
     pub expires_at: Timestamp,

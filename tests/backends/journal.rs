@@ -35,6 +35,15 @@ struct Entries {
     denied: Vec<DenyListEntry>,
 }
 
+impl Entries {
+    fn hierarchy_has_changed(&mut self) -> Result<()> {
+        let cas = self.records.values().filter(|record| !is_leaf(record));
+        let newest = cas.map(|ca| ca.created_at).max();
+        self.hierarchy.sequence = decide::next_sequence(self.hierarchy.sequence, newest)?;
+        Ok(())
+    }
+}
+
 impl Facts for Entries {
     type Error = Error;
 
@@ -149,7 +158,7 @@ impl Store for Journal {
             entries.push(ca.clone());
         }
         entries.hierarchy.trust_domain = Some(new.trust_domain.clone());
-        entries.hierarchy.sequence += 1;
+        entries.hierarchy_has_changed()?;
         Ok(true)
     }
 
@@ -193,7 +202,7 @@ impl Store for Journal {
             }
         }
         entries.push(record.clone());
-        entries.hierarchy.sequence += 1;
+        entries.hierarchy_has_changed()?;
         Ok(true)
     }
 
@@ -215,7 +224,7 @@ impl Store for Journal {
         let Some(record) = entries.records.values_mut().find(active) else { return Ok(false) };
         record.status = CertificateStatus::Superseded;
         if !is_leaf(record) {
-            entries.hierarchy.sequence += 1;
+            entries.hierarchy_has_changed()?;
         }
         Ok(true)
     }

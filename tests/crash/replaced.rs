@@ -17,7 +17,7 @@ use std::{
 
 use crate::issuer;
 use catalyst_pki::{
-    Error, ErrorCode, ServiceType, Timestamp,
+    Error, ErrorCode, ManualClock, ServiceType, Timestamp,
     authority::{
         CertificateManager, SignRequest,
         store::{CertificateQuery, DenyListEntry, SqliteStore, Store},
@@ -334,6 +334,55 @@ fn a_path_that_is_too_long_is_said_to_be_that_and_nothing_is_left_behind() {
         assert!(error.to_string().ends_with(words), "{error}");
         assert!(!too_long.exists());
     }
+}
+
+#[test]
+fn a_manager_goes_on_with_another_hierarchy_that_is_put_in_place() {
+    let folder = Folder::new();
+    let path = folder.path().join("certs.db");
+    let empty = folder.path().join("empty.db");
+    let ours = manager(&path);
+    ours.store().backup(&empty).unwrap();
+    let root = ours.initialize().unwrap().root_fingerprint;
+    let csr = csr(&ours);
+    sign(&ours, &csr).unwrap();
+
+    fs::rename(&empty, &path).unwrap();
+    let store = SqliteStore::open(&path, &protection()).unwrap();
+    let keys = Arc::new(store.local_keys());
+    let mut config = config();
+    let earlier = config.clock.now().minus(std::time::Duration::from_secs(3600));
+    config.clock = Arc::new(ManualClock::new(earlier));
+    let other = CertificateManager::new(Arc::new(store), keys, config).unwrap();
+    assert_ne!(other.initialize().unwrap().root_fingerprint, root);
+
+    let request = SignRequest::new(&csr, ServiceType::Auth, "a");
+    let signed = ours.sign_csr(&request).unwrap();
+    assert_eq!(signed.chain, other.ca_bundle().unwrap().services_bundle);
+    assert_eq!(ours.ca_bundle().unwrap(), other.ca_bundle().unwrap());
+}
+
+#[test]
+fn a_database_with_another_key_header_is_refused_when_it_is_put_in_place() {
+    let mut ca = Ca::new();
+    let other = ca.folder.path().join("other.db");
+    manager(&other).initialize().unwrap();
+    let away = ca.folder.path().join("away.db");
+    fs::rename(&ca.path, &away).unwrap();
+    fs::rename(&other, &ca.path).unwrap();
+    for error in [
+        sign(&ca.manager, &ca.csr).unwrap_err(),
+        ca.manager.store().hierarchy().unwrap_err(),
+        SqliteStore::open(&ca.path, &protection()).unwrap_err(),
+    ] {
+        assert_eq!(error.code(), ErrorCode::StoreUnavailable);
+        assert!(!error.is_retryable(), "{error}");
+        assert!(error.to_string().ends_with("restart this program"), "{error}");
+    }
+    assert_eq!(found(&ca.path).0.len(), 0, "nothing is written to it");
+    fs::rename(&away, &ca.path).unwrap();
+    ca.work();
+    ca.check();
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! out by itself whether a serial or a fingerprint is taken
 //! ([`Error::DuplicateRecord`]), in which case it changes nothing.
 
+use aws_lc_rs::rand;
+
 use super::{CertificateRecord, CertificateType, NewLeaf, PlannedLeaf, Recorded, SigningFacts};
 use crate::{Error, Result, Timestamp, authority::signer::SEALED};
 
@@ -110,6 +112,28 @@ pub fn on_checked_ca<F: Facts>(
     on_ca(record)?;
     Ok(facts.hierarchy_sequence()? == hierarchy_sequence)
 }
+
+/// The number of the hierarchy's next state, after `last`, where its newest CA was made at `newest_ca`.
+///
+/// Managers know a hierarchy by this number, also where its store is replaced by another one under
+/// them: so that no two hierarchies, nor two that began as one, come to the same number, it is the
+/// milliseconds since 1970 of the newest CA, or goes on from `last` where that is higher, and a random
+/// step of up to four seconds on top. It stays below 2^53, as JavaScript's numbers need.
+///
+/// # Errors
+///
+/// [`Error::Internal`] without randomness.
+pub fn next_sequence(last: u64, newest_ca: Option<Timestamp>) -> Result<u64> {
+    let mut random = [0; 2];
+    rand::fill(&mut random).map_err(|_| Error::internal("no randomness"))?;
+    let step = u64::from(u16::from_le_bytes(random) % MAX_STEP) + 1;
+    let made =
+        newest_ca.map_or(0, |at| u64::try_from(at.min(Timestamp::MAX).as_millis()).unwrap_or(0));
+    Ok(last.max(made).saturating_add(step))
+}
+
+/// The most that the number of a hierarchy's state grows by itself, without a new CA.
+const MAX_STEP: u16 = 4096;
 
 /// Whether a record may be stored as that of a CA.
 ///

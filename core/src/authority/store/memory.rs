@@ -150,6 +150,13 @@ impl State {
         Some(record)
     }
 
+    /// The number of the hierarchy's state once `new` CAs are in it.
+    fn next_sequence(&self, new: &[CertificateRecord]) -> Result<u64> {
+        let known = self.cas.last().map(|(created_at, _)| *created_at);
+        let newest = new.iter().map(|ca| ca.created_at).chain(known).max();
+        decide::next_sequence(self.sequence, newest)
+    }
+
     fn is_ca(&self, number: Number) -> bool {
         self.records
             .get(&number)
@@ -250,11 +257,11 @@ impl Store for MemoryStore {
                 }
             }
         }
+        state.sequence = state.next_sequence(&new.cas)?;
         for ca in &new.cas {
             state.insert(ca.clone());
         }
         state.trust_domain = Some(new.trust_domain.clone());
-        state.sequence += 1;
         Ok(true)
     }
 
@@ -288,8 +295,11 @@ impl Store for MemoryStore {
                 if state.by_fingerprint.get(&record.fingerprint).is_some_and(|of| *of != number) {
                     return Err(Error::DuplicateRecord("fingerprint"));
                 }
-                state.remove(number);
             }
+        }
+        state.sequence = state.next_sequence(std::slice::from_ref(record))?;
+        if let Some(number) = replaced {
+            state.remove(number);
         }
         if record.status == CertificateStatus::Active {
             let numbers: Vec<_> = state.cas.iter().map(|(_, number)| *number).collect();
@@ -304,7 +314,6 @@ impl Store for MemoryStore {
             }
         }
         state.insert(record.clone());
-        state.sequence += 1;
         Ok(true)
     }
 
@@ -321,10 +330,10 @@ impl Store for MemoryStore {
             return Ok(false);
         };
         decide::on_superseded(record.certificate_type, &*state)?;
-        state.change(number, |record| record.status = CertificateStatus::Superseded);
         if state.is_ca(number) {
-            state.sequence += 1;
+            state.sequence = state.next_sequence(&[])?;
         }
+        state.change(number, |record| record.status = CertificateStatus::Superseded);
         Ok(true)
     }
 

@@ -159,7 +159,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 pub struct StoredHierarchy {
     /// The trust domain that the hierarchy was made for; `None` in an empty store.
     pub trust_domain: Option<TrustDomain>,
-    /// Grows by one at each change of the hierarchy; 0 in an empty store.
+    /// Grows at each change of the hierarchy, as [`decide::next_sequence`] says; 0 in an empty store.
     pub sequence: u64,
     /// Root and intermediates of whatever status, oldest first.
     pub cas: Vec<CertificateRecord>,

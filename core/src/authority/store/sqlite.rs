@@ -114,15 +114,15 @@ impl SqliteStore {
     fn open_file(path: &Path, protection: &KeyProtection, busy_timeout: Duration) -> Result<Self> {
         let path = path::absolute(path).map_err(|error| file_error(path, &error))?;
         let (database, sealer) =
-            Database::in_file(path.as_path().into(), busy_timeout, |writer| {
-                let wal = file_beside(&path, "-wal");
+            Database::in_file(path.as_path().into(), busy_timeout, |resolved, writer| {
+                let wal = file_beside(resolved, "-wal");
                 let wal_is_empty = !wal.metadata().is_ok_and(|wal| wal.len() > 0);
                 let sealer = unlock(writer, protection, &path).inspect_err(|_| {
                     // Closing writes what is in the WAL into the file, but nothing is to be changed.
                     let option = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
                     let _ = writer.set_db_config(option, !wal_is_empty);
                 })?;
-                prepare(writer, sealer, &path)
+                prepare(writer, sealer, resolved)
             })?;
         if sealer.uses_development_key_file() {
             tracing::warn!(

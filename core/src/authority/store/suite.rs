@@ -39,6 +39,7 @@ pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
     a_refused_leaf_takes_no_other_with_it(&*make());
     many_record_at_once(&*make(), 16, 25);
     counts_agree_with_a_model(make);
+    no_two_hierarchies_have_one_number(make);
 }
 
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -97,6 +98,11 @@ fn stored(store: &dyn Store, leaf: &NewLeaf) {
     assert_eq!(store.record_leaf(leaf.clone()).unwrap(), Recorded::Stored);
 }
 
+/// The leaf, as signed with the hierarchy that the store has now.
+pub(crate) fn now_with(store: &dyn Store, leaf: NewLeaf) -> NewLeaf {
+    NewLeaf { hierarchy_sequence: store.hierarchy_sequence().unwrap(), ..leaf }
+}
+
 /// Those of `names` that others than `owner` hold.
 pub(crate) fn held(
     store: &dyn Store,
@@ -152,9 +158,9 @@ fn a_hierarchy_is_created_once(store: &dyn Store) {
 
     let loaded = store.hierarchy().unwrap();
     assert_eq!(loaded.trust_domain, Some(new.trust_domain));
-    assert_eq!(loaded.sequence, 1);
+    assert!(loaded.sequence > u64::try_from(NOW.as_millis()).unwrap(), "no earlier one has it");
     assert_eq!(loaded.cas, new.cas, "of equal age in the order in which they were given");
-    assert_eq!(store.hierarchy_sequence().unwrap(), 1);
+    assert_eq!(store.hierarchy_sequence().unwrap(), loaded.sequence);
 
     assert_eq!(store.find_by_serial("0c").unwrap().as_ref(), Some(&loaded.cas[0]));
     let page = store.list_certificates(&CertificateQuery::default()).unwrap();
@@ -162,6 +168,20 @@ fn a_hierarchy_is_created_once(store: &dyn Store) {
     assert_eq!(store.counts(NOW).unwrap(), Counts::default(), "CAs are not counted");
     assert_eq!(store.purge_expired(Timestamp::MAX).unwrap(), 0, "CAs are not purged");
     assert_eq!(store.hierarchy().unwrap().cas.len(), 3);
+}
+
+/// Alike from the first to the last as they are.
+fn no_two_hierarchies_have_one_number(make: &dyn Fn() -> Box<dyn Store>) {
+    let histories: HashSet<_> = (0..8)
+        .map(|_| {
+            let store = make();
+            assert!(store.create_hierarchy(&hierarchy()).unwrap());
+            let created = store.hierarchy_sequence().unwrap();
+            assert!(store.supersede("0b").unwrap());
+            (created, store.hierarchy_sequence().unwrap() - created)
+        })
+        .collect();
+    assert!(histories.len() > 1, "{histories:?}");
 }
 
 fn a_hierarchy_is_created_whole_or_not_at_all(store: &dyn Store) {
@@ -188,7 +208,7 @@ fn one_of_many_creates_the_hierarchy(store: &dyn Store) {
         attempts.into_iter().map(|a| a.join().unwrap()).filter(|c| *c).count()
     });
     assert_eq!(created, 1);
-    assert_eq!(store.hierarchy_sequence().unwrap(), 1);
+    assert_eq!(store.hierarchy().unwrap().cas.len(), 3);
 }
 
 fn plain_keys_are_refused(store: &dyn Store) {
@@ -250,8 +270,9 @@ fn a_leaf_of_another_hierarchy_is_refused(store: &dyn Store) {
     let early = leaf(1);
     assert!(store.create_hierarchy(&hierarchy()).unwrap());
     assert_eq!(store.record_leaf(early).unwrap(), Recorded::HierarchyChanged);
-    stored(store, &NewLeaf { hierarchy_sequence: 1, ..leaf(1) });
-    let ahead = NewLeaf { hierarchy_sequence: 2, ..leaf(2) };
+    stored(store, &now_with(store, leaf(1)));
+    let mut ahead = now_with(store, leaf(2));
+    ahead.hierarchy_sequence += 1;
     assert_eq!(store.record_leaf(ahead).unwrap(), Recorded::HierarchyChanged);
 }
 
@@ -378,7 +399,7 @@ fn lists_are_paged(store: &dyn Store) {
     assert!(store.create_hierarchy(&hierarchy()).unwrap());
     let mut all = Vec::new();
     for number in 0..60 {
-        let mut new = NewLeaf { hierarchy_sequence: 1, ..leaf(number) };
+        let mut new = now_with(store, leaf(number));
         // Several of one millisecond, and not in order.
         new.record.created_at = NOW.plus(Duration::from_millis((number * 7 % 20) as u64));
         new.record.spiffe_id = Some(format!("spiffe://a/{}", number % 3));
@@ -422,7 +443,7 @@ fn lists_are_paged(store: &dyn Store) {
     // What comes in between pages shifts nothing.
     let query = CertificateQuery { limit: 30, ..Default::default() };
     let first = store.list_certificates(&query).unwrap();
-    let mut newer = NewLeaf { hierarchy_sequence: 1, ..leaf(100) };
+    let mut newer = now_with(store, leaf(100));
     newer.record.created_at = NOW.plus(HOUR);
     stored(store, &newer);
     let query = CertificateQuery { cursor: first.next, ..query };
@@ -485,8 +506,9 @@ fn statuses(store: &dyn Store) -> Vec<(String, CertificateStatus)> {
 fn a_saved_ca_supersedes_the_one_of_its_type(store: &dyn Store) {
     assert!(store.create_hierarchy(&hierarchy()).unwrap());
     let next = ca("0d", CertificateType::ServicesCa);
+    let before = store.hierarchy_sequence().unwrap();
     save_ca(store, &next).unwrap();
-    assert_eq!(store.hierarchy_sequence().unwrap(), 2, "others must see it");
+    assert!(store.hierarchy_sequence().unwrap() > before, "others must see it");
     assert_eq!(
         statuses(store),
         [
@@ -510,14 +532,14 @@ fn a_saved_ca_supersedes_the_one_of_its_type(store: &dyn Store) {
 
 fn a_ca_that_was_checked_against_another_state_is_not_saved(store: &dyn Store) {
     assert!(store.create_hierarchy(&hierarchy()).unwrap());
-    let before = store.hierarchy().unwrap().cas;
-    for other in [0, 2] {
+    let StoredHierarchy { cas: before, sequence, .. } = store.hierarchy().unwrap();
+    for other in [0, sequence - 1, sequence + 1] {
         assert_eq!(store.save_ca(&ca("0d", CertificateType::ServicesCa), other), Ok(false));
         assert_eq!(store.save_ca(&before[1], other), Ok(false));
     }
     assert_eq!(store.hierarchy().unwrap().cas, before);
-    assert_eq!(store.hierarchy_sequence().unwrap(), 1);
-    assert_eq!(store.save_ca(&ca("0d", CertificateType::ServicesCa), 1), Ok(true));
+    assert_eq!(store.hierarchy_sequence().unwrap(), sequence);
+    assert_eq!(store.save_ca(&ca("0d", CertificateType::ServicesCa), sequence), Ok(true));
 }
 
 fn a_saved_ca_takes_the_place_of_its_like(store: &dyn Store) {
@@ -531,13 +553,13 @@ fn a_saved_ca_takes_the_place_of_its_like(store: &dyn Store) {
     assert_eq!(store.find_by_serial("0b").unwrap().as_ref(), Some(&renamed));
     assert_eq!(store.find_by_fingerprint("fingerprint-of-0b").unwrap(), Some(renamed));
 
-    let before = store.hierarchy().unwrap().cas;
+    let StoredHierarchy { cas: before, sequence, .. } = store.hierarchy().unwrap();
     let taken = CertificateRecord {
         fingerprint: "fingerprint-of-0c".into(),
         ..ca("0b", CertificateType::ServicesCa)
     };
     assert_eq!(save_ca(store, &taken).unwrap_err(), Error::DuplicateRecord("fingerprint"));
-    stored(store, &NewLeaf { hierarchy_sequence: 2, ..leaf(1) });
+    stored(store, &now_with(store, leaf(1)));
     let a_leafs = ca(&leaf(1).record.serial, CertificateType::ServicesCa);
     assert_eq!(save_ca(store, &a_leafs).unwrap_err(), Error::DuplicateRecord("serial"));
     let plain = CertificateRecord {
@@ -546,7 +568,7 @@ fn a_saved_ca_takes_the_place_of_its_like(store: &dyn Store) {
     };
     assert_eq!(save_ca(store, &plain).unwrap_err().code(), ErrorCode::InvalidKey);
     assert_eq!(store.hierarchy().unwrap().cas, before, "what is refused changes nothing");
-    assert_eq!(store.hierarchy_sequence().unwrap(), 2);
+    assert_eq!(store.hierarchy_sequence().unwrap(), sequence);
 }
 
 fn a_saved_leaf_is_one_like_any_other(store: &dyn Store) {
@@ -569,7 +591,7 @@ fn a_saved_leaf_is_one_like_any_other(store: &dyn Store) {
 
 fn what_is_superseded_is_no_longer_active(store: &dyn Store) {
     assert!(store.create_hierarchy(&hierarchy()).unwrap());
-    let new = NewLeaf { hierarchy_sequence: 1, ..leaf(1) };
+    let new = now_with(store, leaf(1));
     stored(store, &new);
     let serial = &new.record.serial;
     assert!(store.supersede(serial).unwrap());
@@ -589,14 +611,14 @@ fn what_is_superseded_is_no_longer_active(store: &dyn Store) {
     assert_eq!(of_status(CertificateStatus::Active), 0);
     assert_eq!(of_status(CertificateStatus::Superseded), 1);
     assert_eq!(store.deny(&denial(id, NOW)).unwrap().len(), 1, "it is still valid");
-    assert_eq!(store.hierarchy_sequence().unwrap(), 1);
+    assert_eq!(store.hierarchy_sequence().unwrap(), new.hierarchy_sequence);
 
     let error = store.supersede("0c").unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidArgument, "a root with intermediates");
     assert_eq!(store.hierarchy_sequence().unwrap(), 1);
     assert_eq!(statuses(store)[0], ("0c".into(), CertificateStatus::Active));
     assert!(store.supersede("0b").unwrap());
-    assert_eq!(store.hierarchy_sequence().unwrap(), 2);
+    assert!(store.hierarchy_sequence().unwrap() > new.hierarchy_sequence);
     assert_eq!(statuses(store)[1], ("0b".into(), CertificateStatus::Superseded));
     assert_eq!(store.purge_expired(expected.not_after.plus(MILLISECOND)).unwrap(), 1);
     assert_eq!(active(store, NOW), []);
@@ -608,7 +630,7 @@ fn the_census_counts_by_type_and_status(store: &dyn Store) {
     assert!(store.create_hierarchy(&hierarchy()).unwrap());
     save_ca(store, &ca("0d", CertificateType::ServicesCa)).unwrap();
     for number in 0..5 {
-        stored(store, &NewLeaf { hierarchy_sequence: 2, ..leaf(number) });
+        stored(store, &now_with(store, leaf(number)));
     }
     assert!(store.supersede(&leaf(3).record.serial).unwrap());
     let mut census = store.census().unwrap();

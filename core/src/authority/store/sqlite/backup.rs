@@ -16,7 +16,7 @@ use super::{
     connection::{pragma, transaction},
     database::Database,
     failure::{Failure, Outcome, Place, unusable},
-    file_beside, registry,
+    file_beside, hierarchy, registry,
     row::{self, columns},
     schema::{self, Found},
     setting,
@@ -177,5 +177,6 @@ fn keep_what_was_taken_away(present: &Connection, restored: &Connection) -> Outc
     // Clients take a lower number for a replay, and managers see by it that something has changed.
     let sequence =
         setting::hierarchy_sequence(present)?.max(setting::hierarchy_sequence(restored)?);
-    setting::set_hierarchy_sequence(restored, sequence + 1)
+    setting::set_hierarchy_sequence(restored, sequence)?;
+    hierarchy::has_changed(restored)
 }

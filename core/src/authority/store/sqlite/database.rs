@@ -3,7 +3,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -17,8 +17,8 @@ use super::{
     checkpoint::{self, Log},
     connection::{self, transaction},
     failure::{Failure, Outcome, Place},
-    files::Files,
-    patience, registry,
+    files::{Files, require_same},
+    patience, registry, schema,
 };
 use crate::Result;
 
@@ -52,11 +52,11 @@ impl Database {
     }
 
     /// The database in the file `path`, which is made where there is none. `prepare` sees to it that
-    /// it is one of ours.
+    /// it is one of ours, and has its path with links resolved: log and index are beside that.
     pub(super) fn in_file<T>(
         path: Box<Path>,
         busy_timeout: Duration,
-        prepare: impl FnOnce(&Connection) -> Outcome<T>,
+        prepare: impl FnOnce(&Path, &Connection) -> Outcome<T>,
     ) -> Result<(Self, T)> {
         let file = registry::join(&path)?;
         let place = Place::File(path);
@@ -204,30 +204,36 @@ pub(super) struct SharedFile {
     /// With links resolved, as SQLite does: log and index are beside it.
     path: PathBuf,
     turn: FairMutex<()>,
+    /// The key header that its stores were opened with.
+    header: OnceLock<String>,
     /// `None` before it is opened, and while it can't be opened anew.
     files: RwLock<Option<Files>>,
 }
 
 impl SharedFile {
     pub(super) fn new(path: PathBuf) -> Self {
-        SharedFile { path, turn: FairMutex::new(()), files: RwLock::new(None) }
+        let (turn, files) = (FairMutex::new(()), RwLock::new(None));
+        SharedFile { path, turn, header: OnceLock::new(), files }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    fn open<T>(&self, prepare: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+    fn open<T>(&self, prepare: impl FnOnce(&Path, &Connection) -> Outcome<T>) -> Outcome<T> {
         // Others read and write meanwhile, but nobody opens it anew.
         let files = match patience::until() {
             Some(until) => self.files.try_upgradable_read_until(until).ok_or(Failure::Locked)?,
             None => self.files.upgradable_read(),
         };
         let first = connection::open_writer(&self.path)?;
-        let value = prepare(&first)?;
+        let value = prepare(&self.path, &first)?;
+        let found = schema::key_header(&first)?;
+        let header = self.header.get_or_init(|| found);
+        require_same(&first, header)?;
         if files.is_none() {
             let mut files = RwLockUpgradableReadGuard::upgrade(files);
-            *files = Some(Files::around(&self.path, first)?);
+            *files = Some(Files::around(&self.path, header, first)?);
         }
         Ok(value)
     }
@@ -308,7 +314,10 @@ impl SharedFile {
         if let Some(files) = slot.take() {
             files.abandon();
         }
-        *slot = Some(Files::again(&self.path)?);
+        *slot = match self.header.get() {
+            Some(header) => Some(Files::again(&self.path, header)?),
+            None => return Err(Failure::Replaced),
+        };
         Ok(())
     }
 

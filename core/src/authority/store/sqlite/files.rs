@@ -49,27 +49,28 @@ pub(super) struct Files {
 
 impl Files {
     /// Opens the files at `path`; `first` has the database open already.
-    pub(super) fn around(path: &Path, first: Connection) -> Outcome<Self> {
+    pub(super) fn around(path: &Path, header: &str, first: Connection) -> Outcome<Self> {
         let mut first = Some(first);
         for _ in 0..ATTEMPTS {
             let first = match first.take() {
                 Some(first) => first,
-                None => open_first(path)?,
+                None => open_first(path, header)?,
             };
-            if let Some(files) = Self::try_around(path, first)? {
+            if let Some(files) = Self::try_around(path, header, first)? {
                 return Ok(files);
             }
         }
         Err(Failure::Replaced)
     }
 
-    /// The same for a database that was opened before, and must still be one of ours.
-    pub(super) fn again(path: &Path) -> Outcome<Self> {
-        Self::around(path, open_first(path)?)
+    /// The same for a database that was opened before, and must still be one of ours with the key
+    /// header that stores of this process seal their keys under.
+    pub(super) fn again(path: &Path, header: &str) -> Outcome<Self> {
+        Self::around(path, header, open_first(path, header)?)
     }
 
     /// `None` if files were replaced meanwhile.
-    fn try_around(path: &Path, first: Connection) -> Outcome<Option<Self>> {
+    fn try_around(path: &Path, header: &str, first: Connection) -> Outcome<Option<Self>> {
         let [log, index] = beside(path);
         let mut guard = match Guard::open(path, &index) {
             Ok(guard) => guard,
@@ -85,7 +86,7 @@ impl Files {
         // What it has open may have been replaced before there was a guard.
         drop(first);
         let writer = connection::open_writer(path)?;
-        connection::touch(&writer)?;
+        require_same(&writer, header)?;
         let Some(ids) = Ids::at(path, &log, &index) else { return Ok(None) };
         let checkpointer = connection::open_writer(path)?;
         let stamp = Stamp::of(path, &writer)?;
@@ -219,18 +220,24 @@ impl Files {
     }
 }
 
-fn open_first(path: &Path) -> Outcome<Connection> {
+fn open_first(path: &Path, header: &str) -> Outcome<Connection> {
     let connection = connection::open_writer(path)?;
+    require_same(&connection, header)?;
     connection::use_log(&connection)?;
-    match schema::inspect(&connection)? {
-        Found::Ours(schema::VERSION) => {}
-        _ => {
-            return Err(Failure::Database(
-                "was replaced by another one that has to be opened anew: restart this program",
-            ));
-        }
-    }
     Ok(connection)
+}
+
+/// Keys that are sealed under one header can't be opened under another, so stores that were opened
+/// with one are of no use for a database with another.
+pub(super) fn require_same(connection: &Connection, header: &str) -> Outcome<()> {
+    if schema::inspect(connection)? == Found::Ours(schema::VERSION)
+        && schema::key_header(connection)? == header
+    {
+        return Ok(());
+    }
+    Err(Failure::Database(
+        "was replaced by another one that has to be opened anew: restart this program",
+    ))
 }
 
 /// The log of a database and its index.

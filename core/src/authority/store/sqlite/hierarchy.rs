@@ -8,8 +8,11 @@ use super::{
     row::{self, columns},
     setting,
 };
-use crate::authority::store::{
-    CertificateRecord, CertificateStatus, NewHierarchy, StoredHierarchy, decide,
+use crate::{
+    Timestamp,
+    authority::store::{
+        CertificateRecord, CertificateStatus, NewHierarchy, StoredHierarchy, decide,
+    },
 };
 
 pub(super) fn load(connection: &Connection) -> Outcome<StoredHierarchy> {
@@ -79,6 +82,13 @@ pub(super) fn save(
 /// The number goes on where an earlier hierarchy has left off: clients take a lower one for a
 /// replay.
 pub(super) fn has_changed(connection: &Connection) -> Outcome<()> {
-    let sequence = setting::hierarchy_sequence(connection)?;
-    setting::set_hierarchy_sequence(connection, sequence + 1)
+    let newest_ca: Option<i64> = connection
+        .prepare_cached(
+            "SELECT max(created_at) FROM certificate INDEXED BY certificate_authority
+             WHERE type <> 'end-entity'",
+        )?
+        .query_row([], |row| row.get(0))?;
+    let last = setting::hierarchy_sequence(connection)?;
+    let next = decide::next_sequence(last, newest_ca.map(Timestamp::from_millis))?;
+    setting::set_hierarchy_sequence(connection, next)
 }

@@ -12,6 +12,7 @@ use super::{
     connection::pragma,
     counts::Tally,
     failure::{Failure, Outcome},
+    hierarchy,
     leaf::hold_name,
     patience::retry_when_busy,
     row::{self, columns},
@@ -74,7 +75,7 @@ pub(super) fn adopt(connection: &Connection, sealer: &KeySealer) -> Outcome<()> 
         .prepare("SELECT 1 FROM certificate WHERE type <> 'end-entity' LIMIT 1")?
         .exists([])?;
     if has_cas {
-        setting::set_hierarchy_sequence(connection, 1)?;
+        hierarchy::has_changed(connection)?;
     }
     setting::set(connection, setting::WIPE_PENDING, 1)
 }
