@@ -113,36 +113,16 @@ test('another deny list is another verifier', async () => {
   );
 });
 
-/** What this thread has computed so far, ms: no time in which the machine did something else. */
-function computed() {
-  const [nanoseconds] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ');
-  return Number(nanoseconds) / 1e6;
-}
-
-const skip = process.platform !== 'linux' && 'what a thread computes is known on Linux alone';
-
-test('a long list is worked out beside the event loop', { skip }, async () => {
+test('a long list is worked out beside the event loop', async () => {
   const given = { ...policy, denied: { identities: long.with(77_777, node.spiffeId) } };
-  const [spots, besides, turns] = [[], [], []];
-  for (let time = 0; time < 5; time++) {
-    let begin = computed();
-    await failsWith('PKI_IDENTITY_DENIED', () => new PeerVerifier(given).verifySync(der));
-    spots.push(computed() - begin);
-    begin = computed();
-    const verifier = await new PeerVerifier(given).ready();
-    besides.push(computed() - begin);
-    await refuses('PKI_IDENTITY_DENIED', verifier);
-
-    let [turned, isReady] = [0, false];
-    const ready = new PeerVerifier(given).ready().then(() => (isReady = true));
-    for (; !isReady; turned++) await new Promise((resolve) => setImmediate(resolve));
-    await ready;
-    turns.push(turned);
-  }
-  // 5 to 10 ms of 100, and over many turns.
-  const [spot, beside] = [Math.min(...spots), Math.min(...besides)];
-  assert.ok(beside < spot / 3, `beside the loop ${beside} ms, on the spot ${spot} ms`);
-  assert.ok(Math.min(...turns) >= 25, `${turns} turns`);
+  let [turns, isReady] = [0, false];
+  const verifier = new PeerVerifier(given);
+  const ready = verifier.ready().then(() => (isReady = true));
+  for (; !isReady; turns++) await new Promise((resolve) => setImmediate(resolve));
+  await ready;
+  // The loop has turned at least once for each piece of the list.
+  assert.ok(turns >= 25, `${turns} turns`);
+  await refuses('PKI_IDENTITY_DENIED', verifier);
 });
 
 test('of a verifier that is not ready, verifySync waits for the list', async () => {
