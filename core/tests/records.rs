@@ -250,7 +250,10 @@ fn a_ca_whose_key_is_damaged_hides_no_other() {
     *key = key.replace(line, &line.chars().rev().collect::<String>());
     assert!(records.store().save_ca(&damaged, hierarchy.sequence).unwrap());
     assert_eq!(records.active_ca(CertificateType::RootCa).unwrap().unwrap(), next);
-    assert_eq!(records.published_cas(CertificateType::RootCa).unwrap(), [next.clone()]);
+    assert_eq!(
+        records.published_cas(CertificateType::RootCa).unwrap(),
+        std::slice::from_ref(&next)
+    );
 
     let damaged = CertificateRecord { status: CertificateStatus::Active, ..damaged };
     let sequence = records.store().hierarchy_sequence().unwrap();
