@@ -1,6 +1,6 @@
 //! Backups of a CA that goes on, and back.
 
-use std::{fs, os::unix::fs::PermissionsExt, thread};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command, thread};
 
 use catalyst_pki::{
     Error, ErrorCode,
@@ -9,7 +9,7 @@ use catalyst_pki::{
         store::{SqliteStore, Store},
     },
 };
-use testkit::tools::Folder;
+use testkit::tools::{Folder, finish, program};
 
 use crate::replaced::{Ca, found, manager, sign};
 
@@ -120,6 +120,26 @@ fn managers_go_on_with_what_is_restored_and_no_denial_is_taken_back() {
     assert_eq!(ca.manager.store().counts(catalyst_pki::Timestamp::MIN).unwrap().denied, 6);
 }
 
+/// As somebody does who has the file.
+fn change(database: &Path, sql: &str) {
+    let script = "import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.executescript(sys.argv[2])
+db.commit()";
+    let mut python = Command::new(program("python3"));
+    let ended = finish(python.args(["-c", script]).arg(database).arg(sql));
+    assert!(ended.success, "{ended:?}");
+}
+
+#[test]
+fn a_store_in_memory_has_no_backup() {
+    let folder = Folder::new();
+    let to = folder.path().join("backup.db");
+    let error = SqliteStore::in_memory().unwrap().backup(&to).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidArgument);
+    assert!(error.to_string().contains("in memory alone") && !to.exists(), "{error}");
+}
+
 #[test]
 fn what_is_no_backup_of_this_ca_is_refused_and_changes_nothing() {
     let ca = Ca::new();
@@ -140,6 +160,33 @@ fn what_is_no_backup_of_this_ca_is_refused_and_changes_nothing() {
         .unwrap()
         .initialize()
         .unwrap();
+    let changed = |name: &str, sql: &str| {
+        let path = ca.folder.path().join(name);
+        ca.manager.store().backup(&path).unwrap();
+        change(&path, sql);
+        path
+    };
+    let trigger = "CREATE TRIGGER other AFTER INSERT ON denied_identity BEGIN
+        DELETE FROM denied_identity; END";
+    refused(&changed("trigger.db", trigger), "triggers or views");
+    refused(&changed("view.db", "CREATE VIEW other AS SELECT 1"), "triggers or views");
+    let no_trigger = changed("no-trigger.db", "DROP TRIGGER denied_identity_added");
+    refused(&no_trigger, "triggers or views");
+    let no_root = changed("no-root.db", "DELETE FROM certificate WHERE type = 'root-ca'");
+    refused(&no_root, "no hierarchy that can be used");
+    let unreadable = "UPDATE certificate SET not_after = 'soon' WHERE type = 'services-ca'";
+    refused(&changed("unreadable.db", unreadable), "no hierarchy that can be used");
+    let domain = "UPDATE setting SET value = 'other.example' WHERE key = 'trust_domain'";
+    refused(&changed("domain.db", domain), "another trust domain");
+    // An index that lacks entries of its table.
+    let index = "PRAGMA writable_schema = ON;
+        UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema
+            WHERE name = 'dns_name_by_not_after') WHERE name = 'certificate_by_created_at'";
+    refused(&changed("damaged.db", index), "is damaged");
+    let empty = ca.folder.path().join("no-ca.db");
+    let none = SqliteStore::open(&empty, &testkit::database::protection()).unwrap();
+    none.backup(&ca.folder.path().join("no-ca-backup.db")).unwrap();
+    refused(&ca.folder.path().join("no-ca-backup.db"), "no hierarchy that can be used");
     let error = refused(&other, "passphrase");
     assert_eq!(error.code(), ErrorCode::WrongPassphrase);
 }

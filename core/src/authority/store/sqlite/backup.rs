@@ -9,11 +9,12 @@ use rusqlite::{
     Connection, OpenFlags,
     backup::{Backup as Copy, StepResult},
     params,
+    types::Value,
 };
 use tempfile::NamedTempFile;
 
 use super::{
-    connection::{pragma, transaction},
+    connection::{self, pragma, transaction},
     database::Database,
     failure::{Failure, Outcome, Place, unusable},
     file_beside, hierarchy, registry,
@@ -25,12 +26,17 @@ use crate::{
     Error, Result,
     authority::{
         signer::{KeySealer, Owner},
-        store::Backup,
+        store::{Backup, CertificateRecord, CertificateStatus, CertificateType},
     },
+    certificate_from_pem,
 };
 
 /// Writes a copy of the database as it is now to a new file.
 pub(super) fn backup(database: &Database, sealer: &KeySealer, to: &Path) -> Result<Backup> {
+    if let Place::Memory = database.place {
+        // Nobody knows the passphrase of its keys.
+        return Err(Error::argument("store", "it can't be backed up: it is in memory alone"));
+    }
     let failed = |error: io::Error| {
         unusable(format!("the backup {} can't be written: {error}", to.display()))
     };
@@ -77,6 +83,7 @@ pub(super) fn restore(database: &Database, sealer: &KeySealer, from: &Path) -> R
         let theirs = look(&backup, sealer)?;
         copy_to_file(&backup, copied.path())?;
         let prepared = open(copied.path())?;
+        check(&prepared)?;
         transaction(&prepared, |prepared| take_over_keys(prepared, &theirs, sealer))?;
         Ok(prepared)
     });
@@ -84,7 +91,10 @@ pub(super) fn restore(database: &Database, sealer: &KeySealer, from: &Path) -> R
 
     let restored = database.patiently(|| {
         database.turn()?.commit(|present| {
-            transaction(&prepared, |restored| keep_what_was_taken_away(present, restored))?;
+            transaction(&prepared, |restored| {
+                require_hierarchy(present, restored).map_err(|failure| failure.explain(&place))?;
+                keep_what_was_taken_away(present, restored)
+            })?;
             copy(&prepared, present)
         })
     });
@@ -96,7 +106,54 @@ pub(super) fn restore(database: &Database, sealer: &KeySealer, from: &Path) -> R
 
 fn open(path: &Path) -> Outcome<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Ok(Connection::open_with_flags(path, flags)?)
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.execute_batch("PRAGMA trusted_schema = OFF")?;
+    Ok(connection)
+}
+
+/// Whether it is whole, and does nothing by itself but what we have it do.
+fn check(copied: &Connection) -> Outcome<()> {
+    if pragma(copied, "PRAGMA quick_check(1)")? != Value::Text("ok".into()) {
+        return Err(Failure::Database("is damaged: restore another backup"));
+    }
+    let ours = connection::open_memory()?;
+    schema::create(&ours)?;
+    if programs(copied)? != programs(&ours)? {
+        return Err(Failure::Database(
+            "has triggers or views that are not of this program: restore another backup",
+        ));
+    }
+    Ok(())
+}
+
+/// Name and text of what SQLite carries out by itself.
+fn programs(connection: &Connection) -> Outcome<Vec<(String, String)>> {
+    let mut programs = connection.prepare(
+        "SELECT name, sql FROM sqlite_schema WHERE type IN ('trigger', 'view') ORDER BY name",
+    )?;
+    let programs = programs.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(programs.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A CA doesn't end by a backup that has none, or one of other names.
+fn require_hierarchy(present: &Connection, restored: &Connection) -> Outcome<()> {
+    let present = hierarchy::load(present)?;
+    if present.cas.is_empty() {
+        return Ok(());
+    }
+    let restored = hierarchy::load(restored)?;
+    let is_root = |ca: &CertificateRecord| {
+        ca.certificate_type == CertificateType::RootCa
+            && ca.status == CertificateStatus::Active
+            && certificate_from_pem(&ca.certificate_pem).is_ok()
+    };
+    if !restored.unreadable.is_empty() || !restored.cas.iter().any(is_root) {
+        return Err(Failure::Database("has no hierarchy that can be used: restore another backup"));
+    }
+    if restored.trust_domain != present.trust_domain {
+        return Err(Failure::Database("is of another trust domain: check the path"));
+    }
+    Ok(())
 }
 
 /// Whether it is a backup of ours that this passphrase opens: its sealer.
