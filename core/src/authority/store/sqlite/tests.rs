@@ -293,12 +293,18 @@ fn files_that_others_can_open_are_tightened() {
     use std::os::unix::fs::PermissionsExt;
 
     let (_folder, path) = folder();
-    drop(open(&path));
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    let _store = open(&path);
-    for suffix in ["", "-wal", "-shm"] {
-        let mode = fs::metadata(file_beside(&path, suffix)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{suffix}");
+    let linked = TempDir::new().unwrap();
+    let link = linked.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    for opened in [&path, &link] {
+        drop(open(opened));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        let _store = open(opened);
+        // Log and index of a link's database are beside that.
+        for suffix in ["", "-wal", "-shm"] {
+            let mode = fs::metadata(file_beside(&path, suffix)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{} {suffix}", opened.display());
+        }
     }
 }
 
