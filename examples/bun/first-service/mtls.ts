@@ -4,7 +4,7 @@ import { createServer as createHttpServer, type IncomingMessage } from 'node:htt
 import { createSecureServer, type Http2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
-import { PkiError, verifyPeer, verifyPeerSync, type PeerPolicy, type Svid } from '@catalyst/pki';
+import { PeerVerifier, PkiError, type PeerPolicy, type Svid } from '@catalyst/pki';
 import type { Identity } from './identity.ts';
 
 /** Whom we trust and, unless we are a client that nobody asks, who we are. */
@@ -48,14 +48,14 @@ export function clientTls(
   met: (peer: Svid) => void = () => {},
   refused: (error: Error) => void = () => {},
 ) {
-  const policy = policyFor(side, 'server', expect);
+  const verifier = verifierFor(side, 'server', expect);
   return {
     ...tlsOptions(side),
     // In place of the host name, which says nothing here, the SPIFFE ID. It must be synchronous,
     // and must return the error: `undefined`, `null` and `false` approve.
     checkServerIdentity: (_host: string, certificate: { raw: Buffer }) => {
       try {
-        met(verifyPeerSync(certificate.raw, policy));
+        met(verifier.verifySync(certificate.raw));
         return undefined;
       } catch (error) {
         refused(error as Error);
@@ -65,10 +65,10 @@ export function clientTls(
   };
 }
 
-/** Whom a peer is held against. */
-export function policyFor({ bundle }: Side, role: PeerPolicy['role'], expect: string): PeerPolicy {
+/** Whom a peer is held against, worked out once for all of them. */
+function verifierFor({ bundle }: Side, role: PeerPolicy['role'], expect: string): PeerVerifier {
   const { servicesAnchors: anchors, trustDomain } = bundle;
-  return { anchors, trustDomain, segment: 'services', role, expect };
+  return new PeerVerifier({ anchors, trustDomain, segment: 'services', role, expect });
 }
 // #endregion
 
@@ -103,12 +103,12 @@ export async function serve(
       response.end(handle(peer, request));
     }
   });
-  let policy = policyFor(identity, 'client', expect);
+  let verifier = verifierFor(identity, 'client', expect);
   const tls = createTlsServer(serverTls(identity), async (socket: TLSSocket) => {
     // It may break while it is being verified, when nobody else listens yet.
     socket.on('error', () => socket.destroy());
     try {
-      peers.set(socket, await verifyPeer(socket.getPeerCertificate(true).raw, policy));
+      peers.set(socket, await verifier.verify(socket.getPeerCertificate(true).raw));
       http.emit('connection', socket);
     } catch (error) {
       refused(explain(error));
@@ -121,7 +121,7 @@ export async function serve(
     url: `https://127.0.0.1:${(tls.address() as AddressInfo).port}`,
     rotate: (next) => {
       tls.setSecureContext(serverTls(next));
-      policy = policyFor(next, 'client', expect);
+      verifier = verifierFor(next, 'client', expect);
     },
     stop: () => new Promise((resolve) => (tls.close(() => resolve()), http.close())),
   };
@@ -142,13 +142,13 @@ export async function serveHttp2(
   refused: (reason: string) => void,
 ): Promise<Server> {
   const peers = new WeakMap<Http2Session, Svid>();
-  let policy = policyFor(identity, 'client', expect);
+  let verifier = verifierFor(identity, 'client', expect);
   const http2 = createSecureServer(serverTls(identity));
   // A session is a connection: who calls is verified when it begins, before any request in it.
   http2.on('session', (session) => {
     try {
       const { raw } = (session.socket as TLSSocket).getPeerCertificate(true);
-      peers.set(session, verifyPeerSync(raw, policy));
+      peers.set(session, verifier.verifySync(raw));
     } catch (error) {
       refused(explain(error));
       session.destroy();
@@ -172,7 +172,7 @@ export async function serveHttp2(
     url: `https://127.0.0.1:${(http2.address() as AddressInfo).port}`,
     rotate: (next) => {
       http2.setSecureContext(serverTls(next));
-      policy = policyFor(next, 'client', expect);
+      verifier = verifierFor(next, 'client', expect);
     },
     stop: () => new Promise((resolve) => http2.close(() => resolve())),
   };
