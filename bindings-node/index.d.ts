@@ -241,6 +241,7 @@ export declare class CertificateManager {
    * Makes the hierarchy, or loads it where the store has one; may be called again.
    *
    * @throws {@link PkiError} `PKI_INVALID_TRUST_DOMAIN` for one of a single label;
+   * `PKI_CLOCK_IMPLAUSIBLE` where the hierarchy would be made by a clock that can't be right;
    * `PKI_TRUST_DOMAIN_MISMATCH` where the store's CA has another; `PKI_CORRUPT_CA_STATE`;
    * `PKI_WRONG_PASSPHRASE`; `PKI_KEY_BACKEND_FAILED` where no key could be made;
    * `PKI_ISSUED_CERTIFICATE_REJECTED` where a CA certificate is not what it should be
@@ -263,7 +264,7 @@ export declare class CertificateManager {
    * - for the request: `PKI_INVALID_ARGUMENT`, `PKI_INVALID_SPIFFE_ID`, `PKI_IDENTITY_DENIED`,
    *   `PKI_INVALID_CSR`, `PKI_CSR_SIGNATURE_INVALID`, `PKI_KEY_ALGORITHM_NOT_ALLOWED`,
    *   `PKI_SPIFFE_ID_MISMATCH`, `PKI_CSR_WITHOUT_SPIFFE_ID`, `PKI_CSR_NOT_ALLOWED`,
-   *   `PKI_DNS_NAME_NOT_ALLOWED`
+   *   `PKI_DNS_NAME_NOT_ALLOWED`, `PKI_DNS_NAME_TAKEN` for one that another identity holds
    *
    * - for the state of the CA: `PKI_NOT_INITIALIZED`, `PKI_SHUT_DOWN`, `PKI_SIGNING_CA_UNAVAILABLE`,
    *   `PKI_SIGNING_CA_EXPIRED`, `PKI_SIGNING_CA_NOT_YET_VALID`, `PKI_SIGNING_CA_REVOKED`,
@@ -920,8 +921,8 @@ export declare type PeerRole = 'client' | 'server';
 
 /**
  * Whom to trust, worked out once for many peers. It doesn't change: what is denied or revoked next is
- * a verifier of its own, {@link PeerVerifier.withDenied} and {@link PeerVerifier.withCrls}, which
- * shares all that stays the same.
+ * a verifier of its own. {@link PeerVerifier.withDenied} shares all that stays the same;
+ * {@link PeerVerifier.withCrls} works the policy out anew.
  *
  * What is wrong in a policy is thrown by the constructor. A policy that is long (over 1,000 entries, or
  * 8 KiB of certificates, patterns and revocation lists) would hold the event loop: it is read at once,
@@ -1529,9 +1530,11 @@ declare class SqliteCertificateStore implements ICertificateStore {
   #private;
   /**
    * @param path the database file; `:memory:` for one that is gone with the process
+   * @param options how the file is kept; in memory they do nothing
    *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, also for a passphrase or a variable that is
-   * empty, has a second line or a NUL byte
+   * empty, has a second line or a NUL byte, and for a path that is empty, has a NUL byte or half of a
+   * surrogate pair
    *
    * @example
    * ```ts
@@ -1741,8 +1744,9 @@ declare class SqliteCertificateStore implements ICertificateStore {
    * taken away since the backup.
    *
    * @param path a file that {@link SqliteCertificateStore.backup} has written
-   * @throws {@link PkiError} `PKI_WRONG_PASSPHRASE` for a backup with other keys; the store stays as
-   * it was then
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` where there is no backup at the path, or for a store
+   * in memory; `PKI_WRONG_PASSPHRASE` for a backup with other keys; `PKI_STORE_TOO_NEW` for one of a
+   * later release. The store stays as it was then
    *
    * @example
    * ```ts
@@ -1764,7 +1768,10 @@ declare class SqliteCertificateStore implements ICertificateStore {
 export { SqliteCertificateStore as BunSqliteCertificateStore };
 export { SqliteCertificateStore };
 
-/** How a {@link SqliteCertificateStore} keeps private keys. */
+/**
+ * How a {@link SqliteCertificateStore} keeps private keys. In memory it encrypts none and waits for
+ * nobody: there the options must be right, and do nothing.
+ */
 export declare interface StoreOptions {
   /**
    * What the private keys in the file are encrypted with, in place of what the environment says: for

@@ -298,7 +298,10 @@ export interface SpiffeIdParts {
  * constructs its stores synchronously, and opening one may take a while.
  */
 export declare class StoreHandle {
-  /** A database in the file `path`, or plain memory without one. */
+  /**
+  * A database in the file `path`, or plain memory without one, for which the options do nothing
+  * but must be right.
+  */
   constructor(path: string | undefined | null, options: StoreOptions)
   /** Closes the database as soon as no manager uses it any more. */
   close(mailbox: Mailbox, call: number): void

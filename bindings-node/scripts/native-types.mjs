@@ -2,7 +2,7 @@
  * The addon's TypeScript declarations, from the lines that napi-derive writes while it compiles.
  *
  * What `@napi-rs/cli` would do; it can't be a dependency here, because a lock file for it names
- * platform packages that `npm ci` demands and not every registry has.
+ * platform packages that `npm ci` demands.
  *
  * @param {string} lines
  */

@@ -320,8 +320,7 @@ impl PolicyOptions {
             policy = policy.require_crl();
         }
         if let Some(millis) = self.at {
-            // Float to integer casts saturate, and the core cuts what no certificate can name.
-            policy = policy.at(Timestamp::from_millis(millis as i64));
+            policy = policy.at(Timestamp::given("at", millis as i64)?);
         }
         if let Some(skew) = self.skew_seconds {
             policy = policy.skew(seconds("skewSeconds", skew)?);

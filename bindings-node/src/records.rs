@@ -209,6 +209,7 @@ impl RecordsHandle {
     #[napi(catch_unwind)]
     pub fn purge_expired(&self, call: u32, before: i64) -> napi::Result<()> {
         guard(|| {
+            // Nothing expires outside of the years to which this cuts it.
             let before = Timestamp::from_millis(before);
             self.run(call, move |records| records.purge_expired(before))
         })

@@ -61,17 +61,17 @@ pub struct StoreOptions {
 
 #[napi]
 impl StoreHandle {
-    /// A database in the file `path`, or plain memory without one.
+    /// A database in the file `path`, or plain memory without one, for which the options do nothing
+    /// but must be right.
     #[napi(constructor, catch_unwind)]
     pub fn new(path: Option<String>, options: StoreOptions) -> napi::Result<Self> {
         guard(|| {
+            let (busy_timeout, protection) = (options.busy_timeout()?, options.protection()?);
             let location = match path {
                 None => Location::Memory,
-                Some(path) => Location::File {
-                    path: from_here(path).into(),
-                    busy_timeout: options.busy_timeout()?,
-                    protection: options.protection()?,
-                },
+                Some(path) => {
+                    Location::File { path: from_here(path).into(), busy_timeout, protection }
+                }
             };
             Ok(StoreHandle(Arc::new(LazyStore { location, open: Mutex::default() })))
         })

@@ -90,10 +90,22 @@ test('a passphrase may be given to the store, whatever the environment says', as
   await withPassphrase('battery staple', () =>
     failsWith('PKI_WRONG_PASSPHRASE', managerWith().initialize()),
   );
-  for (const options of [{ passphrase: '' }, { passphrase: 7 }, 'correct horse', null]) {
-    const error = await failsWith('PKI_INVALID_ARGUMENT', () => managerWith(options));
-    assert.doesNotMatch(error.message, /horse/);
+  const wrong = [
+    ...['', 'correct\nhorse', 7, undefined].map((passphrase) => ({ passphrase })),
+    ...[-1, 1e300].map((busyTimeoutMs) => ({ busyTimeoutMs })),
+    ...['correct horse', null],
+  ];
+  // In memory nothing is encrypted, and what is wrong is wrong there too.
+  for (const location of [path, ':memory:']) {
+    for (const options of wrong) {
+      const making = () => new SqliteCertificateStore(location, options);
+      const error = await failsWith('PKI_INVALID_ARGUMENT', making);
+      assert.doesNotMatch(error.message, /horse/);
+    }
   }
+  const inMemory = new SqliteCertificateStore(':memory:', { passphrase: 'x', busyTimeoutMs: 0 });
+  await withPassphrase('', () => new SqliteCertificateStore().countCertificates());
+  assert.deepEqual(await inMemory.countCertificates(), []);
 });
 
 test('who waits for a database that another program has locked stops nobody else', async () => {

@@ -61,6 +61,39 @@ test('a name in a certificate is what was asked for', async () => {
   await failsWith('PKI_INVALID_ARGUMENT', signing, /subjectCN: it must be well-formed/);
 });
 
+test('a name, a path and a passphrase are what was given', async () => {
+  const refused = (action, message) => failsWith('PKI_INVALID_ARGUMENT', action, message);
+  const manager = await newManager();
+  const request = { serviceType: 'node' };
+  for (const half of HALVES) {
+    for (const name of ['rootCommonName', 'servicesCommonName', 'transportCommonName']) {
+      const message = new RegExp(`: cas\\.${name}: it must be well-formed`);
+      await refused(() => CertificateManager.ephemeral({ cas: { [name]: half } }), message);
+    }
+    for (const [config, message] of [
+      [{ trustDomain: half }, /: trustDomain: it must be well-formed/],
+      [{ allowedDnsSuffixes: [half] }, /: allowedDnsSuffixes\.0: it must be well-formed/],
+      [{ nameConstraints: `dns:${half}` }, /nameConstraints: /],
+      [{ provider: { type: 'local', certsDb: half } }, /: provider\.certsDb: it must be well-/],
+    ]) {
+      await refused(() => CertificateManager.fromConfig(config), message);
+    }
+    for (const field of ['csr', 'csrPem', 'nodeId', 'instanceId']) {
+      const message = new RegExp(`${field}: it must be well-formed`);
+      await refused(manager.signCSR({ ...request, [field]: half }), message);
+    }
+    await refused(() => new SqliteCertificateStore(half), /: path: it must be well-formed/);
+    const store = new SqliteCertificateStore();
+    await refused(store.backup(half), /: path: it must be well-formed/);
+    await refused(store.restore(half), /: path: it must be well-formed/);
+    const options = { passphrase: half };
+    await refused(
+      () => new SqliteCertificateStore('x.db', options),
+      /passphrase: it must be well-/,
+    );
+  }
+});
+
 test('texts of a record that are too long are refused, not cut', async () => {
   const store = new SqliteCertificateStore();
   const longest = 'x'.repeat(65_536);

@@ -220,6 +220,17 @@ test('what is wrong in a list is said', async () => {
   await wrong({ identities: 'all' }, /: denied\.identities: .*expected array, received string$/);
   await wrong({ serials: [{ issuerKeyId }] }, /: denied\.serials\.0\.serial: .*undefined$/);
   await wrong({ serials: ['x'] }, /: denied\.serials\.0\.issuerKeyId: /);
+  const revoked = { issuerKeyId, serial: '01' };
+  for (const [extra, words] of [
+    [{ serialNumber: '02' }, /: denied\.serials\.1: unknown field "serialNumber"; known: /],
+    [{ issuerKeyID: '02' }, /"issuerKeyID"; did you mean issuerKeyId\?$/],
+  ]) {
+    await wrong({ serials: [revoked, { ...revoked, ...extra }] }, words);
+  }
+  await wrong(
+    { serials: [{ issuerKeyId, seriel: '01' }] },
+    /: unknown field "seriel"; did you mean/,
+  );
   await wrong({ serials: {} }, /: denied\.serials: .*expected array, received object$/);
   for (const denied of [null, 'x', [node.spiffeId], 1]) await wrong(denied, /: denied: /);
   await wrong({ identities: new Array(100_001) }, /: denied\.identities: at most 100000 elements/);
@@ -240,6 +251,8 @@ test('what is wrong in a list is said', async () => {
     [{ at: 'now' }, /: at: it must be a Date$/],
     [{ at: new Date(NaN) }, /: at: it must be a valid Date: the time of this one is NaN$/],
     [{ at: NaN }, /: at: it must be a Date$/],
+    [{ at: new Date(253_402_300_800_000) }, /at: it must lie in the years 0 to 9999/],
+    [{ at: new Date(-8.64e15) }, /at: it must lie in the years 0 to 9999/],
     [{ skewSeconds: NaN }, /: skewSeconds: .*received NaN$/],
   ]) {
     await refused('PKI_INVALID_ARGUMENT', change, message);
@@ -316,6 +329,15 @@ test('other revocation lists are another verifier', async () => {
   assert.throws(() => other.verifySync(cases.certificates.node), { code: 'PKI_IDENTITY_DENIED' });
   const good = revoking.withCrls([crl('revokes another')]);
   assert.equal((await good.verify(cases.certificates.node)).spiffeId, spiffeId);
+});
+
+test('how often lists have been replaced changes nothing', () => {
+  let verifier = new PeerVerifier(ofCases);
+  for (let rotation = 0; rotation < 60; rotation++) {
+    verifier = verifier.withCrls([crl('revokes another')]).withDenied({});
+  }
+  // Short as before: it is worked out at once.
+  assert.throws(() => verifier.withCrls([crl('forged')]), { code: 'PKI_CRL_INVALID' });
 });
 
 test('a list can be demanded', async () => {

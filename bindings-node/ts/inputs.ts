@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { LONG, MOST_DENIED, atMost, copyOf, isObject } from './limits.js';
 import { LocalPkiConfigSchema, PkiConfigSchema } from './schemas.js';
 import { MANY, lengthOf, snapshotOf, type Shape } from './snapshot.js';
-import { listOf, strict } from './strict.js';
+import { listOf, longText, strict, text, unknownFields } from './strict.js';
 import type { CryptoKey } from './web-crypto.js';
 import {
   ALGORITHMS,
@@ -19,15 +19,6 @@ import {
 // here it is looked whether everything is of its type.
 
 export * from './schemas.js';
-
-/**
- * A text that means the same everywhere: half of a surrogate pair has no encoding outside of
- * JavaScript, which would put another character in its place.
- */
-const text = z.string().refine((given) => given.isWellFormed(), {
-  error: 'it must be well-formed: there is half of a surrogate pair in it',
-});
-const longText = text.max(LONG, { error: atMost(LONG, 'characters') });
 
 const strings = listOf(text);
 
@@ -84,7 +75,7 @@ const oneOrMany = z.preprocess((one) => (typeof one === 'string' ? [one] : one),
  * microsecond for each, so it is asked for its words alone.
  */
 function denials(
-  read: (list: readonly unknown[], length: number) => unknown[],
+  read: (list: readonly unknown[], length: number, context: z.RefinementCtx) => unknown[],
   pathOf: (at: number) => PropertyKey[],
 ) {
   return z.unknown().transform((list, context): string[] => {
@@ -97,7 +88,7 @@ function denials(
       context.addIssue(atMost(MOST_DENIED, 'elements'));
       return z.NEVER;
     }
-    const texts = read(list as unknown[], length);
+    const texts = read(list as unknown[], length, context);
     for (let at = 0; at < texts.length; at++) {
       const text = texts[at];
       if (typeof text === 'string' && text.length <= LONG) continue;
@@ -119,13 +110,22 @@ const identities = denials(
 
 /** In turn the issuer's key identifier and the serial number of each. */
 const serials = denials(
-  (list, length) => {
+  (list, length, context) => {
     // Asking each object whose its fields are takes longer than all the rest.
     const isInherited = 'issuerKeyId' in Object.prototype || 'serial' in Object.prototype;
     const texts = new Array<unknown>(2 * length);
     for (let at = 0; at < length; at++) {
       const one = isInherited ? snapshotOf(list[at], { fields: OF_A_SERIAL }) : list[at];
       if (!isObject(one)) continue;
+      for (const name in one) {
+        if (OF_A_SERIAL.has(name) || !Object.hasOwn(one, name)) continue;
+        context.addIssue({
+          code: 'custom',
+          message: unknownFields([name], [...OF_A_SERIAL.keys()]),
+          path: [at],
+        });
+        return [];
+      }
       texts[2 * at] = (one as { issuerKeyId?: unknown }).issuerKeyId;
       texts[2 * at + 1] = (one as { serial?: unknown }).serial;
     }
@@ -166,22 +166,20 @@ const anchorServiceTypes = z
     error: `it must be an object: ${atMost(MANY, 'elements')}`,
     abort: true,
   })
-  .pipe(z.record(z.string(), listOf(z.enum(SERVICE_TYPES))));
+  .pipe(z.record(text, listOf(z.enum(SERVICE_TYPES))));
 
 export const PeerPolicySchema = strict({
   anchors: oneOrMany,
   anchorServiceTypes: anchorServiceTypes.default({}),
   roots: oneOrMany.default([]),
-  trustDomain: z.string(),
+  trustDomain: text,
   segment: z.enum(SEGMENTS),
   role: z.enum(ROLES),
   expect: oneOrMany.optional(),
   denied: DeniedSchema.default({ identities: [], serials: [] }),
   crls: CrlsSchema.default([]),
   requireCrl: z.boolean().default(false),
-  federated: listOf(strict({ trustDomain: z.string(), roots: strings, allow: strings })).default(
-    [],
-  ),
+  federated: listOf(strict({ trustDomain: text, roots: strings, allow: strings })).default([]),
   algorithms: listOf(z.enum(ALGORITHMS)).default([]),
   at: moment.optional(),
   skewSeconds: z.number().min(0).optional(),

@@ -37,6 +37,12 @@ export function atMost(
   return `at most ${most} ${what} are taken`;
 }
 
+/**
+ * The words for a text that would be another one outside of JavaScript: half of a surrogate pair has no
+ * encoding there, and another character would be put in its place.
+ */
+export const NOT_WELL_FORMED = 'it must be well-formed: there is half of a surrogate pair in it';
+
 /** Whether a value is an object; asks it nothing. */
 export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;

@@ -122,6 +122,7 @@ export class CertificateManager {
    * Makes the hierarchy, or loads it where the store has one; may be called again.
    *
    * @throws {@link PkiError} `PKI_INVALID_TRUST_DOMAIN` for one of a single label;
+   * `PKI_CLOCK_IMPLAUSIBLE` where the hierarchy would be made by a clock that can't be right;
    * `PKI_TRUST_DOMAIN_MISMATCH` where the store's CA has another; `PKI_CORRUPT_CA_STATE`;
    * `PKI_WRONG_PASSPHRASE`; `PKI_KEY_BACKEND_FAILED` where no key could be made;
    * `PKI_ISSUED_CERTIFICATE_REJECTED` where a CA certificate is not what it should be
@@ -150,7 +151,7 @@ export class CertificateManager {
    * - for the request: `PKI_INVALID_ARGUMENT`, `PKI_INVALID_SPIFFE_ID`, `PKI_IDENTITY_DENIED`,
    *   `PKI_INVALID_CSR`, `PKI_CSR_SIGNATURE_INVALID`, `PKI_KEY_ALGORITHM_NOT_ALLOWED`,
    *   `PKI_SPIFFE_ID_MISMATCH`, `PKI_CSR_WITHOUT_SPIFFE_ID`, `PKI_CSR_NOT_ALLOWED`,
-   *   `PKI_DNS_NAME_NOT_ALLOWED`
+   *   `PKI_DNS_NAME_NOT_ALLOWED`, `PKI_DNS_NAME_TAKEN` for one that another identity holds
    *
    * - for the state of the CA: `PKI_NOT_INITIALIZED`, `PKI_SHUT_DOWN`, `PKI_SIGNING_CA_UNAVAILABLE`,
    *   `PKI_SIGNING_CA_EXPIRED`, `PKI_SIGNING_CA_NOT_YET_VALID`, `PKI_SIGNING_CA_REVOKED`,

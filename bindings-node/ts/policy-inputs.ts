@@ -30,11 +30,14 @@ const CHARACTERS_AT_ONCE = 128 * 1024;
 export class PolicyInputs {
   /** How many texts, certificates and lists there are. */
   readonly entries: number;
-  /** Of its certificates, names and revocation lists, and of those of the policy that it comes of. */
+  /** Of its certificates and names, or of those of the policy that it comes of. */
+  readonly trustBytes: number;
+  /** Of these and its revocation lists. */
   readonly bytes: number;
-  readonly #identities: readonly string[];
-  readonly #serials: readonly string[];
-  readonly #crls: readonly Uint8Array[];
+  /** Until the addon has got them. */
+  #identities: readonly string[];
+  #serials: readonly string[];
+  #crls: readonly Uint8Array[];
   /** How many of all three the addon has got. */
   #given = 0;
 
@@ -43,8 +46,8 @@ export class PolicyInputs {
     texts: readonly string[],
     { identities, serials }: Denied,
     crls: readonly Uint8Array[],
-    /** What counts of the policy that this one comes of. */
-    bytesBefore = 0,
+    /** The policy that this one comes of. */
+    base?: PolicyInputs,
     /** Whether the certificates have been looked at already. */
     readonly keepsTrust = false,
   ) {
@@ -57,7 +60,8 @@ export class PolicyInputs {
     }
     [this.#identities, this.#serials, this.#crls] = [identities, serials, crls];
     this.entries = texts.length + identities.length + serials.length / 2 + crls.length;
-    this.bytes = bytesBefore + textBytes + crls.reduce((sum, crl) => sum + crl.byteLength, 0);
+    this.trustBytes = base?.trustBytes ?? textBytes;
+    this.bytes = crls.reduce((sum, crl) => sum + crl.byteLength, this.trustBytes);
   }
 
   static ofPolicy(policy: PeerPolicy): PolicyInputs {
@@ -77,15 +81,15 @@ export class PolicyInputs {
   }
 
   /** Another deny list for a policy. */
-  static ofDenied(denied: DeniedPeers, { bytes }: PolicyInputs): PolicyInputs {
+  static ofDenied(denied: DeniedPeers, base: PolicyInputs): PolicyInputs {
     const lists = parse((schemas) => schemas.DeniedSchema, denied, 'denied');
-    return new PolicyInputs(NO_OPTIONS, [], lists, [], bytes, true);
+    return new PolicyInputs(NO_OPTIONS, [], lists, [], base, true);
   }
 
   /** Other revocation lists for a policy. */
-  static ofCrls(crls: readonly Uint8Array[], { bytes }: PolicyInputs): PolicyInputs {
+  static ofCrls(crls: readonly Uint8Array[], base: PolicyInputs): PolicyInputs {
     const lists = parse((schemas) => schemas.CrlsSchema, crls, 'crls');
-    return new PolicyInputs(NO_OPTIONS, [], NOTHING_DENIED, lists, bytes);
+    return new PolicyInputs(NO_OPTIONS, [], NOTHING_DENIED, lists, base);
   }
 
   /** Whether working it out would hold the event loop. */
@@ -107,7 +111,9 @@ export class PolicyInputs {
       if (crl !== undefined) calling(() => verifier.addCrl(crl));
       this.#given += 1;
     }
-    return this.#given >= identities.length + serials.length + crls.length;
+    if (this.#given < identities.length + serials.length + crls.length) return false;
+    this.#identities = this.#serials = this.#crls = [];
+    return true;
   }
 
   #handOverTexts(texts: readonly string[], from: number, give: (json: string) => void): void {

@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import { LONG, atMost } from './limits.js';
-import { listOf, strict } from './strict.js';
+import { listOf, longText, strict, text as anyText } from './strict.js';
 import { SERVICE_TYPES } from './words.js';
 
-const text = z.string().min(1);
-const name = text.max(LONG, { error: atMost(LONG, 'characters') });
+const text = anyText.min(1);
+const name = longText.min(1);
 
 /** Whether exactly one of two names of a field is given, or both the same. */
 const oneOf = (first: string, second: string) => (request: Record<string, unknown>) => {
@@ -35,7 +34,7 @@ export const SignCSRRequestSchema = strict({
     error: 'give the instance as nodeId or as instanceId',
   });
 
-const spiffeId = z.string().startsWith('spiffe://', { error: 'it must start with spiffe://' });
+const spiffeId = anyText.startsWith('spiffe://', { error: 'it must start with spiffe://' });
 
 /** A request to deny an identity. */
 export const DenyIdentityRequestSchema = strict({ spiffeId, reason: text });

@@ -22,11 +22,11 @@ const MOST_UNKNOWN = 3;
 
 /** An object with these fields and no others; the plain objects in them likewise. */
 export function withoutPrototype<T extends object>(fields: T): T {
-  const bare = Object.create(null) as Record<string, unknown>;
+  const record = Object.create(null) as Record<string, unknown>;
   for (const [name, value] of Object.entries(fields)) {
-    bare[name] = isPlain(value) ? withoutPrototype(value) : (value as unknown);
+    record[name] = isPlain(value) ? withoutPrototype(value) : (value as unknown);
   }
-  return bare as T;
+  return record as T;
 }
 
 /** The same without the fields that are undefined, as the addon takes options. */

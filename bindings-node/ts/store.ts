@@ -1,6 +1,6 @@
 import { call, callForList, callForPage, theMailbox } from './calls.js';
 import { calling, invalidArgument } from './errors.js';
-import { clip, isObject } from './limits.js';
+import { NOT_WELL_FORMED, clip, isObject } from './limits.js';
 import { native } from './native.js';
 import { given, withoutPrototype } from './snapshot.js';
 import type {
@@ -51,9 +51,11 @@ export class SqliteCertificateStore implements ICertificateStore {
 
   /**
    * @param path the database file; `:memory:` for one that is gone with the process
+   * @param options how the file is kept; in memory they do nothing
    *
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, also for a passphrase or a variable that is
-   * empty, has a second line or a NUL byte
+   * empty, has a second line or a NUL byte, and for a path that is empty, has a NUL byte or half of a
+   * surrogate pair
    *
    * @example
    * ```ts
@@ -62,18 +64,15 @@ export class SqliteCertificateStore implements ICertificateStore {
    * ```
    */
   constructor(path: string = ':memory:', options?: StoreOptions) {
-    if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-      throw invalidArgument('path: it must be the path of a file, or :memory:');
-    }
+    const file = path === ':memory:' ? undefined : pathOf(path, 'the path of a file, or :memory:');
     // What has no options needs no schema.
     const kept = options !== undefined ? parse((all) => all.StoreOptionsSchema, options) : {};
-    const { CATALYST_PKI_KEY_PASSPHRASE: variable, CATALYST_PKI_KEY_PASSPHRASE_FILE: file } =
-      process.env;
-    const ofFile = { ...kept, passphraseVariable: variable, passphraseFileVariable: file };
-    this.#native = calling(() =>
-      path === ':memory:'
-        ? new native.StoreHandle(undefined, given({}))
-        : new native.StoreHandle(path, given(ofFile)),
+    const ofEnvironment = file !== undefined && {
+      passphraseVariable: process.env.CATALYST_PKI_KEY_PASSPHRASE,
+      passphraseFileVariable: process.env.CATALYST_PKI_KEY_PASSPHRASE_FILE,
+    };
+    this.#native = calling(
+      () => new native.StoreHandle(file, given({ ...kept, ...ofEnvironment })),
     );
   }
 
@@ -352,8 +351,9 @@ export class SqliteCertificateStore implements ICertificateStore {
    * taken away since the backup.
    *
    * @param path a file that {@link SqliteCertificateStore.backup} has written
-   * @throws {@link PkiError} `PKI_WRONG_PASSPHRASE` for a backup with other keys; the store stays as
-   * it was then
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` where there is no backup at the path, or for a store
+   * in memory; `PKI_WRONG_PASSPHRASE` for a backup with other keys; `PKI_STORE_TOO_NEW` for one of a
+   * later release. The store stays as it was then
    *
    * @example
    * ```ts
@@ -389,9 +389,12 @@ export class SqliteCertificateStore implements ICertificateStore {
   }
 }
 
-function pathOf(value: string): string {
-  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
-  throw invalidArgument('path: it must be the path of a file');
+function pathOf(value: string, expected = 'the path of a file'): string {
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
+    throw invalidArgument(`path: it must be ${expected}`);
+  }
+  if (!value.isWellFormed()) throw invalidArgument(`path: ${NOT_WELL_FORMED}`);
+  return value;
 }
 
 function textOf(value: string): string {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { atMost } from './limits.js';
+import { LONG, NOT_WELL_FORMED, atMost } from './limits.js';
 import { MANY } from './snapshot.js';
 
 /**
@@ -14,11 +14,16 @@ export function strict<S extends z.ZodRawShape>(shape: S) {
   });
 }
 
+/** A text that means the same everywhere. */
+export const text = z.string().refine((given) => given.isWellFormed(), { error: NOT_WELL_FORMED });
+export const longText = text.max(LONG, { error: atMost(LONG, 'characters') });
+
 /** An array, no longer than anybody has a use for. */
 export const listOf = <S extends z.ZodType>(element: S) =>
   z.array(element).max(MANY, { error: atMost(MANY, 'elements') });
 
-function unknownFields(unknown: string[], known: string[]): string {
+/** The words for fields that an object may not have. */
+export function unknownFields(unknown: string[], known: readonly string[]): string {
   const quoted = unknown.map((name) => `"${name.slice(0, 64)}"`);
   const near = unknown.flatMap((name) => nearest(name, known) ?? []);
   const help =
@@ -29,7 +34,7 @@ function unknownFields(unknown: string[], known: string[]): string {
 }
 
 /** The known name that differs least from another one, unless all of it differs. */
-function nearest(name: string, known: string[]): string | undefined {
+function nearest(name: string, known: readonly string[]): string | undefined {
   if (name.length > 64) return undefined;
   const byDistance = known
     .map((other) => ({ other, edits: edits(name.toLowerCase(), other.toLowerCase()) }))

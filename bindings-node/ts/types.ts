@@ -139,7 +139,10 @@ export interface BackupResult {
   notice: string;
 }
 
-/** How a {@link SqliteCertificateStore} keeps private keys. */
+/**
+ * How a {@link SqliteCertificateStore} keeps private keys. In memory it encrypts none and waits for
+ * nobody: there the options must be right, and do nothing.
+ */
 export interface StoreOptions {
   /**
    * What the private keys in the file are encrypted with, in place of what the environment says: for
