@@ -7,7 +7,6 @@ use rcgen::Issuer;
 use rustls_pki_types::CertificateDer;
 
 use super::{
-    hierarchy::Hierarchy,
     signer::{KeyBackend, Signer},
     store::{CertificateRecord, CertificateType},
     template::{IssuerFacts, IssuerKey},
@@ -136,17 +135,12 @@ impl CaCertificate {
         BundledCa { pem: &self.record.certificate_pem, not_after: self.record.not_after }
     }
 
-    /// Finds the key that signs, unless `previous` has it at hand.
+    /// Finds the key that signs, unless it is at hand already.
     pub(super) fn load_key(
         &mut self,
         backend: &dyn KeyBackend,
-        previous: Option<&Hierarchy>,
+        known: Option<IssuerKey>,
     ) -> Result<()> {
-        let known = previous.and_then(|hierarchy| {
-            let same = |ca: &&CaCertificate| ca.record.fingerprint == self.record.fingerprint;
-            let ca = hierarchy.intermediates.iter().find(same)?;
-            ca.issuer.as_ref().map(|issuer| issuer.key().clone())
-        });
         let key = match (known, &self.record.private_key_pem) {
             (Some(key), _) => key,
             (None, Some(stored)) => {

@@ -124,17 +124,25 @@ impl Hierarchy {
         previous: Option<&Hierarchy>,
     ) -> Result<()> {
         let mut ca = CaCertificate::parse(record)?;
+        let known = previous.and_then(|hierarchy| hierarchy.key_of(&ca));
         let is_active = ca.record.status == CertificateStatus::Active;
         let checked = ca.check_issued_by(&self.root);
         ca.is_under_root = checked.is_ok();
         let outcome = match checked {
-            Ok(()) if is_active => ca.load_key(backend, previous),
+            Ok(()) if is_active => ca.load_key(backend, known),
             // One that retires may be an earlier root's: it vouches for nobody under this one.
             checked if is_active => checked,
             _ => Ok(()),
         };
         self.intermediates.push(ca);
         outcome
+    }
+
+    /// The key of a CA, if it is at hand.
+    fn key_of(&self, ca: &CaCertificate) -> Option<IssuerKey> {
+        let same = |own: &&CaCertificate| own.record.fingerprint == ca.record.fingerprint;
+        let issuer = self.intermediates.iter().find(same)?.issuer.as_ref()?;
+        Some(issuer.key().clone())
     }
 
     /// A passphrase that opens no key at all is the whole CA's trouble.
