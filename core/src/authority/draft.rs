@@ -5,13 +5,12 @@
 //! those follow their profiles, and [`sign_csr`](super::CertificateManager::sign_csr) alone makes
 //! them.
 
-use std::sync::Mutex;
-
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
 use der::{
     Decode, Encode, Sequence,
     asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef},
 };
+use parking_lot::Mutex;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyIdMethod, KeyUsagePurpose, SanType, SerialNumber,
@@ -284,7 +283,7 @@ impl Capture {
     }
 
     fn taken(self) -> Vec<u8> {
-        self.message.into_inner().unwrap_or_default()
+        self.message.into_inner()
     }
 }
 
@@ -300,8 +299,7 @@ impl rcgen::PublicKeyData for Capture {
 
 impl rcgen::SigningKey for Capture {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        let mut taken = self.message.lock().map_err(|_| rcgen::Error::RemoteKeyError)?;
-        *taken = message.to_vec();
+        *self.message.lock() = message.to_vec();
         Ok(Vec::new())
     }
 }

@@ -16,9 +16,9 @@ mod status;
 pub mod store;
 mod template;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 pub use config::{CaChoices, ManagerConfig};
 pub use draft::{CertificateDraft, UnsignedCertificate};
@@ -161,7 +161,7 @@ impl CertificateManager {
     /// Whether this manager has its hierarchy at hand.
     #[must_use]
     pub fn is_initialized(&self) -> bool {
-        matches!(*self.read_state(), State::Ready(_))
+        matches!(*self.state.read(), State::Ready(_))
     }
 
     /// The CA certificates, for those who verify: all that have not ended by now.
@@ -183,7 +183,7 @@ impl CertificateManager {
     /// [`Error::StoreUnavailable`]; what has been deleted by then stays deleted.
     pub fn purge_expired(&self) -> Result<u64> {
         self.hierarchy()?;
-        let go_on = || !matches!(&*self.read_state(), State::ShutDown);
+        let go_on = || !matches!(&*self.state.read(), State::ShutDown);
         let purged = self.store.purge_while(self.now().minus(KEEP_EXPIRED), &go_on)?;
         if purged > 0 {
             tracing::info!(target: EVENTS, purged, "Expired certificates purged");
@@ -193,7 +193,7 @@ impl CertificateManager {
 
     /// Forgets hierarchy and keys; every later call fails with [`Error::ShutDown`].
     pub fn shutdown(&self) {
-        *self.write_state() = State::ShutDown;
+        *self.state.write() = State::ShutDown;
     }
 
     /// The store.
@@ -225,7 +225,7 @@ impl CertificateManager {
     /// The hierarchy at hand, which another process may have changed in the meantime: whoever
     /// writes by it lets the store compare its sequence.
     fn hierarchy(&self) -> Result<Arc<Hierarchy>> {
-        match &*self.read_state() {
+        match &*self.state.read() {
             State::Ready(hierarchy) => Ok(Arc::clone(hierarchy)),
             State::New => Err(Error::NotInitialized),
             State::ShutDown => Err(Error::ShutDown),
@@ -281,20 +281,11 @@ impl CertificateManager {
                 "Hierarchy went back: the store was replaced by an older one"
             );
         }
-        let mut state = self.write_state();
+        let mut state = self.state.write();
         if let State::ShutDown = *state {
             return Err(Error::ShutDown);
         }
         *state = State::Ready(Arc::clone(&hierarchy));
         Ok(Some(hierarchy))
-    }
-
-    // A poisoned lock holds a whole value all the same: it is only ever replaced.
-    fn read_state(&self) -> std::sync::RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write_state(&self) -> std::sync::RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,8 +4,9 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     ops::Bound,
-    sync::{Mutex, MutexGuard, PoisonError},
 };
+
+use parking_lot::Mutex;
 
 use super::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
@@ -22,6 +23,7 @@ use crate::{Error, Result, Timestamp, TrustDomain};
 /// equals.
 #[derive(Default)]
 pub struct MemoryStore {
+    /// Every change checks first and then writes without fail, so a panic leaves nothing half done.
     state: Mutex<State>,
 }
 
@@ -36,11 +38,6 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Every change checks first and then writes without fail, so a panic leaves nothing half done.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -223,7 +220,7 @@ impl Facts for State {
 
 impl Store for MemoryStore {
     fn hierarchy(&self) -> Result<StoredHierarchy> {
-        let state = self.state();
+        let state = self.state.lock();
         Ok(StoredHierarchy {
             trust_domain: state.trust_domain.clone(),
             sequence: state.sequence,
@@ -237,11 +234,11 @@ impl Store for MemoryStore {
     }
 
     fn hierarchy_sequence(&self) -> Result<u64> {
-        Ok(self.state().sequence)
+        Ok(self.state.lock().sequence)
     }
 
     fn create_hierarchy(&self, new: &NewHierarchy) -> Result<bool> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if !state.cas.is_empty() {
             return Ok(false);
         }
@@ -266,15 +263,15 @@ impl Store for MemoryStore {
     }
 
     fn is_denied(&self, spiffe_id: &str) -> Result<bool> {
-        self.state().is_denied(spiffe_id)
+        self.state.lock().is_denied(spiffe_id)
     }
 
     fn facts_before_signing(&self, planned: &PlannedLeaf<'_>) -> Result<SigningFacts> {
-        decide::before_signing(planned, &*self.state())
+        decide::before_signing(planned, &*self.state.lock())
     }
 
     fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if let Some(refused) = decide::on_signed_leaf(&leaf, &*state)? {
             return Ok(refused);
         }
@@ -283,7 +280,7 @@ impl Store for MemoryStore {
     }
 
     fn save_ca(&self, record: &CertificateRecord, hierarchy_sequence: u64) -> Result<bool> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if !decide::on_checked_ca(record, hierarchy_sequence, &*state)? {
             return Ok(false);
         }
@@ -319,11 +316,11 @@ impl Store for MemoryStore {
 
     fn save_leaf(&self, leaf: &NewLeaf) -> Result<()> {
         decide::on_leaf(&leaf.record)?;
-        self.state().store_leaf(leaf.clone())
+        self.state.lock().store_leaf(leaf.clone())
     }
 
     fn supersede(&self, serial: &str) -> Result<bool> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let Some(number) = state.by_serial.get(serial).copied() else { return Ok(false) };
         let is_active = |record: &CertificateRecord| record.status == CertificateStatus::Active;
         let Some(record) = state.records.get(&number).filter(|record| is_active(record)) else {
@@ -338,7 +335,7 @@ impl Store for MemoryStore {
     }
 
     fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.denied.insert(entry.spiffe_id.clone(), entry.clone());
         let mut expiring: Vec<_> = state
             .of_identity(&entry.spiffe_id)
@@ -353,23 +350,23 @@ impl Store for MemoryStore {
     }
 
     fn allow(&self, spiffe_id: &str) -> Result<bool> {
-        Ok(self.state().denied.remove(spiffe_id).is_some())
+        Ok(self.state.lock().denied.remove(spiffe_id).is_some())
     }
 
     fn denied_identities(&self) -> Result<Vec<DenyListEntry>> {
-        let mut denied: Vec<_> = self.state().denied.values().cloned().collect();
+        let mut denied: Vec<_> = self.state.lock().denied.values().cloned().collect();
         // Stable: of one moment, by ID.
         denied.sort_by_key(|entry| std::cmp::Reverse(entry.denied_at));
         Ok(denied)
     }
 
     fn find_by_serial(&self, serial: &str) -> Result<Option<CertificateRecord>> {
-        let state = self.state();
+        let state = self.state.lock();
         Ok(state.by_serial.get(serial).and_then(|number| state.records.get(number)).cloned())
     }
 
     fn find_by_fingerprint(&self, fingerprint: &str) -> Result<Option<CertificateRecord>> {
-        let state = self.state();
+        let state = self.state.lock();
         let number = state.by_fingerprint.get(fingerprint);
         Ok(number.and_then(|number| state.records.get(number)).cloned())
     }
@@ -378,13 +375,13 @@ impl Store for MemoryStore {
         let is_active = |record: &&CertificateRecord| {
             record.status == CertificateStatus::Active && record.not_after > now
         };
-        Ok(self.state().of_identity(spiffe_id).filter(is_active).cloned().collect())
+        Ok(self.state.lock().of_identity(spiffe_id).filter(is_active).cloned().collect())
     }
 
     fn list_certificates(&self, query: &CertificateQuery) -> Result<CertificatePage> {
         let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
         let after = after.unwrap_or(Cursor::START);
-        let state = self.state();
+        let state = self.state.lock();
         let timeline = match (&query.spiffe_id, query.status) {
             (Some(spiffe_id), _) => state.by_spiffe_id.get(spiffe_id),
             (None, Some(status)) => state.by_status.get(&status),
@@ -406,7 +403,7 @@ impl Store for MemoryStore {
     }
 
     fn counts(&self, now: Timestamp) -> Result<Counts> {
-        let state = self.state();
+        let state = self.state.lock();
         let later = (Bound::Excluded(now), Bound::Unbounded);
         let active_by_issuer = state
             .active
@@ -421,7 +418,7 @@ impl Store for MemoryStore {
     }
 
     fn census(&self) -> Result<Vec<(CertificateType, CertificateStatus, u64)>> {
-        let state = self.state();
+        let state = self.state.lock();
         let mut census = HashMap::<_, u64>::new();
         for (_, number) in &state.cas {
             if let Some(ca) = state.records.get(number) {
@@ -441,7 +438,7 @@ impl Store for MemoryStore {
         const BATCH: usize = 1_000;
         let mut purged = 0;
         while go_on() {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             let due: Vec<_> = state
                 .by_not_after
                 .iter()
