@@ -5,6 +5,7 @@ mod kdf;
 mod key_file;
 mod local;
 mod passphrase;
+mod protection;
 mod seal;
 #[cfg(any(test, feature = "test-suites"))]
 pub mod suite;
@@ -14,7 +15,8 @@ use std::{fmt, sync::Arc};
 #[cfg(test)]
 pub(in crate::authority) use kdf::DERIVATIONS;
 pub use local::LocalKeys;
-pub use passphrase::{KeyProtection, Passphrase};
+pub use passphrase::Passphrase;
+pub use protection::KeyProtection;
 pub use seal::KeySealer;
 pub(in crate::authority) use seal::{Owner, SEALED, pkcs8_from_pem};
 
