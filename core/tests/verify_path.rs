@@ -5,8 +5,8 @@ use catalyst_pki::{
     Anchor, Error, ErrorCode, PathRequest, PeerName, Segment, Usage, verify_path, verify_svid,
 };
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod,
-    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod,
+    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, SanType,
 };
 use testkit::hierarchy::{
     Ca, NODE, NOW, Pki, dns, permitted_uris, policy, service_types, timestamp,
@@ -46,6 +46,7 @@ fn bent(
     let verdict = verify_path(&request);
     if let Ok(path) = &verdict {
         assert_eq!(path.chain()[0], leaf);
+        assert_eq!(path.issuer(), path.chain()[1]);
         assert_eq!(path.anchor(), root.der);
     }
     verdict.map(|path| path.chain().len()).map_err(|error| error.code())
@@ -194,6 +195,30 @@ fn a_leaf_is_looked_at() {
 }
 
 #[test]
+fn a_mailbox_is_named_in_whole() {
+    let root = root();
+    let leaf = root.leaf_with(NODE, |params| {
+        let mailbox = "Ops@db.example.com".try_into().unwrap();
+        params.subject_alt_names.push(SanType::Rfc822Name(mailbox));
+    });
+    for (mailbox, expected) in [
+        // RFC 5280 7.5: the host in any case, the local part as it is.
+        ("Ops@DB.example.com", Ok(2)),
+        ("ops@db.example.com", Err(NameMismatch)),
+        ("Dev@db.example.com", Err(NameMismatch)),
+        ("Ops@example.com", Err(NameMismatch)),
+        ("db.example.com", Err(InvalidArgument)),
+    ] {
+        let names = [PeerName::Email(mailbox.into())];
+        let anchors = [Anchor::from_der(&root.der).unwrap()];
+        let mut request = PathRequest::new(&leaf, &anchors, timestamp(NOW));
+        request.names = &names;
+        let verdict = verify_path(&request).map(|path| path.chain().len());
+        assert_eq!(verdict.map_err(|error| error.code()), expected, "{mailbox}");
+    }
+}
+
+#[test]
 fn a_key_is_a_point_on_its_curve() {
     let pki = Pki::new();
     let mut leaf = pki.services.leaf(NODE);
@@ -268,4 +293,21 @@ fn a_root_of_the_same_name_vouches_for_nobody() {
     assert_eq!(verdict(&leaf, &[&pki.services], &forger), Err(SignatureInvalid));
     let refused = policy(&pki.services).pinned_root_der(&forger.der).build().unwrap_err();
     assert!(matches!(refused, Error::AnchorRejected(_)), "{refused}");
+}
+
+#[test]
+fn an_anchor_of_another_name_vouches_for_nobody_though_it_has_the_key() {
+    let root = root();
+    let mut params = root.params.clone();
+    params.distinguished_name.push(DnType::CommonName, "Another name");
+    let der = params.self_signed(&root.key).unwrap().der().to_vec();
+    let renamed = Anchor::from_der(&der).unwrap();
+    let (leaf, ca) = (root.leaf(NODE), root.bare("CA", |_| {}));
+    let below = ca.leaf(NODE);
+    for (leaf, intermediates) in [(&leaf, &[][..]), (&below, &[&ca.der[..]][..])] {
+        let anchors = [renamed.clone()];
+        let mut request = PathRequest::new(leaf, &anchors, timestamp(NOW));
+        request.intermediates = intermediates;
+        assert_eq!(verify_path(&request).unwrap_err().code(), UntrustedIssuer);
+    }
 }

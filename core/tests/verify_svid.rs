@@ -4,13 +4,13 @@
 use std::{sync::Arc, time::Duration as StdDuration};
 
 use catalyst_pki::{
-    Algorithm, Denied, ErrorCode, ManualClock, NameConstraintMode, PeerRole, Segment, ServiceType,
-    Svid, SvidPolicy, SvidPolicyBuilder, certificate_to_pem, verify_svid,
+    Algorithm, Denied, Error, ErrorCode, ManualClock, NameConstraintMode, PeerRole, Segment,
+    ServiceType, Svid, SvidPolicy, SvidPolicyBuilder, certificate_to_pem, verify_svid,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName,
-    ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
-    PKCS_ML_DSA_65, SerialNumber,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    PKCS_ED25519, PKCS_ML_DSA_65, SerialNumber,
 };
 use testkit::hierarchy::{
     Ca, ENVOY, NODE, NOW, Pki, SERIAL, TRUST_DOMAIN, dns, empty_policy, hex, permitted_uris,
@@ -79,6 +79,10 @@ mod taken {
             assert!(verify(&chain, pki.policy()).is_ok());
         }
         assert!(verify(&[&leaf, b"no certificate"], pki.policy()).is_ok());
+        // As long as the whole chain is no longer than ten.
+        let mut longest = vec![&pki.services.der[..]; 10];
+        longest[0] = &leaf;
+        assert!(verify(&longest, pki.policy()).is_ok());
     }
 
     #[test]
@@ -203,6 +207,25 @@ mod taken {
         let gateway = legacy.leaf("spiffe://mesh.example.com/gateway/a");
         assert_refused(&[&gateway], policy(), ErrorCode::NameConstraintViolated);
         assert_eq!(refusal(empty_policy().anchor_der(&legacy.der)), ErrorCode::AnchorRejected);
+    }
+
+    #[test]
+    fn a_legacy_intermediate_known_by_its_subject_key_identifier() {
+        let pki = Pki::new();
+        let (one, other) = (pki.root.bare("Legacy 1", |_| {}), pki.root.bare("Legacy 2", |_| {}));
+        let policy = |key_id: &str| {
+            let policy = empty_policy().anchor_der(&one.der).anchor_der(&other.der);
+            policy
+                .anchor_service_types(key_id, &[ServiceType::Node])
+                .anchor_service_types(&other.key_id_hex(), &[ServiceType::Auth])
+        };
+        let ours = || policy(&one.key_id_hex().to_uppercase());
+        assert!(verify(&[&one.leaf(NODE)], ours()).is_ok());
+        assert_refused(&[&other.leaf(NODE)], ours(), ErrorCode::ServiceTypeNotAllowed);
+        // What is granted to nobody is a mistake.
+        assert_eq!(refusal(policy(&pki.root.key_id_hex())), ErrorCode::InvalidPolicy);
+        // Whom nothing is granted signs for nobody.
+        assert_eq!(refusal(policy(&other.key_id_hex())), ErrorCode::AnchorRejected);
     }
 
     #[test]
@@ -532,6 +555,10 @@ mod leaf {
             assert_leaf_refused(names(&[(6, node), (6, second)]), ErrorCode::SpiffeIdNotUnique);
             assert_leaf_refused(names(&[(6, second), (6, node)]), ErrorCode::SpiffeIdNotUnique);
         }
+        let pki = Pki::new();
+        let leaf = pki.services.leaf_with(NODE, names(&[(6, node), (6, node), (6, node)]));
+        let refused = verify_svid(&[leaf], &pki.policy().build().unwrap());
+        assert!(matches!(refused, Err(Error::SpiffeIdNotUnique(3))), "{refused:?}");
         assert_leaf_refused(names(&[(6, b"\xff\xfe")]), ErrorCode::PeerIdInvalid);
         assert_leaf_refused(names(&[]), ErrorCode::SpiffeIdMissing);
     }
@@ -780,6 +807,29 @@ mod federation {
     }
 
     #[test]
+    fn takes_for_a_root_what_no_other_of_its_certificates_has_signed() {
+        let (pki, (root, ca)) = (Pki::new(), partner());
+        let policy = |certificates: &str| {
+            pki.policy().federate(
+                trust_domain(PARTNER),
+                certificates,
+                &["spiffe://partner.example/**"],
+            )
+        };
+        let leaf = ca.leaf(API);
+        // An intermediate that its partner gives for an anchor.
+        assert!(verify(&[&leaf], policy(&ca.pem())).is_ok());
+        // Beside the root of somebody else, and beside one that only says that it has signed it.
+        let stranger = Ca::root("Stranger");
+        assert!(verify(&[&leaf], policy(&(stranger.pem() + &ca.pem()))).is_ok());
+        let key_id = root.params.key_identifier(&root.key);
+        let forger = Ca::root_with("Partner Root", &rcgen::PKCS_ECDSA_P384_SHA384, |params| {
+            params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
+        });
+        assert!(verify(&[&leaf], policy(&(forger.pem() + &ca.pem()))).is_ok());
+    }
+
+    #[test]
     fn holds_a_foreign_ca_to_its_service_types() {
         let pki = Pki::new();
         let root = Ca::root("Partner Root");
@@ -836,6 +886,23 @@ mod anchors {
         assert_rejected(empty_policy().anchor_der(&pki.services.leaf(NODE)));
         let bundle = certificate_to_pem(&pki.services.der) + &pki.root.pem();
         assert_rejected(empty_policy().anchors_pem(&bundle));
+    }
+
+    #[test]
+    fn are_not_pinned_themselves_and_name_another_as_their_issuer() {
+        let pki = Pki::new();
+        let pinned = policy(&pki.services).pinned_root_der(&pki.services.der);
+        // Its own subject key identifier as its issuer's.
+        let key_id = pki.root.params.key_identifier(&pki.root.key);
+        let own_issuer = pki.root.bare("CA", |params| {
+            params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
+            params.custom_extensions.push(service_types(&[ServiceType::Node]));
+        });
+        for refused in [pinned, policy(&own_issuer)] {
+            let refused = refused.build().unwrap_err();
+            assert_eq!(refused.code(), ErrorCode::AnchorRejected);
+            assert!(refused.to_string().contains("a root is never a peer's anchor"), "{refused}");
+        }
     }
 
     #[test]
@@ -907,6 +974,19 @@ mod anchors {
             ErrorCode::InvalidPolicy
         );
         assert_eq!(refusal(pki.policy().allow_algorithm(Algorithm::Rsa)), ErrorCode::InvalidPolicy);
+    }
+
+    #[test]
+    fn and_a_policy_says_for_whom_it_is() {
+        let policy = Pki::new().policy().build().unwrap();
+        assert_eq!(policy.trust_domain().as_str(), TRUST_DOMAIN);
+        assert_eq!(policy.segment(), Segment::Services);
+        for (role, word) in [(PeerRole::Client, "client"), (PeerRole::Server, "server")] {
+            assert_eq!(role.to_string(), word);
+            assert_eq!(word.parse::<PeerRole>().unwrap(), role);
+        }
+        let neither = "Client".parse::<PeerRole>().unwrap_err();
+        assert_eq!(neither.code(), ErrorCode::InvalidArgument);
     }
 }
 
