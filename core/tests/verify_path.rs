@@ -175,6 +175,19 @@ fn a_leaf_is_looked_at() {
     assert_eq!(leaf(&unlimited), Err(CaUsedAsLeaf));
     let lists = |p: &mut CertificateParams| p.key_usages = vec![KeyUsagePurpose::CrlSign];
     assert_eq!(leaf(&lists), Err(KeyUsageNotAllowed));
+    // RFC 5280 4.2.1.12: what fits a TLS server and a TLS client, each by itself.
+    for (allowed, as_server, as_client) in [
+        (KeyUsagePurpose::DigitalSignature, Ok(2), Ok(2)),
+        (KeyUsagePurpose::KeyAgreement, Ok(2), Ok(2)),
+        (KeyUsagePurpose::KeyEncipherment, Ok(2), Err(KeyUsageNotAllowed)),
+        (KeyUsagePurpose::ContentCommitment, Err(KeyUsageNotAllowed), Err(KeyUsageNotAllowed)),
+    ] {
+        let leaf = root.leaf_with(NODE, |params| params.key_usages = vec![allowed]);
+        for (usage, expected) in [(Usage::Server, as_server), (Usage::Client, as_client)] {
+            let verdict = bent(&leaf, &[], &root, |request| request.usage = usage);
+            assert_eq!(verdict, expected, "{allowed:?}");
+        }
+    }
     let client = |params: &mut CertificateParams| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     };
