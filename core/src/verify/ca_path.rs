@@ -130,7 +130,7 @@ impl CaPath {
         self.check_cas(moment, denied)?;
         let mut budget = Budget::new();
         for constraints in &self.constraints {
-            constraints.check(leaf, self.uri_rule, &mut budget)?;
+            constraints.check(leaf.constrained_names(), self.uri_rule, &mut budget)?;
         }
         match self.issuer() {
             Some(ca) if self.require_crl || !ca.lists.is_empty() => {

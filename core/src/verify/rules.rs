@@ -82,7 +82,7 @@ pub(super) fn check_name_constraints(cas: &[&Certificate<'_>], uri_rule: UriRule
     for (i, ca) in cas.iter().enumerate() {
         let Some(constraints) = ca.name_constraints() else { continue };
         for below in cas.iter().take(i).filter(|below| !below.is_self_issued()) {
-            constraints.check(below, uri_rule, &mut budget)?;
+            constraints.check(below.constrained_names(), uri_rule, &mut budget)?;
         }
     }
     Ok(())

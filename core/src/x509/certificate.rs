@@ -19,7 +19,7 @@ use x509_parser::{
 
 use super::{
     constraints::NameConstraints,
-    names::{self, GeneralName, Name},
+    names::{self, Form, GeneralName, Name},
     tlv::{Signed, sequence},
 };
 use crate::{Error, Result, SERVICE_TYPES_OID, Timestamp};
@@ -175,6 +175,18 @@ impl<'a> Certificate<'a> {
 
     pub(crate) fn alt_names(&self) -> &[GeneralName<'a>] {
         self.extensions.subject_alt_name.as_ref().map_or(&[], |e| &e.value)
+    }
+
+    /// All that name constraints are about: the SANs, the subject, the mailboxes in the subject.
+    pub(crate) fn constrained_names(&self) -> impl Iterator<Item = GeneralName<'_>> {
+        let subject = &self.x509.subject;
+        let directory = GeneralName { form: Form::Directory, value: subject.as_raw() };
+        let directory = subject.iter_rdn().next().map(|_| directory);
+        // RFC 5280 wants this of certificates without SAN; with one it does no harm.
+        let mailboxes = subject.iter_email();
+        let mailboxes =
+            mailboxes.map(|email| GeneralName { form: Form::Email, value: email.as_slice() });
+        self.alt_names().iter().copied().chain(directory).chain(mailboxes)
     }
 
     pub(crate) fn name_constraints(&self) -> Option<&NameConstraints> {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use der::{Tag, Tagged};
 
 use super::{
-    certificate::Certificate,
     names::{Form, GeneralName, Rdn, directory, split_mailbox},
     tlv::{elements, sequence},
 };
@@ -96,27 +95,14 @@ impl NameConstraints {
         uris.is_some_and(|uris| uris.permitted.iter().chain(&uris.excluded).any(is_prefix))
     }
 
-    /// Checks every name of `certificate`: its SANs, its subject, the mailboxes in its subject.
-    pub(crate) fn check(
+    /// Checks the names of a certificate below.
+    pub(crate) fn check<'n>(
         &self,
-        certificate: &Certificate<'_>,
+        mut names: impl Iterator<Item = GeneralName<'n>>,
         uri_rule: UriRule,
         budget: &mut Budget,
     ) -> Result<()> {
-        for name in certificate.alt_names() {
-            self.check_name(name, uri_rule, budget)?;
-        }
-        let subject = &certificate.x509().subject;
-        if subject.iter_rdn().next().is_some() {
-            let name = GeneralName { form: Form::Directory, value: subject.as_raw() };
-            self.check_name(&name, uri_rule, budget)?;
-        }
-        for email in subject.iter_email() {
-            // RFC 5280 wants this of certificates without SAN; with one it does no harm.
-            let name = GeneralName { form: Form::Email, value: email.as_slice() };
-            self.check_name(&name, uri_rule, budget)?;
-        }
-        Ok(())
+        names.try_for_each(|name| self.check_name(&name, uri_rule, budget))
     }
 
     fn check_name(
