@@ -1,5 +1,6 @@
 //! Verifying: X.509 paths, and on top of them SPIFFE peers.
 
+mod anchor;
 mod ca_path;
 mod denied;
 mod known;
@@ -20,13 +21,15 @@ use der::asn1::ObjectIdentifier;
 use crate::{Error, Result, Timestamp};
 
 pub use self::{
+    anchor::Anchor,
     denied::Denied,
     names::PeerName,
-    path::{Anchor, PathRequest, Profile, VerifiedPath, verify_path},
+    path::{PathRequest, VerifiedPath, verify_path},
     pattern::IdPattern,
     peer::verify_svid,
     policy::{PeerRole, SvidPolicy, SvidPolicyBuilder},
     svid::Svid,
+    web::Profile,
 };
 
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");

@@ -1,13 +1,13 @@
 //! The CAs above a leaf: held against every rule once, and against the clock at every use.
 
 use super::{
-    Profile, Usage,
+    Usage,
     denied::Denied,
     moment::Moment,
     revocation::{CaList, Lists, Revocable, lists_of},
     rules::{self, Role},
     search::check_encoding,
-    web,
+    web::{self, Profile},
 };
 use crate::{
     Algorithms, Error, Result, Timestamp,

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use rustls_pki_types::CertificateDer;
-use webpki::anchor_from_trusted_cert;
-
 use super::{
     Usage,
+    anchor::Anchor,
     ca_path::{CaPath, Demands},
     denied::Denied,
     moment::Moment,
@@ -14,7 +12,7 @@ use super::{
     revocation::{Lists, NoLists, OtherKey, may_sign},
     rules::{self, Role},
     search::{MAX_DEPTH, Search},
-    web, webpki_error,
+    web::{self, Profile},
 };
 use crate::{
     Algorithms, Crl, Error, Result, Timestamp,
@@ -23,54 +21,6 @@ use crate::{
 
 /// The most intermediates that are taken from a peer.
 const MAX_INTERMEDIATES: usize = 128;
-
-/// A CA certificate that the caller trusts.
-#[derive(Debug, Clone)]
-pub struct Anchor {
-    der: Vec<u8>,
-    name: Name,
-}
-
-impl Anchor {
-    /// An anchor from a certificate in DER.
-    ///
-    /// Whether it is one that may sign is looked at when a path ends in it, so one odd root in a
-    /// trust store harms nobody.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::MalformedCertificate`] if it is no X.509 certificate.
-    pub fn from_der(der: &[u8]) -> Result<Self> {
-        let certificate = CertificateDer::from(der);
-        let anchor = anchor_from_trusted_cert(&certificate).map_err(webpki_error)?;
-        // webpki keeps names without their tag and length.
-        let name = Name::of_content(&anchor.subject);
-        Ok(Anchor { der: der.to_vec(), name })
-    }
-
-    /// Whether a certificate names it as its issuer.
-    pub(super) fn is_named_by(&self, certificate: &Certificate<'_>) -> bool {
-        self.name == *certificate.issuer_name()
-    }
-
-    /// The certificate.
-    #[must_use]
-    pub fn der(&self) -> &[u8] {
-        &self.der
-    }
-}
-
-/// Which rules go beyond RFC 5280.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-#[non_exhaustive]
-pub enum Profile {
-    /// None.
-    #[default]
-    Rfc5280,
-    /// The CA/Browser Forum's, which the certificates of public web servers keep: on extended key
-    /// usage, key sizes, common names, wildcards. In return name constraints need not be critical.
-    WebPki,
-}
 
 /// What [`verify_path`] is asked.
 ///

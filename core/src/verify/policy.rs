@@ -4,16 +4,17 @@ use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use super::{
     Usage,
+    anchor::Anchor,
     ca_path::{CaPath, Demands},
     denied::Denied,
     known::{KnownCa, KnownLists},
     moment::Moment,
-    path::{Anchor, Profile},
     pattern::IdPattern,
     peer::service_types,
     revocation::{Lists, NoLists},
     rules::{self, Role},
     search::{MAX_DEPTH, Search},
+    web::Profile,
 };
 use crate::{
     Algorithm, Algorithms, Clock, Crl, Error, Result, Segment, ServiceType, SystemClock, Timestamp,

@@ -9,7 +9,7 @@ use std::cell::{Cell, OnceCell};
 use rustls_pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
-use super::{path::Anchor, rules, webpki_error};
+use super::{anchor::Anchor, rules, webpki_error};
 use crate::{
     Algorithms, Error, Result,
     x509::{Certificate, Name},

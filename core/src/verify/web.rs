@@ -1,5 +1,5 @@
 //! What the CA/Browser Forum's baseline requirements ask of the public web's certificates beyond
-//! RFC 5280. Only [`Profile::WebPki`](super::Profile::WebPki) asks for it.
+//! RFC 5280. Only [`Profile::WebPki`] asks for it.
 
 use std::net::IpAddr;
 
@@ -11,6 +11,18 @@ use crate::{
 
 /// 2.5.29.37.0.
 const ANY_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
+
+/// Which rules go beyond RFC 5280.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[non_exhaustive]
+pub enum Profile {
+    /// None.
+    #[default]
+    Rfc5280,
+    /// The CA/Browser Forum's, which the certificates of public web servers keep: on extended key
+    /// usage, key sizes, common names, wildcards. In return name constraints need not be critical.
+    WebPki,
+}
 
 pub(super) fn check_certificate(certificate: &Certificate<'_>, role: Role) -> Result<()> {
     let extensions = &certificate.extensions;
