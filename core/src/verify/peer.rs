@@ -3,13 +3,13 @@
 use super::{
     ca_path::CaPath,
     moment::Moment,
-    policy::{Federated, SvidPolicy, Trust},
+    policy::{Federated, SvidPolicy, Trust, service_types},
     rules::{self, Role},
     search::Search,
     svid::Svid,
 };
 use crate::{
-    Error, Result, Segment, ServiceType, SpiffeId, WorkloadId, fingerprint, profile,
+    Error, Result, ServiceType, SpiffeId, WorkloadId, fingerprint,
     x509::{Certificate, Form, UriRule, hex, serial_to_hex},
 };
 
@@ -245,20 +245,4 @@ impl<'a> Peer<'a> {
             spiffe_id: self.id,
         })
     }
-}
-
-/// The service types among those granted so far that every CA with the extension (`profiles.md`)
-/// vouches for; `None` if nothing has been said of them.
-pub(super) fn service_types(
-    cas: &[&Certificate<'_>],
-    segment: Segment,
-    mut granted: Option<Vec<ServiceType>>,
-) -> Result<Option<Vec<ServiceType>>> {
-    for content in cas.iter().filter_map(|ca| ca.extensions.service_types) {
-        let named = profile::decode_service_types(content)?;
-        granted
-            .get_or_insert_with(|| segment.service_types().to_vec())
-            .retain(|one| named.contains(one));
-    }
-    Ok(granted)
 }
