@@ -88,7 +88,8 @@ LIBDIR ?= $(PREFIX)/lib
 install uninstall:
 	bindings-c/install.sh $@ '$(DESTDIR)' '$(PREFIX)' '$(LIBDIR)'
 
-# Speed of what is given to others, as ratios within one run: a table, and target/bench.json.
+# Speed of what is given to others, as ratios within one run: tables, and target/bench.json. The rows of
+# Bun have the ratios' program measure the floor of a sign in the same moments.
 bench: export CATALYST_PROFILE := dist
 bench: node_modules
 	cargo bench --profile dist --locked -p catalyst-pki --bench pki --bench verify -- --noplot

@@ -13,7 +13,7 @@ import {
   type SignCSRRequest,
 } from '@catalyst/pki';
 import * as baseline from 'bench-baseline';
-import { add, perSecond, print, record } from './report.ts';
+import { add, median, perSecond, print, record } from './report.ts';
 
 const TRUST_DOMAIN = 'mesh.example.com';
 const ROUNDS = 11;
@@ -75,8 +75,7 @@ class Side {
   }
 
   figures(): Figures {
-    const middle = (figure: keyof Figures) =>
-      this.#rounds.map((round) => round[figure]).toSorted((a, b) => a - b)[ROUNDS >> 1] ?? 0;
+    const middle = (figure: keyof Figures) => median(this.#rounds.map((round) => round[figure]));
     return { rate: middle('rate'), milliseconds: middle('milliseconds') };
   }
 }

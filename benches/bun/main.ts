@@ -14,7 +14,8 @@ import {
   type PeerPolicy,
   type SignCSRRequest,
 } from '@catalyst/pki';
-import { add, atMost, perSecond, print, record, rows } from './report.ts';
+import { Floor } from './floor.ts';
+import { add, atLeast, atMost, median, perSecond, print, record, rows } from './report.ts';
 
 /** Gaps between the ticks of a 1 ms timer, in ms: how long the event loop was held, or had to wait. */
 class Ticks {
@@ -67,6 +68,34 @@ async function signing(where: string, manager: CertificateManager, times: number
   return { sign, rate: many };
 }
 
+/** What signing in memory makes of what its cryptography allows, one core's and that of all. */
+async function againstFloor(sign: () => Promise<unknown>) {
+  const cores = navigator.hardwareConcurrency;
+  const floor = new Floor();
+  await inTurns('one after another', 1, { threads: 1, named: 'one core', least: 0.6 });
+  await inTurns('64 at a time', 64, { threads: cores, named: `all ${cores} cores`, least: 0.75 });
+  floor.close();
+
+  async function inTurns(
+    how: string,
+    atOnce: number,
+    { threads, named, least }: { threads: number; named: string; least: number },
+  ) {
+    await floor.perSecond(threads);
+    const turns: { allowed: number; done: number }[] = [];
+    for (let turn = 0; turn < 21; turn++) {
+      const allowed = await floor.perSecond(threads);
+      turns.push({ allowed, done: await perSecond(300 * threads, atOnce, sign) });
+    }
+    const against = `verify a request and sign, alone, on ${named}`;
+    record(against, median(turns.map(({ allowed }) => allowed)), '/s');
+    const ratio = median(turns.map(({ allowed, done }) => done / allowed));
+    const rate = median(turns.map(({ done }) => done));
+    const name = `signCSR, in memory, ${how}, in turns with that`;
+    record(name, rate, '/s', { against, ratio, ...atLeast(ratio, least) });
+  }
+}
+
 async function verifying(manager: CertificateManager) {
   const { csrPem } = await generateKeyAndCsr('auth', 'auth-a');
   const { certificatePem } = await manager.signCSR({
@@ -106,7 +135,7 @@ async function denying(verifier: PeerVerifier) {
     took.push(performance.now() - start);
     await next.ready();
   }
-  const middle = took.toSorted((a, b) => a - b)[took.length >> 1] ?? 0;
+  const middle = median(took);
   record('PeerVerifier.withDenied: to start with 100,000', middle, 'ms', atMost(middle, 2, 'ms'));
 }
 
@@ -162,6 +191,7 @@ const folder = mkdtempSync(join(tmpdir(), 'catalyst-pki-bench-'));
 try {
   const inMemory = CertificateManager.ephemeral();
   const { sign, rate } = await signing('in memory', inMemory, 8000);
+  await againstFloor(sign);
   await starting(sign);
   const inFile = CertificateManager.fromConfig({
     provider: { type: 'local', certsDb: join(folder, 'certs.db') },

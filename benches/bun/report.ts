@@ -25,6 +25,14 @@ export const atMost = (value: number, limit: number, unit: string): Partial<Row>
   met: value <= limit,
 });
 
+export const atLeast = (value: number, limit: number): Partial<Row> => ({
+  goal: `>= ${limit}`,
+  met: value >= limit,
+});
+
+export const median = (values: number[]) =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+
 /** Calls `work` a number of times, so many at a time, and answers how often in a second. */
 export async function perSecond(times: number, atOnce: number, work: () => Promise<unknown>) {
   let left = times;

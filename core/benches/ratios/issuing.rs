@@ -1,23 +1,14 @@
-//! Signing against its floor, and durable signing against signing in memory.
+//! Signing against its floor, durable signing against signing in memory, and a CA in memory against
+//! the time that it may take to begin.
 
 use std::{
     hint::black_box,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::{
-    rand::SystemRandom,
-    signature::{
-        ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair,
-        UnparsedPublicKey,
-    },
-};
 use catalyst_pki::{
     ServiceType, WorkloadId,
     authority::{
@@ -28,7 +19,10 @@ use catalyst_pki::{
     generate_key_and_csr,
 };
 
-use crate::report::{Goal, Report, in_turns, median};
+use crate::{
+    floor::Floor,
+    report::{Goal, Report, in_turns, median, micros, throughput},
+};
 
 const INSTANCE: &str = "node-a.example.com";
 
@@ -61,20 +55,11 @@ pub(crate) fn on_disk(path: &Path) -> CertificateManager {
 pub(crate) fn single_thread(report: &mut Report) {
     let manager = in_memory();
     let csr = csr();
-    let key = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING).unwrap();
-    let random = SystemRandom::new();
-    // As many bytes as a request and a certificate have between the outer tags.
-    let (csr_tbs, certificate_tbs) = (vec![1_u8; 280], vec![2_u8; 480]);
-    let proof = key.sign(&random, &csr_tbs).unwrap();
+    let floor = Floor::new();
     let times = in_turns(
         41,
         50,
-        || {
-            let point = key.public_key().as_ref();
-            let public_key = UnparsedPublicKey::new(&ECDSA_P384_SHA384_ASN1, point);
-            public_key.verify(black_box(&csr_tbs), proof.as_ref()).unwrap();
-            black_box(key.sign(&random, black_box(&certificate_tbs)).unwrap());
-        },
+        || floor.sign(),
         || {
             black_box(manager.sign_csr(&request(&csr)).unwrap());
         },
@@ -97,8 +82,12 @@ pub(crate) fn many_threads(report: &mut Report) {
     let csr = csr();
     let mut pairs = Vec::new();
     for _ in 0..5 {
-        let in_memory = throughput(&memory, &csr, cores);
-        pairs.push((in_memory, throughput(&durable, &csr, 64)));
+        let signing = |manager: &CertificateManager, threads| {
+            throughput(threads, Duration::from_secs(2), || {
+                manager.sign_csr(&request(&csr)).unwrap();
+            })
+        };
+        pairs.push((signing(&memory, cores), signing(&durable, 64)));
     }
     report.add(
         "sign_csr, 64 threads, SQLite on disk",
@@ -112,21 +101,19 @@ pub(crate) fn many_threads(report: &mut Report) {
     );
 }
 
-/// Certificates a second.
-fn throughput(manager: &CertificateManager, csr: &str, threads: usize) -> f64 {
-    let (stop, count) = (AtomicBool::new(false), AtomicU64::new(0));
-    let start = Instant::now();
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    manager.sign_csr(&request(csr)).unwrap();
-                    count.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        thread::sleep(Duration::from_secs(2));
-        stop.store(true, Ordering::Relaxed);
-    });
-    count.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64()
+/// From nothing to a CA in memory that signs.
+pub(crate) fn beginning(report: &mut Report) {
+    const LIMIT: f64 = 30.0;
+    let took = median((0..41).map(|_| {
+        let start = Instant::now();
+        black_box(in_memory());
+        micros(start.elapsed()) / 1000.0
+    }));
+    report.add(
+        "ephemeral and initialize",
+        (took, "ms"),
+        &format!("a limit of {LIMIT} ms"),
+        took / LIMIT,
+        Goal::AtMost(1.0),
+    );
 }

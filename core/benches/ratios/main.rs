@@ -5,6 +5,7 @@
 //! same as JSON to `target/bench.json`.
 #![allow(clippy::unwrap_used, reason = "a bench")]
 
+mod floor;
 mod issuing;
 mod report;
 mod scale;
@@ -15,15 +16,20 @@ use report::Report;
 type Part = fn(&mut Report);
 
 fn main() {
-    // `cargo bench --bench ratios -- scale` runs one part; `--bench` and the like are cargo's own.
+    // `cargo bench --bench ratios -- scale` runs one part, and `-- floor` serves
+    // `benches/bun`; `--bench` and the like are cargo's own.
     let asked: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     // `cargo test --benches` only wants to know that it runs.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
+    if asked == ["floor"] {
+        return floor::serve();
+    }
     let mut report = Report::default();
-    let parts: [(&str, Part); 4] = [
+    let parts: [(&str, Part); 5] = [
+        ("beginning", issuing::beginning),
         ("single-thread", issuing::single_thread),
         ("many-threads", issuing::many_threads),
         ("verifying", verifying::run),

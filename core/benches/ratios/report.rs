@@ -3,6 +3,8 @@
 use std::{
     fs,
     path::Path,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -86,6 +88,25 @@ pub(crate) fn in_turns(turns: usize, each: u32, mut a: impl FnMut(), mut b: impl
         b: median(pairs.iter().map(|(_, b)| *b)),
         b_over_a: median(pairs.iter().map(|(a, b)| b / a)),
     }
+}
+
+/// How often in a second so many threads do it.
+pub(crate) fn throughput(threads: usize, duration: Duration, work: impl Fn() + Sync) -> f64 {
+    let (stop, count) = (AtomicBool::new(false), AtomicU64::new(0));
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    work();
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        thread::sleep(duration);
+        stop.store(true, Ordering::Relaxed);
+    });
+    count.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64()
 }
 
 pub(crate) fn micros(duration: Duration) -> f64 {
