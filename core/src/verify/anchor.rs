@@ -24,7 +24,8 @@ impl Anchor {
     ///
     /// # Errors
     ///
-    /// [`Error::MalformedCertificate`] if it is no X.509 certificate.
+    /// [`Error::MalformedCertificate`](crate::Error::MalformedCertificate) if it is no X.509
+    /// certificate.
     pub fn from_der(der: &[u8]) -> Result<Self> {
         let certificate = CertificateDer::from(der);
         let anchor = anchor_from_trusted_cert(&certificate).map_err(webpki_error)?;
