@@ -604,6 +604,48 @@ mod leaf {
             params.serial_number = Some(SerialNumber::from_slice(&[0]));
         };
         assert_leaf_refused(zero, ErrorCode::PathRuleViolated);
+        let long = |params: &mut CertificateParams| {
+            params.serial_number = Some(SerialNumber::from_slice(&[1; 21]));
+        };
+        assert_leaf_refused(long, ErrorCode::PathRuleViolated);
+        let ends_before_it_begins = |params: &mut CertificateParams| {
+            params.not_before = NOW;
+            params.not_after = NOW - Duration::SECOND;
+        };
+        assert_leaf_refused(ends_before_it_begins, ErrorCode::PathRuleViolated);
+        let pki = Pki::new();
+        let of_a_second = pki.services.leaf_with(NODE, |params| {
+            params.not_before = NOW;
+            params.not_after = NOW;
+        });
+        assert!(verify(&[&of_a_second], pki.policy()).is_ok());
+    }
+
+    /// What no tool writes, put into a good certificate: before its signature fails, it breaks a rule.
+    #[test]
+    fn breaks_a_rule_about_encodings() {
+        let pki = Pki::new();
+        let replaced = |leaf: &[u8], from: &[u8], to: &[u8]| {
+            let at = leaf.windows(from.len()).position(|bytes| bytes == from).unwrap();
+            [&leaf[..at], to, &leaf[at + from.len()..]].concat()
+        };
+        let refused = |leaf: Vec<u8>| verify(&[&leaf], pki.policy()).unwrap_err();
+        let leaf = pki.services.leaf(NODE);
+        let (mut positive, mut negative) = (vec![2, 4], vec![2, 4]);
+        positive.extend(SERIAL);
+        negative.extend(SERIAL);
+        negative[2] |= 0x80;
+        let negative = replaced(&leaf, &positive, &negative);
+        assert_eq!(refused(negative), ErrorCode::PathRuleViolated);
+        let end = |year: i32| {
+            let end = NOW.replace_year(year).unwrap();
+            pki.services.leaf_with(NODE, |params| params.not_after = end)
+        };
+        let leaf = end(2050);
+        assert!(verify(&[&leaf], pki.policy()).is_ok());
+        let generalized = replaced(&leaf, b"20500601", b"20490601");
+        assert_eq!(refused(generalized), ErrorCode::PathRuleViolated);
+        assert!(verify(&[&end(2049)], pki.policy()).is_ok());
     }
 
     #[test]
