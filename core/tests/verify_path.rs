@@ -5,11 +5,11 @@ use catalyst_pki::{
     Anchor, Error, ErrorCode, PathRequest, PeerName, Segment, Usage, verify_path, verify_svid,
 };
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod,
-    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyIdMethod, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, SanType,
 };
 use testkit::hierarchy::{
-    Ca, NODE, NOW, Pki, dns, permitted_uris, policy, service_types, timestamp,
+    Ca, NODE, NOW, Pki, dns, permitted_uris, policy, san, service_types, timestamp,
 };
 use time::Duration;
 
@@ -122,6 +122,11 @@ fn every_ca_of_a_path_is_looked_at() {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     };
     assert_eq!(under(&no_ca), Err(PathRuleViolated));
+    let for_any_use = |params: &mut CertificateParams| {
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages.clear();
+    };
+    assert_eq!(under(&for_any_use), Err(PathRuleViolated));
     let lists_alone = |p: &mut CertificateParams| p.key_usages = vec![KeyUsagePurpose::CrlSign];
     assert_eq!(under(&lists_alone), Err(PathRuleViolated));
     let uris = |uris: &[&str]| {
@@ -195,6 +200,11 @@ fn a_leaf_is_looked_at() {
     assert_eq!(leaf(&|p| p.not_after = NOW), Ok(2));
     let ended = |p: &mut CertificateParams| p.not_after = NOW - Duration::SECOND;
     assert_eq!(leaf(&ended), Err(ErrorCode::CertificateExpired));
+    let nameless = |params: &mut CertificateParams| {
+        params.distinguished_name = DistinguishedName::new();
+        params.subject_alt_names.clear();
+    };
+    assert_eq!(leaf(&nameless), Err(PathRuleViolated));
 
     let named = root.leaf_with(NODE, |p| p.subject_alt_names.push(dns("db.example.com")));
     for (name, expected) in [("db.example.com", Ok(2)), ("example.com", Err(NameMismatch))] {
@@ -204,6 +214,26 @@ fn a_leaf_is_looked_at() {
         request.names = &names;
         let verdict = verify_path(&request).map(|path| path.chain().len());
         assert_eq!(verdict.map_err(|error| error.code()), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_name_that_is_none_is_told_by_its_form() {
+    let root = root();
+    for (tag, name, told) in [
+        (1, &b"ops"[..], "an rfc822Name that is no mailbox"),
+        (2, b"db..example.com", "a dNSName that is no host name"),
+        (6, b"node-a", "a URI that is not absolute"),
+        (7, b"12345", "an iPAddress of neither 4 nor 16 octets"),
+    ] {
+        let leaf = root.leaf_with(NODE, |params| {
+            params.subject_alt_names.clear();
+            params.custom_extensions.push(san(&[(tag, name)]));
+        });
+        let anchors = [Anchor::from_der(&root.der).unwrap()];
+        let refused = verify_path(&PathRequest::new(&leaf, &anchors, timestamp(NOW))).unwrap_err();
+        assert_eq!(refused.code(), PathRuleViolated);
+        assert!(refused.to_string().contains(told), "{refused}");
     }
 }
 

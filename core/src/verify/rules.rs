@@ -259,7 +259,7 @@ fn check_names(certificate: &Certificate<'_>, role: Role) -> Result<()> {
         return Err(rule("4.2.1.10: name constraints in a certificate that is no CA's"));
     }
     let empty_subject = certificate.x509().subject.iter_rdn().next().is_none();
-    if empty_subject && (role != Role::Leaf || certificate.is_ca()) {
+    if empty_subject && role != Role::Leaf {
         return Err(rule("4.1.2.6: a CA without a name"));
     }
     match &extensions.subject_alt_name {
