@@ -1,8 +1,8 @@
 //! The deny list.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use super::failure::Outcome;
+use super::failure::{Outcome, Place};
 use crate::{
     Timestamp,
     authority::store::{DenyListEntry, ExpiringCertificate},
@@ -35,22 +35,50 @@ pub(super) fn deny(
 
 pub(super) fn allow(connection: &Connection, spiffe_id: &str) -> Outcome<bool> {
     let deleted = connection
-        .prepare_cached("DELETE FROM denied_identity WHERE spiffe_id = ?1")?
+        .prepare_cached("DELETE FROM denied_identity WHERE spiffe_id IN (?1, CAST(?1 AS BLOB))")?
         .execute([spiffe_id])?;
     Ok(deleted > 0)
 }
 
+/// One row that can't be read hides no other, and none that says who is denied is left out: what is
+/// compared with this list must not let that identity in.
 pub(super) fn list(connection: &Connection) -> Outcome<Vec<DenyListEntry>> {
     let mut statement = connection.prepare_cached(
         "SELECT spiffe_id, reason, denied_at FROM denied_identity
          ORDER BY denied_at DESC, spiffe_id",
     )?;
-    let entries = statement.query_map([], |row| {
-        Ok(DenyListEntry {
-            spiffe_id: row.get(0)?,
-            reason: row.get(1)?,
-            denied_at: Timestamp::from_millis(row.get(2)?),
-        })
-    })?;
-    Ok(entries.collect::<Result<_, _>>()?)
+    let mut rows = statement.query([])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        match read(row) {
+            Ok(entry) => entries.push(entry),
+            Err(failure) => {
+                let text = |index| {
+                    let value = row.get_ref(index).ok().and_then(|value| value.as_bytes().ok());
+                    value.map(String::from_utf8_lossy).unwrap_or_default().into_owned()
+                };
+                let entry = DenyListEntry {
+                    spiffe_id: text(0),
+                    reason: text(1),
+                    denied_at: Timestamp::from_millis(row.get(2).unwrap_or_default()),
+                };
+                tracing::error!(
+                    target: "catalyst.pki",
+                    spiffe_id = %entry.spiffe_id,
+                    reason = %failure.explain(&Place::Record),
+                    "Denied identity unreadable"
+                );
+                entries.push(entry);
+            }
+        }
+    }
+    Ok(entries)
+}
+
+fn read(row: &Row<'_>) -> Outcome<DenyListEntry> {
+    Ok(DenyListEntry {
+        spiffe_id: row.get(0)?,
+        reason: row.get(1)?,
+        denied_at: Timestamp::from_millis(row.get(2)?),
+    })
 }

@@ -93,7 +93,8 @@ impl Facts for Known<'_> {
 
 pub(super) fn is_denied(connection: &Connection, spiffe_id: &str) -> Outcome<bool> {
     Ok(connection
-        .prepare_cached("SELECT 1 FROM denied_identity WHERE spiffe_id = ?1")?
+        // A tool that stored the name as bytes has denied it too.
+        .prepare_cached("SELECT 1 FROM denied_identity WHERE spiffe_id IN (?1, CAST(?1 AS BLOB))")?
         .exists([spiffe_id])?)
 }
 

@@ -469,6 +469,27 @@ fn what_is_no_database_of_ours_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_damaged_denial_hides_no_other_and_still_denies() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let sql = "INSERT INTO denied_identity VALUES
+                   ('whole', 'why', 3), ('odd reason', x'ff', 2), ('odd time', '', 'soon'),
+                   (CAST('bytes' AS BLOB), 'why', 1), (x'ff', '', 0)";
+    Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    let ids = || {
+        let entries = store.denied_identities().unwrap();
+        entries.into_iter().map(|entry| entry.spiffe_id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(), ["odd time", "whole", "odd reason", "bytes", "\u{fffd}"]);
+    for id in ["whole", "odd reason", "odd time", "bytes"] {
+        assert!(store.is_denied(id).unwrap(), "{id}");
+        assert!(store.allow(id).unwrap(), "{id}");
+        assert!(!store.is_denied(id).unwrap(), "{id}");
+    }
+    assert_eq!(ids(), ["\u{fffd}"]);
+}
+
+#[test]
 fn a_path_that_looks_like_a_uri_is_a_path() {
     let (folder, _) = folder();
     let path = folder.path().join("file:certs.db?mode=memory");
