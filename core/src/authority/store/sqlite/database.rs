@@ -52,16 +52,17 @@ impl Database {
     }
 
     /// The database in the file `path`, which is made where there is none. `prepare` sees to it that
-    /// it is one of ours, and has its path with links resolved: log and index are beside that.
+    /// it is one of ours, and has its path with links resolved: log and index are beside that. It is
+    /// called again where somebody else changes the files meanwhile.
     pub(super) fn in_file<T>(
         path: Box<Path>,
         busy_timeout: Duration,
-        prepare: impl FnOnce(&Path, &Connection) -> Outcome<T>,
+        prepare: impl Fn(&Path, &Connection) -> Outcome<T>,
     ) -> Result<(Self, T)> {
         let file = registry::join(&path)?;
         let place = Place::File(path);
         let database = Database { place, medium: Medium::File(Arc::clone(&file)), busy_timeout };
-        match file.open(prepare) {
+        match patience::retry_when_replaced(|| file.open(&prepare)) {
             Ok(value) => Ok((database, value)),
             Err(failure) => Err(failure.explain(&database.place)),
         }
@@ -220,7 +221,7 @@ impl SharedFile {
         &self.path
     }
 
-    fn open<T>(&self, prepare: impl FnOnce(&Path, &Connection) -> Outcome<T>) -> Outcome<T> {
+    fn open<T>(&self, prepare: impl Fn(&Path, &Connection) -> Outcome<T>) -> Outcome<T> {
         // Others read and write meanwhile, but nobody opens it anew.
         let files = match patience::until() {
             Some(until) => self.files.try_upgradable_read_until(until).ok_or(Failure::Locked)?,
@@ -238,10 +239,17 @@ impl SharedFile {
         Ok(value)
     }
 
+    fn look(&self) -> Outcome<RwLockReadGuard<'_, Option<Files>>> {
+        match patience::until() {
+            Some(until) => self.files.try_read_until(until).ok_or(Failure::Locked),
+            None => Ok(self.files.read()),
+        }
+    }
+
     /// The files that are at the path, or were a moment ago.
     fn current(&self) -> Outcome<MappedRwLockReadGuard<'_, Files>> {
         for _ in 0..ATTEMPTS {
-            if let Ok(files) = RwLockReadGuard::try_map(self.files.read(), Option::as_ref)
+            if let Ok(files) = RwLockReadGuard::try_map(self.look()?, Option::as_ref)
                 && files.were_at_the_path()
             {
                 return Ok(files);
@@ -278,7 +286,7 @@ impl SharedFile {
     }
 
     fn bring_back(&self, due: i64, way: &str) -> Outcome<Option<Log>> {
-        match &*self.files.read() {
+        match &*self.look()? {
             Some(files) => files.bring_back(due, way),
             None => Ok(None),
         }
@@ -315,7 +323,9 @@ impl SharedFile {
             files.abandon();
         }
         *slot = match self.header.get() {
-            Some(header) => Some(Files::again(&self.path, header)?),
+            Some(header) => {
+                Some(patience::retry_when_replaced(|| Files::again(&self.path, header))?)
+            }
             None => return Err(Failure::Replaced),
         };
         Ok(())
@@ -326,5 +336,20 @@ impl SharedFile {
         if let Some(files) = self.files.write().take() {
             files.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_files_that_are_opened_anew_longer_than_allowed() {
+        let file = SharedFile::new("certs.db".into());
+        let _opening = file.files.write();
+        patience::within(Duration::ZERO, || {
+            assert!(matches!(file.current(), Err(Failure::Locked)));
+            assert!(matches!(file.bring_back(1, "FULL"), Err(Failure::Locked)));
+        });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::Path};
 
-use rusqlite::{Error as SqlError, ErrorCode as SqlCode};
+use rusqlite::{Error as SqlError, ErrorCode as SqlCode, ffi::SQLITE_IOERR_DELETE_NOENT};
 
 use crate::Error;
 
@@ -25,7 +25,11 @@ pub(super) enum Failure {
 
 impl From<SqlError> for Failure {
     fn from(error: SqlError) -> Self {
-        Failure::Sql(error)
+        match error.sqlite_error().map(|failure| failure.extended_code) {
+            // SQLite has nothing to delete but what it has just seen.
+            Some(SQLITE_IOERR_DELETE_NOENT) => Failure::Replaced,
+            _ => Failure::Sql(error),
+        }
     }
 }
 
@@ -63,6 +67,12 @@ impl Failure {
             Failure::Locked => true,
             Failure::Pki(_) | Failure::Database(_) | Failure::Replaced | Failure::Gone => false,
         }
+    }
+
+    /// Whether it looks like damage: so do files that somebody changes in the middle.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Failure::Sql(error)
+            if error.sqlite_error_code() == Some(SqlCode::DatabaseCorrupt))
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::failure::Outcome;
+use super::failure::{Failure, Outcome};
 
 /// What a store waits at most where nobody says otherwise.
 pub(super) const DEFAULT: Duration = Duration::from_secs(10);
@@ -22,6 +22,8 @@ const OFTEN: Duration = Duration::from_millis(1);
 /// For whoever has tried [`OFTEN`] so many times.
 const MANY: i32 = 500;
 const RARELY: Duration = Duration::from_millis(5);
+/// How often files are to look damaged until that is believed.
+const LOOKS: i32 = 5;
 
 thread_local! {
     /// Until when the call that this thread is in waits.
@@ -75,5 +77,67 @@ pub(super) fn retry_when_busy<T>(mut attempt: impl FnMut() -> Outcome<T>) -> Out
             Err(failure) if failure.is_busy() && may_try_again(tries) => tries += 1,
             outcome => return outcome,
         }
+    }
+}
+
+/// Opens files, again while somebody else changes them in the middle: another SQLite in this process
+/// takes log and index away when it closes (see `guard`). Each attempt must close what it opened.
+pub(super) fn retry_when_replaced<T>(mut open: impl FnMut() -> Outcome<T>) -> Outcome<T> {
+    let (mut tries, mut looks) = (0, 1);
+    loop {
+        match open() {
+            Err(Failure::Replaced) if may_try_again(tries) => {}
+            Err(failure) if failure.is_damage() && looks < LOOKS && may_try_again(tries) => {
+                looks += 1;
+            }
+            outcome => return outcome,
+        }
+        tries += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi::{
+        Error as SqlFailure, SQLITE_CORRUPT, SQLITE_IOERR_DELETE_NOENT, SQLITE_IOERR_READ,
+    };
+
+    use super::*;
+
+    fn failing(code: i32) -> Failure {
+        rusqlite::Error::SqliteFailure(SqlFailure::new(code), None).into()
+    }
+
+    #[test]
+    fn files_that_others_change_meanwhile_are_opened_again() {
+        let codes = [SQLITE_IOERR_DELETE_NOENT, SQLITE_CORRUPT, SQLITE_IOERR_DELETE_NOENT];
+        let mut codes = codes.into_iter();
+        let opened = within(DEFAULT, || {
+            retry_when_replaced(|| codes.next().map_or(Ok(()), |code| Err(failing(code))))
+        });
+        assert!(opened.is_ok(), "{opened:?}");
+    }
+
+    #[test]
+    fn damage_is_believed_and_other_failures_at_once() {
+        for (code, expected) in [(SQLITE_CORRUPT, LOOKS), (SQLITE_IOERR_READ, 1)] {
+            let mut tries = 0;
+            let outcome = within(DEFAULT, || {
+                retry_when_replaced(|| {
+                    tries += 1;
+                    Err::<(), _>(failing(code))
+                })
+            });
+            assert!(matches!(outcome, Err(Failure::Sql(_))), "{outcome:?}");
+            assert_eq!(tries, expected);
+        }
+    }
+
+    #[test]
+    fn who_is_not_left_alone_gives_up_when_patience_is_over() {
+        let outcome = within(Duration::ZERO, || {
+            retry_when_replaced(|| Err::<(), _>(failing(SQLITE_IOERR_DELETE_NOENT)))
+        });
+        assert!(matches!(outcome, Err(Failure::Replaced)), "{outcome:?}");
     }
 }

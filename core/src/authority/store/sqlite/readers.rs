@@ -3,7 +3,10 @@
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 
-use super::failure::Outcome;
+use super::{
+    failure::{Failure, Outcome},
+    patience,
+};
 
 /// More at once make nothing faster: reads are short and don't wait for the disk.
 const MAX_READERS: usize = 8;
@@ -27,7 +30,7 @@ impl Readers {
         open: impl FnOnce() -> Outcome<Connection>,
         read: impl FnOnce(&Connection) -> Outcome<T>,
     ) -> Outcome<T> {
-        let _permit = self.permit();
+        let _permit = self.permit()?;
         let idle = self.state.lock().idle.pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -39,13 +42,21 @@ impl Readers {
         outcome
     }
 
-    fn permit(&self) -> Permit<'_> {
+    fn permit(&self) -> Outcome<Permit<'_>> {
         let mut state = self.state.lock();
         while state.lent >= MAX_READERS {
-            self.returned.wait(&mut state);
+            match patience::until() {
+                None => self.returned.wait(&mut state),
+                Some(until) => {
+                    let waited = self.returned.wait_until(&mut state, until);
+                    if waited.timed_out() && state.lent >= MAX_READERS {
+                        return Err(Failure::Locked);
+                    }
+                }
+            }
         }
         state.lent += 1;
-        Permit(self)
+        Ok(Permit(self))
     }
 }
 
@@ -55,5 +66,22 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.0.state.lock().lent -= 1;
         self.0.returned.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_other_readers_longer_than_allowed() {
+        let readers = Readers::default();
+        let mut permits: Vec<_> = (0..MAX_READERS).map(|_| readers.permit().unwrap()).collect();
+        let permit = || patience::within(Duration::ZERO, || readers.permit());
+        assert!(matches!(permit(), Err(Failure::Locked)));
+        permits.pop();
+        assert!(permit().is_ok());
     }
 }
