@@ -300,6 +300,26 @@ fn a_search_ends() {
 }
 
 #[test]
+fn cas_that_vouch_for_each_other_lead_nowhere() {
+    let cas: Vec<Ca> = (0..4)
+        .map(|i| Ca::root_with(&format!("CA {i}"), &PKCS_ECDSA_P384_SHA384, unlimited))
+        .collect();
+    let mut cross = Vec::new();
+    for (i, ca) in cas.iter().enumerate() {
+        let mut params = ca.params.clone();
+        params.use_authority_key_identifier_extension = true;
+        for other in cas.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, other)| other) {
+            cross.push(params.signed_by(&ca.key, &other.issuer()).unwrap().der().to_vec());
+        }
+    }
+    let cross: Vec<&[u8]> = cross.iter().map(Vec::as_slice).collect();
+    let leaf = cas[0].leaf(NODE);
+    // Long before the signatures run out that a search may cost: no CA comes twice on a path.
+    assert_eq!(bent(&leaf, &cross, &root(), |_| {}), Err(UntrustedIssuer));
+    assert!(bent(&leaf, &cross, &cas[3], |_| {}).is_ok());
+}
+
+#[test]
 fn the_failure_that_says_most_is_told() {
     let root = root();
     let ca = root.bare("CA", |_| {});
@@ -317,6 +337,16 @@ fn the_failure_that_says_most_is_told() {
     assert_eq!(verdict(&leaf, &[&decoy], &root), Err(SignatureInvalid));
     for order in [[&decoy, &expired], [&expired, &decoy]] {
         assert_eq!(verdict(&leaf, &order, &root), Err(IssuerExpired));
+    }
+    // Of two that say as much, the first.
+    let mut params = expired.params.clone();
+    params.not_before = NOW + Duration::DAY;
+    params.not_after = NOW + Duration::DAY * 2;
+    let early = params.signed_by(&expired.key, &root.issuer()).unwrap().der().to_vec();
+    for (order, told) in
+        [([&expired.der[..], &early], IssuerExpired), ([&early, &expired.der], IssuerNotYetValid)]
+    {
+        assert_eq!(bent(&leaf, &order, &root, |_| {}), Err(told));
     }
 }
 

@@ -180,7 +180,8 @@ impl Ca {
         catalyst_pki::certificate_to_pem(&self.der)
     }
 
-    fn issuer(&self) -> Issuer<'_, &KeyPair> {
+    /// What certificates that it signs are made with.
+    pub fn issuer(&self) -> Issuer<'_, &KeyPair> {
         Issuer::from_params(&self.params, &self.key)
     }
 }
