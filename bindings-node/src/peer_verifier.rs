@@ -84,10 +84,9 @@ pub struct PeerVerifier {
 }
 
 struct Verifier {
-    options: Arc<PolicyOptions>,
     /// Until it is worked out.
     given: Mutex<Option<Given>>,
-    made: OnceLock<Result<Made>>,
+    made: OnceLock<Result<SvidPolicy>>,
 }
 
 struct Given {
@@ -102,14 +101,9 @@ struct Given {
 
 /// What a policy is made from beside what it was given itself.
 enum Base {
-    Options,
+    Options(PolicyOptions),
     OtherDenied(Arc<Verifier>),
     OtherCrls(Arc<Verifier>),
-}
-
-struct Made {
-    policy: SvidPolicy,
-    denied: Arc<Denied>,
 }
 
 #[napi]
@@ -117,25 +111,19 @@ impl PeerVerifier {
     /// A verifier that has not been worked out.
     #[napi(constructor, catch_unwind)]
     pub fn new(options: PolicyOptions) -> napi::Result<Self> {
-        guard(|| Ok(Verifier::handle(Arc::new(options), Base::Options)))
+        guard(|| Ok(Verifier::handle(Base::Options(options))))
     }
 
     /// The same with another deny list, which is handed over next.
     #[napi(catch_unwind)]
     pub fn with_denied(&self) -> napi::Result<PeerVerifier> {
-        guard(|| {
-            let options = Arc::clone(&self.verifier.options);
-            Ok(Verifier::handle(options, Base::OtherDenied(Arc::clone(&self.verifier))))
-        })
+        guard(|| Ok(Verifier::handle(Base::OtherDenied(Arc::clone(&self.verifier)))))
     }
 
     /// The same with other revocation lists, which are handed over next.
     #[napi(catch_unwind)]
     pub fn with_crls(&self) -> napi::Result<PeerVerifier> {
-        guard(|| {
-            let options = Arc::clone(&self.verifier.options);
-            Ok(Verifier::handle(options, Base::OtherCrls(Arc::clone(&self.verifier))))
-        })
+        guard(|| Ok(Verifier::handle(Base::OtherCrls(Arc::clone(&self.verifier)))))
     }
 
     /// Denies SPIFFE IDs: a JSON array.
@@ -222,15 +210,15 @@ impl ObjectFinalize for PeerVerifier {
 }
 
 impl Verifier {
-    fn handle(options: Arc<PolicyOptions>, base: Base) -> PeerVerifier {
+    fn handle(base: Base) -> PeerVerifier {
         let given = Given { base, identities: vec![], serials: vec![], crls: vec![] };
         let (given, made) = (Mutex::new(Some(given)), OnceLock::new());
-        let verifier = Arc::new(Verifier { options, given, made });
+        let verifier = Arc::new(Verifier { given, made });
         PeerVerifier { verifier, reported: AtomicI64::new(0) }
     }
 
     fn verify(&self, chain: Vec<Part>) -> Result<Svid> {
-        let Made { policy, .. } = self.made()?;
+        let policy = self.made()?;
         let mut ders = Vec::with_capacity(chain.len());
         for part in chain {
             match part {
@@ -242,33 +230,24 @@ impl Verifier {
     }
 
     /// The policy, or what is wrong in it. Several at once wait for the first.
-    fn made(&self) -> Result<&Made> {
+    fn made(&self) -> Result<&SvidPolicy> {
         let made = self.made.get_or_init(|| {
             let given = lock(&self.given).take();
             // It is gone only where making it has panicked.
             given
                 .ok_or_else(|| Error::Internal("a policy couldn't be made".into()))
-                .and_then(|given| given.make(&self.options))
+                .and_then(Given::make)
         });
         made.as_ref().map_err(Error::clone)
     }
 }
 
 impl Given {
-    fn make(self, options: &PolicyOptions) -> Result<Made> {
+    fn make(self) -> Result<SvidPolicy> {
         match &self.base {
-            Base::Options => {
-                let denied = Arc::new(self.denied()?);
-                Ok(Made { policy: options.policy(Arc::clone(&denied), &self.crls)?, denied })
-            }
-            Base::OtherDenied(base) => {
-                let denied = Arc::new(self.denied()?);
-                Ok(Made { policy: base.made()?.policy.with_denied(Arc::clone(&denied)), denied })
-            }
-            Base::OtherCrls(base) => {
-                let denied = Arc::clone(&base.made()?.denied);
-                Ok(Made { policy: options.policy(Arc::clone(&denied), &self.crls)?, denied })
-            }
+            Base::Options(options) => options.policy(self.denied()?, &self.crls),
+            Base::OtherDenied(base) => Ok(base.made()?.with_denied(self.denied()?)),
+            Base::OtherCrls(base) => base.made()?.with_crls(&self.crls),
         }
     }
 
@@ -289,7 +268,7 @@ impl Given {
 }
 
 impl PolicyOptions {
-    fn policy(&self, denied: Arc<Denied>, crls: &[Vec<u8>]) -> Result<SvidPolicy> {
+    fn policy(&self, denied: Denied, crls: &[Vec<u8>]) -> Result<SvidPolicy> {
         let (segment, role) = (self.segment.parse()?, self.role.parse()?);
         let mut policy =
             SvidPolicy::builder(segment, role, self.trust_domain.parse()?).denied(denied);

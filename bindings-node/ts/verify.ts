@@ -34,7 +34,7 @@ class Derived {
 /**
  * Whom to trust, worked out once for many peers. It doesn't change: what is denied or revoked next is
  * a verifier of its own. {@link PeerVerifier.withDenied} shares all that stays the same;
- * {@link PeerVerifier.withCrls} works the policy out anew.
+ * {@link PeerVerifier.withCrls} finds the CA of each list, and looks at the anchors under them.
  *
  * What is wrong in a policy is thrown by the constructor. A policy that is long (over 1,000 entries, or
  * 8 KiB of certificates, patterns and revocation lists) would hold the event loop: it is read at once,

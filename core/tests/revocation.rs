@@ -2,8 +2,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 use catalyst_pki::{
-    Anchor, Crl, Error, ErrorCode, PathRequest, Segment, SvidPolicyBuilder, Timestamp, verify_path,
-    verify_svid,
+    Anchor, Crl, Denied, Error, ErrorCode, PathRequest, Segment, SvidPolicy, SvidPolicyBuilder,
+    Timestamp, verify_path, verify_svid,
 };
 use rcgen::{
     BasicConstraints, CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope, IsCa,
@@ -14,7 +14,9 @@ use testkit::hierarchy::{
 };
 use time::Duration;
 
-use ErrorCode::{CertificateRevoked, CrlInvalid, InvalidPolicy, IssuerRevoked, RevocationUnknown};
+use ErrorCode::{
+    CertificateRevoked, CrlInvalid, IdentityDenied, InvalidPolicy, IssuerRevoked, RevocationUnknown,
+};
 
 /// What becomes of a leaf under a policy with these lists.
 fn verdict(leaf: &[u8], policy: SvidPolicyBuilder, crls: &[&[u8]]) -> Result<(), ErrorCode> {
@@ -81,6 +83,39 @@ fn no_flipped_bit_turns_revocation_off() {
         let crls: [&[u8]; 2] = [&flipped, &root_crl];
         assert!(path_verdict(&pki, &leaf, &crls, timestamp(NOW), true).is_err(), "byte {at}");
     }
+}
+
+#[test]
+fn other_lists_take_the_place_of_those_of_a_policy() {
+    let pki = Pki::new();
+    let leaf = pki.services.leaf(NODE);
+    let verdict =
+        |policy: &SvidPolicy| verify_svid(&[&leaf], policy).map(drop).map_err(|e| e.code());
+    let revoking = pki.services.crl(1, &[&SERIAL]);
+    let (empty, above) = (pki.services.crl(2, &[]), pki.root.crl(1, &[]));
+    let above_revoking = pki.root.crl(2, &[&pki.services.serial()]);
+    let policy = pki.policy().require_crl().build().unwrap();
+    assert_eq!(verdict(&policy), Err(RevocationUnknown));
+    let good = policy.with_crls([&empty, &above]).unwrap();
+    assert_eq!(verdict(&good), Ok(()));
+    assert_eq!(verdict(&policy), Err(RevocationUnknown), "the first is as it was");
+    let revoked = good.with_crls([&revoking, &above]).unwrap();
+    assert_eq!(verdict(&revoked), Err(CertificateRevoked));
+    let revoked = good.with_crls([&empty, &above_revoking]).unwrap();
+    assert_eq!(verdict(&revoked), Err(IssuerRevoked));
+    assert_eq!(verdict(&revoked.with_crls([&empty, &above]).unwrap()), Ok(()));
+    assert_eq!(verdict(&good.with_crls::<[&[u8]; 0]>([]).unwrap()), Err(RevocationUnknown));
+
+    // What isn't about lists stays.
+    let mut denied = Denied::default();
+    denied.deny_identity(NODE).unwrap();
+    let denying = revoked.with_denied(denied).with_crls([&empty, &above]).unwrap();
+    assert_eq!(verdict(&denying), Err(IdentityDenied));
+
+    let refused = |crl: &[u8]| good.with_crls([crl]).unwrap_err().code();
+    assert_eq!(refused(&pki.transport.crl(1, &[])), InvalidPolicy);
+    assert_eq!(refused(&Ca::root("services CA").crl(2, &[])), CrlInvalid);
+    assert_eq!(refused(b"no list"), CrlInvalid);
 }
 
 #[test]

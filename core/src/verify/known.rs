@@ -1,5 +1,7 @@
 //! The CAs that a policy holds, and whose revocation lists it looks at.
 
+use std::sync::Arc;
+
 use super::revocation::{Lists, OtherKey, may_sign};
 use crate::{
     Algorithms, Crl, Error, Result,
@@ -10,7 +12,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct KnownLists {
     crls: Vec<Crl>,
-    cas: Vec<KnownCa>,
+    cas: Arc<[KnownCa]>,
 }
 
 /// A CA that is trusted, or that one which is trusted vouches for.
@@ -41,7 +43,11 @@ impl KnownLists {
     ///
     /// [`Error::InvalidPolicy`] for a list that bears the name of no CA here,
     /// [`Error::CrlInvalid`] for one that no CA of its name has signed.
-    pub(super) fn new(crls: Vec<Crl>, cas: Vec<KnownCa>, algorithms: &Algorithms) -> Result<Self> {
+    pub(super) fn new(
+        crls: Vec<Crl>,
+        cas: Arc<[KnownCa]>,
+        algorithms: &Algorithms,
+    ) -> Result<Self> {
         for crl in &crls {
             let mut named = cas.iter().filter(|ca| ca.name == *crl.issuer()).peekable();
             if named.peek().is_none() {
@@ -61,6 +67,11 @@ impl KnownLists {
             return Err(Error::CrlInvalid(format!("{}: {why}", crl.text())));
         }
         Ok(KnownLists { crls, cas })
+    }
+
+    /// Other lists of the same CAs, verified likewise.
+    pub(super) fn with_crls(&self, crls: Vec<Crl>, algorithms: &Algorithms) -> Result<Self> {
+        Self::new(crls, Arc::clone(&self.cas), algorithms)
     }
 }
 

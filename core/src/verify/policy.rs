@@ -18,7 +18,7 @@ use super::{
     web::Profile,
 };
 use crate::{
-    Algorithms, Clock, Error, Result, Segment, ServiceType, Timestamp, TrustDomain, profile,
+    Algorithms, Clock, Crl, Error, Result, Segment, ServiceType, Timestamp, TrustDomain, profile,
     x509::{Certificate, UriRule},
 };
 
@@ -68,7 +68,8 @@ impl fmt::Display for PeerRole {
 /// Made once by its [builder](SvidPolicy::builder), used for many peers and from many threads.
 /// Cheap to clone. What changes often can be exchanged without looking at the anchors again:
 /// [`with_expected`](Self::with_expected), [`with_denied`](Self::with_denied),
-/// [`with_at`](Self::with_at).
+/// [`with_at`](Self::with_at); and [`with_crls`](Self::with_crls), which looks at whom the lists
+/// are of.
 #[derive(Debug, Clone)]
 pub struct SvidPolicy {
     pub(super) trust: Arc<Trust>,
@@ -123,7 +124,7 @@ pub(super) struct Issuer {
 }
 
 /// A foreign trust domain.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Federated {
     pub(super) trust_domain: TrustDomain,
     pub(super) roots: Vec<Anchor>,
@@ -154,6 +155,46 @@ impl SvidPolicy {
     #[must_use]
     pub fn with_denied(&self, denied: impl Into<Arc<Denied>>) -> Self {
         SvidPolicy { denied: denied.into(), ..self.clone() }
+    }
+
+    /// The same policy with other revocation lists, DER, in place of all that it has; with none it
+    /// has none. What counts as a list is said at [`crl_der`](SvidPolicyBuilder::crl_der).
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let policy: catalyst_pki::SvidPolicy = unimplemented!();
+    /// let policy = policy.with_crls([std::fs::read("services-ca.crl")?])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidPolicy`]: a list that bears the name of no CA of the policy.
+    /// - [`Error::CrlInvalid`]: a list that can't be read, or that none of the CAs with its issuer's
+    ///   name has signed.
+    pub fn with_crls(&self, crls: impl IntoIterator<Item: AsRef<[u8]>>) -> Result<Self> {
+        let crls =
+            crls.into_iter().map(|der| Crl::from_der(der.as_ref())).collect::<Result<_>>()?;
+        let Trust { segment, usage, algorithms, require_crl, skew, .. } = &*self.trust;
+        let lists = self.trust.lists.with_crls(crls, algorithms)?;
+        let issuers = self.trust.anchors.iter().zip(&self.trust.issuers).map(|(anchor, issuer)| {
+            let demands = demands(usage, algorithms, issuer.uri_rule, &lists, *require_crl);
+            issuer.again(anchor, &demands)
+        });
+        let trust = Trust {
+            segment: *segment,
+            usage: usage.clone(),
+            trust_domain: self.trust.trust_domain.clone(),
+            algorithms: algorithms.clone(),
+            anchors: self.trust.anchors.clone(),
+            issuers: issuers.collect::<Result<_>>()?,
+            federated: self.trust.federated.clone(),
+            lists,
+            require_crl: *require_crl,
+            skew: *skew,
+        };
+        Ok(SvidPolicy { trust: Arc::new(trust), ..self.clone() })
     }
 
     /// The same policy for one moment, whatever the clock says.

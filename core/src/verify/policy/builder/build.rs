@@ -7,7 +7,7 @@ use crate::{
     Error, Result, ServiceType, TrustDomain,
     verify::{
         anchor::Anchor,
-        ca_path::CaPath,
+        ca_path::{CaPath, Demands},
         known::{KnownCa, KnownLists},
         policy::{Issuer, SvidPolicy, Trust, demands, service_types, somebody},
         revocation::NoLists,
@@ -56,10 +56,15 @@ impl SvidPolicyBuilder {
             known.push(KnownCa::new(&certificate, root.as_ref().map(|root| root.spki())));
             chains.push(chain);
         }
-        let lists = KnownLists::new(std::mem::take(&mut self.crls), known, &self.algorithms)?;
+        let crls = std::mem::take(&mut self.crls);
+        let lists = KnownLists::new(crls, known.into(), &self.algorithms)?;
         let issuers = self.anchors.iter().zip(chains);
         let issuers: Vec<Issuer> = issuers
-            .map(|((anchor, _), chain)| self.issuer(anchor, chain, &lists))
+            .map(|((anchor, _), Chain { above, uri_rule, service_types })| {
+                let (usage, algorithms) = (&self.usage, &self.algorithms);
+                let demands = demands(usage, algorithms, uri_rule, &lists, self.require_crl);
+                Issuer::new(anchor, above, service_types, &demands)
+            })
             .collect::<Result<_>>()?;
         let trust = Trust {
             segment: self.segment,
@@ -195,17 +200,6 @@ impl SvidPolicyBuilder {
         Ok(known)
     }
 
-    fn issuer(&self, anchor: &Anchor, chain: Chain, lists: &KnownLists) -> Result<Issuer> {
-        let anchor = Certificate::parse(anchor.der())?;
-        let above: Vec<Certificate<'_>> =
-            chain.above.iter().map(|der| Certificate::parse(der)).collect::<Result<_>>()?;
-        let cas: Vec<_> = [&anchor].into_iter().chain(&above).collect();
-        let Chain { uri_rule, service_types, .. } = chain;
-        let demands = demands(&self.usage, &self.algorithms, uri_rule, lists, self.require_crl);
-        let cas = CaPath::new(&cas, &demands).map_err(|error| rejected(&anchor, error))?;
-        Ok(Issuer { cas, above: chain.above.clone(), uri_rule, service_types })
-    }
-
     fn check_anchor(&self, anchor: &Certificate<'_>, types: &[ServiceType]) -> Result<Chain> {
         let refused = |why: &str| Err(Error::AnchorRejected(why.into()));
         let names_itself = anchor.key_id().is_some() && anchor.issuer_key_id() == anchor.key_id();
@@ -251,6 +245,31 @@ impl SvidPolicyBuilder {
             }
         }
         Ok(false)
+    }
+}
+
+impl Issuer {
+    fn new(
+        anchor: &Anchor,
+        above: Vec<Vec<u8>>,
+        service_types: Vec<ServiceType>,
+        demands: &Demands<'_>,
+    ) -> Result<Self> {
+        let anchor = Certificate::parse(anchor.der())?;
+        let roots: Vec<Certificate<'_>> =
+            above.iter().map(|der| Certificate::parse(der)).collect::<Result<_>>()?;
+        let cas: Vec<_> = [&anchor].into_iter().chain(&roots).collect();
+        let cas = CaPath::new(&cas, demands).map_err(|error| rejected(&anchor, error))?;
+        Ok(Issuer { cas, above, uri_rule: demands.uri_rule, service_types })
+    }
+
+    /// The same anchor under other lists.
+    pub(in crate::verify::policy) fn again(
+        &self,
+        anchor: &Anchor,
+        demands: &Demands<'_>,
+    ) -> Result<Self> {
+        Self::new(anchor, self.above.clone(), self.service_types.clone(), demands)
     }
 }
 
