@@ -104,7 +104,7 @@ fn other_lists_take_the_place_of_those_of_a_policy() {
     let revoked = good.with_crls([&empty, &above_revoking]).unwrap();
     assert_eq!(verdict(&revoked), Err(IssuerRevoked));
     assert_eq!(verdict(&revoked.with_crls([&empty, &above]).unwrap()), Ok(()));
-    assert_eq!(verdict(&good.with_crls::<[&[u8]; 0]>([]).unwrap()), Err(RevocationUnknown));
+    assert_eq!(verdict(&good.with_crls([&[0_u8; 0]; 0]).unwrap()), Err(RevocationUnknown));
 
     // What isn't about lists stays.
     let mut denied = Denied::default();
