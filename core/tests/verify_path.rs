@@ -2,7 +2,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 use catalyst_pki::{
-    Anchor, Error, ErrorCode, PathRequest, PeerName, Segment, Usage, verify_path, verify_svid,
+    Anchor, Error, ErrorCode, PathRequest, PeerName, Profile, Segment, Usage, verify_path,
+    verify_svid,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -235,6 +236,29 @@ fn a_name_that_is_none_is_told_by_its_form() {
         assert_eq!(refused.code(), PathRuleViolated);
         assert!(refused.to_string().contains(told), "{refused}");
     }
+}
+
+#[test]
+fn a_leaf_of_the_web_pki_is_named_by_its_sans() {
+    let root = root();
+    let named = |common_name: &str, names: &[SanType]| {
+        let leaf = root.leaf_with(NODE, |params| {
+            params.distinguished_name = DistinguishedName::new();
+            params.distinguished_name.push(DnType::CommonName, common_name);
+            params.subject_alt_names = names.to_vec();
+        });
+        bent(&leaf, &[], &root, |request| request.profile = Profile::WebPki)
+    };
+    let ip = |text: &str| SanType::IpAddress(text.parse().unwrap());
+    let host = dns("db.example.com");
+    assert_eq!(named("db.example.com", &[host.clone()]), Ok(2));
+    assert_eq!(named("DB.example.com", &[host.clone()]), Err(PathRuleViolated));
+    assert_eq!(named("192.0.2.1", &[ip("192.0.2.1")]), Ok(2));
+    assert_eq!(named("192.0.2.1", &[ip("192.0.2.2")]), Err(PathRuleViolated));
+    assert_eq!(named("2001:db8::1", &[ip("2001:db8::1")]), Ok(2));
+    assert_eq!(named("2001:DB8::1", &[ip("2001:db8::1")]), Err(PathRuleViolated));
+    assert_eq!(named("*.example.com", &[dns("*.example.com")]), Ok(2));
+    assert_eq!(named("*.com", &[dns("*.com")]), Err(PathRuleViolated));
 }
 
 #[test]
