@@ -101,7 +101,7 @@ struct Given {
 
 /// What a policy is made from beside what it was given itself.
 enum Base {
-    Options(PolicyOptions),
+    Options(Box<PolicyOptions>),
     OtherDenied(Arc<Verifier>),
     OtherCrls(Arc<Verifier>),
 }
@@ -111,7 +111,7 @@ impl PeerVerifier {
     /// A verifier that has not been worked out.
     #[napi(constructor, catch_unwind)]
     pub fn new(options: PolicyOptions) -> napi::Result<Self> {
-        guard(|| Ok(Verifier::handle(Base::Options(options))))
+        guard(|| Ok(Verifier::handle(Base::Options(Box::new(options)))))
     }
 
     /// The same with another deny list, which is handed over next.
