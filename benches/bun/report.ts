@@ -25,9 +25,10 @@ export const atMost = (value: number, limit: number, unit: string): Partial<Row>
   met: value <= limit,
 });
 
-export const atLeast = (value: number, limit: number): Partial<Row> => ({
-  goal: `>= ${limit}`,
-  met: value >= limit,
+/** More than all of a floor can't be: that means that the machine was too busy to tell. */
+export const ofFloor = (part: number, least: number): Partial<Row> => ({
+  goal: `>= ${least}, <= 1`,
+  met: part >= least && part <= 1,
 });
 
 export const median = (values: number[]) =>
