@@ -250,9 +250,9 @@ fn a_leaf_of_the_web_pki_is_named_by_its_sans() {
         bent(&leaf, &[], &root, |request| request.profile = Profile::WebPki)
     };
     let ip = |text: &str| SanType::IpAddress(text.parse().unwrap());
-    let host = dns("db.example.com");
-    assert_eq!(named("db.example.com", &[host.clone()]), Ok(2));
-    assert_eq!(named("DB.example.com", &[host.clone()]), Err(PathRuleViolated));
+    let host = [dns("db.example.com")];
+    assert_eq!(named("db.example.com", &host), Ok(2));
+    assert_eq!(named("DB.example.com", &host), Err(PathRuleViolated));
     assert_eq!(named("192.0.2.1", &[ip("192.0.2.1")]), Ok(2));
     assert_eq!(named("192.0.2.1", &[ip("192.0.2.2")]), Err(PathRuleViolated));
     assert_eq!(named("2001:db8::1", &[ip("2001:db8::1")]), Ok(2));
