@@ -160,12 +160,12 @@ impl SvidPolicy {
     /// The same policy with other revocation lists, DER, in place of all that it has; with none it
     /// has none. What counts as a list is said at [`crl_der`](SvidPolicyBuilder::crl_der).
     ///
-    /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let policy: catalyst_pki::SvidPolicy = unimplemented!();
-    /// let policy = policy.with_crls([std::fs::read("services-ca.crl")?])?;
-    /// # Ok(())
-    /// # }
+    /// ```
+    /// use catalyst_pki::SvidPolicy;
+    ///
+    /// fn refreshed(policy: &SvidPolicy) -> Result<SvidPolicy, Box<dyn std::error::Error>> {
+    ///     Ok(policy.with_crls([std::fs::read("services-ca.crl")?])?)
+    /// }
     /// ```
     ///
     /// # Errors
