@@ -14,6 +14,7 @@ mod hierarchy;
 mod leaf;
 mod legacy;
 mod list;
+mod migrate;
 mod patience;
 mod purge;
 mod readers;
@@ -21,6 +22,7 @@ mod registry;
 mod row;
 mod schema;
 mod setting;
+mod shared_file;
 mod status;
 
 use std::{
@@ -35,8 +37,7 @@ use self::{
     database::Database,
     failure::{Failure, Outcome, Place, file_error},
     group_commit::{Abandoned, GroupCommit},
-    row::columns,
-    schema::Found,
+    schema::{Found, columns},
 };
 use super::{
     Backup, CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus,
@@ -143,7 +144,7 @@ impl SqliteStore {
     pub fn in_memory() -> Result<Self> {
         let sealer = KeySealer::ephemeral()?;
         let writer = connection::open_memory()
-            .and_then(|writer| schema::migrate(&writer, sealer.clone()).map(|_| writer))
+            .and_then(|writer| migrate::database(&writer, sealer.clone()).map(|_| writer))
             .map_err(|failure| failure.explain(&Place::Memory))?;
         let database = Database::in_memory(writer);
         Ok(SqliteStore { database, leaves: GroupCommit::default(), sealer })
@@ -303,7 +304,7 @@ fn unlock(writer: &Connection, protection: &KeyProtection, path: &Path) -> Outco
 /// Brings the database to the present version.
 fn prepare(writer: &Connection, sealer: KeySealer, path: &Path) -> Outcome<KeySealer> {
     connection::use_log(writer)?;
-    let sealer = schema::migrate(writer, sealer)?;
+    let sealer = migrate::database(writer, sealer)?;
     restrict(path)?;
     if !legacy::wipe(writer)? {
         tracing::warn!(

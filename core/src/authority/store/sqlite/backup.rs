@@ -17,9 +17,8 @@ use super::{
     connection::{self, pragma, transaction},
     database::Database,
     failure::{Failure, Outcome, Place, unusable},
-    file_beside, hierarchy, registry,
-    row::{self, columns},
-    schema::{self, Found},
+    file_beside, hierarchy, migrate, registry, row,
+    schema::{self, Found, columns},
     setting,
 };
 use crate::{
@@ -159,7 +158,7 @@ fn require_hierarchy(present: &Connection, restored: &Connection) -> Outcome<()>
 /// Whether it is a backup of ours that this passphrase opens: its sealer.
 fn look(backup: &Connection, sealer: &KeySealer) -> Outcome<KeySealer> {
     match schema::inspect(backup)? {
-        Found::Ours(schema::VERSION) => schema::under_its_header(backup, sealer),
+        Found::Ours(schema::VERSION) => migrate::under_its_header(backup, sealer),
         Found::Ours(_) | Found::Legacy => Err(Failure::Database(
             "is of an earlier version: open it with this program once, then restore it",
         )),

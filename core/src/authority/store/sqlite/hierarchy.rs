@@ -2,12 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{
-    failure::Outcome,
-    leaf::Known,
-    row::{self, columns},
-    setting,
-};
+use super::{failure::Outcome, leaf::Known, row, schema::columns, setting};
 use crate::{
     Timestamp,
     authority::store::{

@@ -11,39 +11,22 @@ use zeroize::Zeroizing;
 use super::{
     connection::pragma,
     counts::Tally,
-    failure::{Failure, Outcome},
+    failure::Outcome,
     hierarchy,
     leaf::hold_name,
     patience::retry_when_busy,
-    row::{self, columns},
-    schema, setting,
+    row,
+    schema::{self, columns},
+    setting,
 };
 use crate::{
-    Error, Result, SpiffeId, Timestamp, TrustDomain,
+    Error, SpiffeId, Timestamp, TrustDomain,
     authority::{
         signer::{KeySealer, Owner, SEALED, pkcs8_from_pem},
         store::{CertificateRecord, CertificateStatus, CertificateType, records::exclusive_names},
     },
     certificate_from_pem, fingerprint,
 };
-
-/// Refuses tables that only have the same names. Also those with columns more than expected, as they
-/// wouldn't be kept.
-pub(super) fn check_columns(connection: &Connection) -> Outcome<()> {
-    for (table, expected) in
-        [("certificate", columns!()), ("denied_identity", "spiffe_id, reason, denied_at")]
-    {
-        let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
-        let columns =
-            statement.query_map([table], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-        let expected: Vec<&str> = expected.split(", ").collect();
-        let is_expected = |name: &String| expected.contains(&name.as_str());
-        if columns.len() != expected.len() || !columns.iter().all(is_expected) {
-            return Err(Failure::Database("belongs to another program: check the path"));
-        }
-    }
-    Ok(())
-}
 
 /// Before the transaction that adopts: pages that it frees are overwritten.
 pub(super) fn prepare(connection: &Connection) -> Outcome<()> {

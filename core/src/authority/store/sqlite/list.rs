@@ -5,10 +5,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{
-    failure::Outcome,
-    row::{self, columns},
-};
+use super::{failure::Outcome, row, schema::columns};
 use crate::{
     Error,
     authority::store::{CertificatePage, CertificateQuery, CertificateStatus, cursor::Cursor},

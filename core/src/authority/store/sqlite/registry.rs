@@ -10,8 +10,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    database::SharedFile,
     failure::{file_error, unusable},
+    shared_file::SharedFile,
 };
 use crate::Result;
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::{
     failure::{Failure, Outcome, Place},
-    schema::Found,
+    schema::{Found, columns},
 };
 use crate::{
     Error, Timestamp,
@@ -13,15 +13,6 @@ use crate::{
         store::{CertificateRecord, UnreadableRecord},
     },
 };
-
-/// The columns that [`read`] takes, in its order.
-macro_rules! columns {
-    () => {
-        "serial, fingerprint, type, common_name, spiffe_id, certificate_pem, private_key_pem, \
-         issuer_serial, not_before, not_after, status, created_at"
-    };
-}
-pub(super) use columns;
 
 pub(super) fn read(row: &Row<'_>) -> Outcome<CertificateRecord> {
     let time = |index| -> Outcome<Timestamp> {

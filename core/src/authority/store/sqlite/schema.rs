@@ -1,13 +1,13 @@
-//! Tables, and how a database comes to have them.
+//! Tables, and which ones a database has.
 
 use rusqlite::{Connection, types::Value};
 
 use super::{
-    connection::{pragma, transaction},
+    connection::pragma,
     failure::{Failure, Outcome},
-    legacy, setting,
+    setting,
 };
-use crate::{Error, authority::signer::KeySealer};
+use crate::Error;
 
 /// `PRAGMA user_version` of a database that this program has written.
 pub(super) const VERSION: i64 = 2;
@@ -76,6 +76,15 @@ const INDEXES: &str = "
     CREATE INDEX dns_name_by_not_after ON dns_name (not_after);
 ";
 
+/// The columns of `certificate`, in the order that `row::read` takes them in.
+macro_rules! columns {
+    () => {
+        "serial, fingerprint, type, common_name, spiffe_id, certificate_pem, private_key_pem, \
+         issuer_serial, not_before, not_after, status, created_at"
+    };
+}
+pub(super) use columns;
+
 /// What is in a database file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
@@ -114,7 +123,7 @@ fn look(connection: &Connection) -> Outcome<Found> {
     match (version, application, &tables[..]) {
         (0, 0, []) => Ok(Found::Empty),
         (0, 0, ["certificate", "denied_identity"]) => {
-            legacy::check_columns(connection)?;
+            check_legacy_columns(connection)?;
             Ok(Found::Legacy)
         }
         (1.., APPLICATION_ID, tables) if TABLE_NAMES.iter().all(|name| tables.contains(name)) => {
@@ -125,38 +134,26 @@ fn look(connection: &Connection) -> Outcome<Found> {
     }
 }
 
+/// Refuses tables that only have the same names. Also those with columns more than expected, as they
+/// wouldn't be kept.
+fn check_legacy_columns(connection: &Connection) -> Outcome<()> {
+    for (table, expected) in
+        [("certificate", columns!()), ("denied_identity", "spiffe_id, reason, denied_at")]
+    {
+        let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+        let columns =
+            statement.query_map([table], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        let expected: Vec<&str> = expected.split(", ").collect();
+        let is_expected = |name: &String| expected.contains(&name.as_str());
+        if columns.len() != expected.len() || !columns.iter().all(is_expected) {
+            return Err(Failure::Database("belongs to another program: check the path"));
+        }
+    }
+    Ok(())
+}
+
 const TABLE_NAMES: [&str; 5] =
     ["certificate", "denied_identity", "dns_name", "leaf_count", "setting"];
-
-/// Brings a database to the present version, in one transaction. Answers the sealer under the header
-/// that is now in it.
-pub(super) fn migrate(connection: &Connection, sealer: KeySealer) -> Outcome<KeySealer> {
-    match inspect(connection)? {
-        Found::Ours(VERSION) => return under_its_header(connection, &sealer),
-        Found::Legacy => legacy::prepare(connection)?,
-        Found::Empty | Found::Ours(_) => {}
-    }
-    transaction(connection, |connection| {
-        // Once more: another process may have done it meanwhile.
-        match inspect(connection)? {
-            Found::Empty => create(connection)?,
-            Found::Legacy => legacy::adopt(connection, &sealer)?,
-            Found::Ours(VERSION) => return under_its_header(connection, &sealer),
-            Found::Ours(_) => {}
-        }
-        // Here go the steps from one version to the next. Version 1 had no header: each key in it has a
-        // salt of its own, which is read as well.
-        setting::set(connection, setting::KEY_HEADER, sealer.header())?;
-        connection.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
-        Ok(sealer)
-    })
-}
-
-/// The passphrase under the header of the database. Another process may have made it since the sealer
-/// was.
-pub(super) fn under_its_header(connection: &Connection, sealer: &KeySealer) -> Outcome<KeySealer> {
-    Ok(sealer.under(&key_header(connection)?)?)
-}
 
 pub(super) fn key_header(connection: &Connection) -> Outcome<String> {
     let header = setting::get(connection, setting::KEY_HEADER)?;

@@ -781,7 +781,7 @@ fn wiping_that_was_cut_short_is_finished_at_the_next_open() {
     let writer = connection::open_writer(&legacy.path).unwrap();
     let sealer = unlock(&writer, &protection("correct horse"), &legacy.path).unwrap();
     assert_eq!(schema::inspect(&writer).unwrap(), Found::Legacy);
-    schema::migrate(&writer, sealer).unwrap();
+    migrate::database(&writer, sealer).unwrap();
     let copy = legacy.path.with_extension("copy");
     for suffix in ["", "-wal"] {
         fs::copy(file_beside(&legacy.path, suffix), file_beside(&copy, suffix)).unwrap();

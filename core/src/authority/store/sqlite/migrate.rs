@@ -1,0 +1,42 @@
+//! How a database comes to have our tables, of the present version.
+
+use rusqlite::Connection;
+
+use super::{
+    connection::transaction,
+    failure::Outcome,
+    legacy,
+    schema::{Found, VERSION, create, inspect, key_header},
+    setting,
+};
+use crate::authority::signer::KeySealer;
+
+/// Brings a database to the present version, in one transaction. Answers the sealer under the header
+/// that is now in it.
+pub(super) fn database(connection: &Connection, sealer: KeySealer) -> Outcome<KeySealer> {
+    match inspect(connection)? {
+        Found::Ours(VERSION) => return under_its_header(connection, &sealer),
+        Found::Legacy => legacy::prepare(connection)?,
+        Found::Empty | Found::Ours(_) => {}
+    }
+    transaction(connection, |connection| {
+        // Once more: another process may have done it meanwhile.
+        match inspect(connection)? {
+            Found::Empty => create(connection)?,
+            Found::Legacy => legacy::adopt(connection, &sealer)?,
+            Found::Ours(VERSION) => return under_its_header(connection, &sealer),
+            Found::Ours(_) => {}
+        }
+        // Here go the steps from one version to the next. Version 1 had no header: each key in it has a
+        // salt of its own, which is read as well.
+        setting::set(connection, setting::KEY_HEADER, sealer.header())?;
+        connection.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
+        Ok(sealer)
+    })
+}
+
+/// The passphrase under the header of the database. Another process may have made it since the sealer
+/// was.
+pub(super) fn under_its_header(connection: &Connection, sealer: &KeySealer) -> Outcome<KeySealer> {
+    Ok(sealer.under(&key_header(connection)?)?)
+}
