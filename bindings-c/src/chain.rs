@@ -1,8 +1,7 @@
 //! Certificates in PEM and DER.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use catalyst_pki::{certificate_to_pem, certificates_from_pem, fingerprint};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::text::{Text, pki_bytes, pki_str};
 
@@ -45,7 +44,7 @@ impl pki_chain {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Certificate>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

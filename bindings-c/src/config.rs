@@ -1,9 +1,6 @@
 //! How a manager works.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use catalyst_pki::{
     CaKind, Clock, Error, Result, Segment, Timestamp,
@@ -12,6 +9,7 @@ use catalyst_pki::{
         signer::{KeyProtection, Passphrase},
     },
 };
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::boundary::UserData;
 
@@ -68,7 +66,7 @@ impl pki_config {
     }
 
     fn lock(&self) -> MutexGuard<'_, Config> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

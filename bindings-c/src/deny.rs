@@ -1,11 +1,10 @@
 //! The deny list: of a CA, which stops issuing, and of a verifier, which refuses.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use catalyst_pki::{
     Denied,
     authority::store::{DenyListEntry, ExpiringCertificate},
 };
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     svid::pki_svid,
@@ -57,7 +56,7 @@ impl pki_denied {
     }
 
     fn lock(&self) -> MutexGuard<'_, Denied> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

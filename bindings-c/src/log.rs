@@ -4,10 +4,11 @@ use std::{
     cell::Cell,
     ffi::c_void,
     fmt,
-    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use catalyst_pki::Error;
+use parking_lot::{Condvar, Mutex};
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -91,16 +92,16 @@ impl Sink {
     /// It counts as running from here on, under the lock under which it is replaced: whoever replaces
     /// it afterwards waits for this thread, and threads that come later find the other.
     fn for_event(level: Level) -> Option<Running> {
-        let present = locked(&SINK);
+        let present = SINK.lock();
         let sink = present.as_ref().filter(|sink| level <= sink.most)?;
-        *locked(&sink.running) += 1;
+        *sink.running.lock() += 1;
         Some(Running(Arc::clone(sink)))
     }
 
     fn wait_until_idle(&self) {
-        let mut running = locked(&self.running);
+        let mut running = self.running.lock();
         while *running > 0 {
-            running = self.idle.wait(running).unwrap_or_else(PoisonError::into_inner);
+            self.idle.wait(&mut running);
         }
     }
 }
@@ -118,16 +119,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let mut running = locked(&self.0.running);
+        let mut running = self.0.running.lock();
         *running -= 1;
         if *running == 0 {
             self.0.idle.notify_all();
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 thread_local! {
@@ -166,7 +163,7 @@ export! {
                 return Err(Error::Internal("another subscriber hears the events".into()));
             }
         }
-        let before = std::mem::replace(&mut *locked(&SINK), sink);
+        let before = std::mem::replace(&mut *SINK.lock(), sink);
         if let Some(before) = before {
             before.wait_until_idle();
         }

@@ -1,14 +1,12 @@
 //! RFC 5280 path validation with no SPIFFE rule, for certificates with other names, of other CAs.
 
-use std::{
-    net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::net::IpAddr;
 
 use catalyst_pki::{
     Algorithms, Anchor, Clock, Crl, Error, PathRequest, PeerName, Profile, Purpose, SystemClock,
     Timestamp, Usage, verify_path,
 };
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     chain::pki_chain,
@@ -52,7 +50,7 @@ struct Rules {
 
 impl pki_path_policy {
     fn lock(&self) -> MutexGuard<'_, Rules> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,14 +1,12 @@
 //! Whom a verifier trusts, and the verification of a peer.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use catalyst_pki::{
     Algorithm, Error, IdPattern, PeerRole, Result, ServiceType, SvidPolicy, SvidPolicyBuilder,
     Timestamp, verify_svid,
 };
+use parking_lot::Mutex;
 
 use crate::{
     bundle::pki_segment, chain::pki_chain, config::unknown, deny::pki_denied, svid::pki_svid,
@@ -62,7 +60,7 @@ pub struct pki_policy_builder(Mutex<Option<SvidPolicyBuilder>>);
 
 impl pki_policy_builder {
     fn change(&self, how: impl FnOnce(SvidPolicyBuilder) -> SvidPolicyBuilder) -> Result<()> {
-        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = self.0.lock();
         let builder = place.take().ok_or_else(spent)?;
         *place = Some(how(builder));
         Ok(())
@@ -196,7 +194,7 @@ export! {
     /// signed by a pinned root), `PKI_ERR_MALFORMED_CERTIFICATE`, `PKI_ERR_ALGORITHM_NOT_ALLOWED`,
     /// `PKI_ERR_CRL_INVALID`, `PKI_ERR_INVALID_ARGUMENT` (built already).
     fn pki_policy_builder_build(builder: &mut pki_policy_builder) -> New<pki_policy> {
-        let taken = builder.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = builder.0.lock().take();
         Ok(pki_policy(taken.ok_or_else(spent)?.build()?))
     }
 

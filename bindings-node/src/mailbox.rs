@@ -9,11 +9,7 @@
 //! A list may be long, and reading JSON takes the loop's time: it is answered in pieces, of which few
 //! are taken in one turn of the loop.
 
-use std::{
-    collections::VecDeque,
-    io::Write,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, io::Write, sync::Arc};
 
 use catalyst_pki::{Error, Result};
 use napi::{
@@ -22,6 +18,7 @@ use napi::{
     threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
 };
 use napi_derive::napi;
+use parking_lot::Mutex;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -134,7 +131,7 @@ impl Post {
         let answer = answer.unwrap_or_else(|error| {
             vec![json(&(call, false, Failure::from(error))).unwrap_or_default()]
         });
-        let mut answers = self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = self.0.answers.lock();
         answers.waiting.extend(answer);
         if !std::mem::replace(&mut answers.announced, true) {
             drop(answers);
@@ -145,7 +142,7 @@ impl Post {
 
     fn take(&self, most: usize, comes_again: bool) -> String {
         let (taken, more) = {
-            let mut answers = self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut answers = self.0.answers.lock();
             let mut bytes = 0;
             let fit = answers.waiting.iter().take(most).take_while(|answer| {
                 let is_first = bytes == 0;

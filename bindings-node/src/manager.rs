@@ -1,12 +1,13 @@
 //! `CertificateManager`.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use catalyst_pki::{
     Error, Result, Timestamp,
     authority::{CertificateManager, ManagerConfig, SignRequest, store::ExpiringCertificate},
 };
 use napi_derive::napi;
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::{
@@ -79,12 +80,7 @@ struct ManagerUntilShutdown(Mutex<Option<Arc<CertificateManager>>>);
 
 impl ManagerUntilShutdown {
     fn get(&self) -> Result<Arc<CertificateManager>> {
-        self.lock().clone().ok_or(Error::ShutDown)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<CertificateManager>>> {
-        // Poisoned or not, it holds a whole value: it is only ever replaced.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().clone().ok_or(Error::ShutDown)
     }
 }
 
@@ -196,7 +192,7 @@ impl Manager {
         guard(|| {
             let (manager, store) = (Arc::clone(&self.manager), Arc::clone(&self.store));
             self.post.run(call, self.store.may_wait(), move || {
-                if let Some(manager) = manager.lock().take() {
+                if let Some(manager) = manager.0.lock().take() {
                     manager.shutdown();
                 }
                 store.close();

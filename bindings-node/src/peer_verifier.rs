@@ -1,7 +1,7 @@
 //! `PeerVerifier`: a policy, worked out once for many peers.
 
 use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
+    Arc, OnceLock,
     atomic::{AtomicI64, Ordering},
 };
 
@@ -13,6 +13,7 @@ use napi::{
     bindgen_prelude::{Either, ObjectFinalize, Uint8Array},
 };
 use napi_derive::napi;
+use parking_lot::Mutex;
 
 use crate::{
     boundary::{guard, seconds},
@@ -187,7 +188,7 @@ impl PeerVerifier {
 
 impl PeerVerifier {
     fn give(&self, env: Env, bytes: usize, give: impl FnOnce(&mut Given)) -> Result<()> {
-        let mut given = lock(&self.verifier.given);
+        let mut given = self.verifier.given.lock();
         given
             .as_mut()
             .map(give)
@@ -232,7 +233,7 @@ impl Verifier {
     /// The policy, or what is wrong in it. Several at once wait for the first.
     fn made(&self) -> Result<&SvidPolicy> {
         let made = self.made.get_or_init(|| {
-            let given = lock(&self.given).take();
+            let given = self.given.lock().take();
             // It is gone only where making it has panicked.
             given
                 .ok_or_else(|| Error::Internal("a policy couldn't be made".into()))
@@ -326,8 +327,4 @@ fn copied(chain: Vec<Either<String, Uint8Array>>) -> Vec<Part> {
 fn texts(json: &str) -> Result<Vec<String>> {
     serde_json::from_str(json)
         .map_err(|error| Error::InvalidPolicy(format!("what is denied can't be read: {error}")))
-}
-
-fn lock(given: &Mutex<Option<Given>>) -> std::sync::MutexGuard<'_, Option<Given>> {
-    given.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,6 @@
 //! Where certificates and keys are kept: a handle that JavaScript passes on.
 
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use catalyst_pki::{
     Result,
@@ -15,6 +10,7 @@ use catalyst_pki::{
     },
 };
 use napi_derive::napi;
+use parking_lot::Mutex;
 
 use crate::{
     boundary::{guard, seconds},
@@ -132,14 +128,14 @@ impl LazyStore {
 
     /// The store. Where it can't be opened the next call tries again.
     pub(crate) fn get(&self) -> Result<Arc<Open>> {
-        if let Ok(open) = self.open.try_lock()
+        if let Some(open) = self.open.try_lock()
             && let Some(open) = &*open
         {
             return Ok(Arc::clone(open));
         }
         // It is opened by one; others wait for that one.
         while_waiting(|| {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut open = self.open.lock();
             if let Some(open) = &*open {
                 return Ok(Arc::clone(open));
             }
@@ -154,7 +150,7 @@ impl LazyStore {
     pub(crate) fn close(&self) {
         if self.may_wait() == MayWait::ForDisk {
             while_waiting(|| {
-                drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
+                drop(self.open.lock().take());
             });
         }
     }

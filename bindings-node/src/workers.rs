@@ -38,12 +38,13 @@
 use std::{
     cell::Cell,
     collections::VecDeque,
-    sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock},
     thread,
     time::Duration,
 };
 
 use catalyst_pki::{Error, Result};
+use parking_lot::{Condvar, Mutex};
 
 /// How many pieces of work that may wait for a disk are under way at once. So many threads may be
 /// waiting, and there are as many more as there are cores, for work that never waits.
@@ -115,7 +116,7 @@ thread_local! {
 ///
 /// [`Error::Internal`] if the operating system gives not a single thread.
 pub(crate) fn run(may_wait: MayWait, work: impl FnOnce() + Send + 'static) -> Result<()> {
-    let mut queue = queue();
+    let mut queue = QUEUE.lock();
     queue.add(may_wait, Box::new(work));
     let started = queue.find_thread();
     if started.is_err() && queue.threads == 0 {
@@ -129,7 +130,7 @@ pub(crate) fn run(may_wait: MayWait, work: impl FnOnce() + Send + 'static) -> Re
 /// another one may have the core.
 pub(crate) fn begin_to_wait() {
     if COMPUTES.replace(false) {
-        let mut queue = queue();
+        let mut queue = QUEUE.lock();
         queue.give_core_back();
         // Where no thread can be had the present ones go on.
         let _ = queue.find_thread();
@@ -143,10 +144,10 @@ pub(crate) fn while_waiting<T>(wait: impl FnOnce() -> T) -> T {
     begin_to_wait();
     let result = wait();
     if computed {
-        let mut queue = queue();
+        let mut queue = QUEUE.lock();
         queue.returning += 1;
         while queue.computing >= *CORES {
-            queue = FREE_CORE.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            FREE_CORE.wait(&mut queue);
         }
         queue.returning -= 1;
         queue.computing += 1;
@@ -159,11 +160,6 @@ pub(crate) fn while_waiting<T>(wait: impl FnOnce() -> T) -> T {
 /// wants one.
 pub(crate) fn let_others_run() {
     thread::yield_now();
-}
-
-fn queue() -> MutexGuard<'static, Queue> {
-    // Nothing panics while it holds the lock.
-    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Queue {
@@ -241,7 +237,7 @@ impl Queue {
 fn work_on() {
     lower_priority();
     let more_work = Arc::new(Condvar::new());
-    let mut queue = queue();
+    let mut queue = QUEUE.lock();
     queue.coming -= 1;
     loop {
         if let Some((may_wait, work)) = queue.begin() {
@@ -249,14 +245,12 @@ fn work_on() {
             drop(queue);
             work();
             let_others_run();
-            queue = self::queue();
+            queue = QUEUE.lock();
             queue.end(may_wait);
             continue;
         }
         queue.idle.push(Arc::clone(&more_work));
-        let (woken, waited) =
-            more_work.wait_timeout(queue, IDLE).unwrap_or_else(PoisonError::into_inner);
-        queue = woken;
+        let waited = more_work.wait_for(&mut queue, IDLE);
         // Whoever wakes it takes it off the list.
         match queue.idle.iter().position(|idle| Arc::ptr_eq(idle, &more_work)) {
             None => queue.coming -= 1,
@@ -297,7 +291,7 @@ mod tests {
             || all_done.recv_timeout(Duration::from_secs(60)).expect("every piece of work is done");
         // A database is locked, and twice as many as may wait for it want it.
         let locked = Arc::new(Mutex::new(()));
-        let lock = locked.lock().unwrap();
+        let lock = locked.lock();
         let computing = Arc::new(AtomicUsize::new(0));
         let compute = |computing: &AtomicUsize| {
             let most = computing.fetch_add(1, Ordering::SeqCst) + 1;
@@ -310,7 +304,7 @@ mod tests {
                 (done.clone(), Arc::clone(&locked), Arc::clone(&computing));
             run(MayWait::ForDisk, move || {
                 let before = compute(&computing);
-                while_waiting(|| drop(locked.lock().unwrap()));
+                while_waiting(|| drop(locked.lock()));
                 done.send(before.max(compute(&computing))).unwrap();
             })
             .unwrap();
