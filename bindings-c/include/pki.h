@@ -627,7 +627,10 @@ typedef uint32_t pki_segment;
 typedef uint32_t pki_health;
 
 /**
- * Bytes: `len` of them at `data`, borrowed as `pki_str` is; NULL where there are none.
+ * Bytes: `len` of them at `data`.
+ *
+ * Those that the library returns are borrowed as `pki_str` is; NULL where there are none. Those
+ * that are given to it in a list are only read during the call, and are not NULL.
  */
 typedef struct {
   /**
@@ -2149,6 +2152,27 @@ pki_result pki_policy_with_denied(const pki_policy *policy,
                                   const pki_denied *denied,
                                   pki_policy **out,
                                   pki_error **error);
+
+/**
+ * The same policy with other revocation lists, DER, in place of all that it has; with none it
+ * has none. What counts as a list is said at `pki_policy_builder_add_crl_der`. The anchors are
+ * not looked at again, but for whom the lists are of. The new policy is freed by itself.
+ *
+ * `PKI_ERR_INVALID_POLICY` (a list that bears the name of no CA of the policy),
+ * `PKI_ERR_CRL_INVALID` (one that can't be read, or that none of the CAs of its issuer's name
+ * has signed).
+ *
+ * @param policy Not NULL.
+ * @param crls `crls_len` byte strings, none of them NULL; may be NULL if there are none.
+ * @param out Not NULL. The new handle, to be freed by `pki_policy_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_policy_with_crls(const pki_policy *policy,
+                                const pki_bytes *crls,
+                                size_t crls_len,
+                                pki_policy **out,
+                                pki_error **error);
 
 /**
  * The same policy for one moment: milliseconds since 1970-01-01T00:00:00Z. Cheap, as

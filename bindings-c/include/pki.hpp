@@ -569,6 +569,10 @@ class Policy : public Handle<pki_policy, pki_policy_free> {
   Policy with_denied(const Denied &denied) const {
     return Policy(detail::made<pki_policy *>(pki_policy_with_denied, get(), denied.get()));
   }
+  Policy with_crls(const std::vector<pki_bytes> &crls) const {
+    return Policy(
+        detail::made<pki_policy *>(pki_policy_with_crls, get(), crls.data(), crls.size()));
+  }
   Policy with_at(std::int64_t at) const {
     return Policy(detail::made<pki_policy *>(pki_policy_with_at, get(), at));
   }

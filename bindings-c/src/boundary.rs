@@ -16,6 +16,7 @@
 //! | `&str` | `const char *`, `size_t` | not NULL, UTF-8, the length |
 //! | `&[u8]` | `const uint8_t *`, `size_t` | not NULL, the length |
 //! | `&[&str]` | `const pki_str *`, `size_t` | as of its texts; NULL if there are none |
+//! | `&[&[u8]]` | `const pki_bytes *`, `size_t` | as of its elements; NULL if there are none |
 //! | a number, a callback | itself | |
 //!
 //! and what it returns:
@@ -36,7 +37,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use catalyst_pki::{Error, Result};
 
 pub(crate) use self::{
-    arguments::{UserData, bytes, freed, optional_reference, reference, text, texts, user_data},
+    arguments::{
+        UserData, byte_strings, bytes, freed, optional_reference, reference, text, texts, user_data,
+    },
     structs::copied_struct,
 };
 
@@ -81,6 +84,10 @@ macro_rules! export {
     (@take $function:tt [$($c:tt)*] [$($take:tt)*] $name:ident: &[&str], $($rest:tt)*) => {
         export!(@take $function [$($c)* $name: *const $crate::text::pki_str, len: usize,]
             [$($take)* $name = texts($name, len, stringify!($name));] $($rest)*);
+    };
+    (@take $function:tt [$($c:tt)*] [$($take:tt)*] $name:ident: &[&[u8]], $($rest:tt)*) => {
+        export!(@take $function [$($c)* $name: *const $crate::text::pki_bytes, len: usize,]
+            [$($take)* $name = byte_strings($name, len, stringify!($name));] $($rest)*);
     };
     (@take $function:tt [$($c:tt)*] [$($take:tt)*] $name:ident: &mut $type:ident, $($rest:tt)*) => {
         export!(@take $function [$($c)* $name: *mut $type,]

@@ -218,6 +218,17 @@ export! {
         Ok(pki_policy(policy.0.with_denied(denied.copied())))
     }
 
+    /// The same policy with other revocation lists, DER, in place of all that it has; with none it
+    /// has none. What counts as a list is said at `pki_policy_builder_add_crl_der`. The anchors are
+    /// not looked at again, but for whom the lists are of. The new policy is freed by itself.
+    ///
+    /// `PKI_ERR_INVALID_POLICY` (a list that bears the name of no CA of the policy),
+    /// `PKI_ERR_CRL_INVALID` (one that can't be read, or that none of the CAs of its issuer's name
+    /// has signed).
+    fn pki_policy_with_crls(policy: &pki_policy, crls: &[&[u8]]) -> New<pki_policy> {
+        Ok(pki_policy(policy.0.with_crls(crls)?))
+    }
+
     /// The same policy for one moment: milliseconds since 1970-01-01T00:00:00Z. Cheap, as
     /// `pki_policy_with_expected`. `PKI_ERR_INVALID_ARGUMENT` outside of the years 0 to 9999.
     fn pki_policy_with_at(policy: &pki_policy, at: i64) -> New<pki_policy> {

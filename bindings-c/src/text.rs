@@ -29,7 +29,10 @@ impl Default for pki_str {
     }
 }
 
-/// Bytes: `len` of them at `data`, borrowed as `pki_str` is; NULL where there are none.
+/// Bytes: `len` of them at `data`.
+///
+/// Those that the library returns are borrowed as `pki_str` is; NULL where there are none. Those
+/// that are given to it in a list are only read during the call, and are not NULL.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct pki_bytes {

@@ -216,6 +216,10 @@ fn exported(function: &ItemFn) -> String {
                 quote!(#name: *const pki_str, #len: usize),
                 format!("`{len}` texts, none of them NULL; may be NULL if there are none."),
             ),
+            "& [& [u8]]" => (
+                quote!(#name: *const pki_bytes, #len: usize),
+                format!("`{len}` byte strings, none of them NULL; may be NULL if there are none."),
+            ),
             "UserData" => {
                 (quote!(#name: *mut c_void), "Given to the callback; may be NULL.".into())
             }

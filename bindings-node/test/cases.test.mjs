@@ -66,24 +66,34 @@ const calls = {
     const {
       at,
       anchors,
+      roots,
       crls = [],
+      withCrls,
       federated = [],
       ...rest
     } = fields(
       policy,
       ...['anchors', 'trustDomain', 'segment', 'role', 'at', 'skewSeconds', 'expect', 'denied'],
-      ...['crls', 'federated'],
+      ...['crls', 'requireCrl', 'withCrls', 'federated', 'roots', 'anchorServiceTypes'],
+      'algorithms',
     );
+    const lists = (names) => names.map((name) => Buffer.from(named(file.crls, name), 'base64'));
     const meant = {
       ...rest,
       at: new Date(at),
       anchors: pems(anchors),
-      crls: crls.map((name) => Buffer.from(named(file.crls, name), 'base64')),
+      roots: roots && pems(roots),
+      crls: lists(crls),
       federated: federated.map((domain) => ({ ...domain, roots: pems(domain.roots) })),
     };
-    const result = await settled(() => pki.verifyPeer(pems(chain), meant));
+    const verifier = () => new pki.PeerVerifier(meant).withCrls(lists(withCrls));
+    const [verify, verifySync] =
+      withCrls === undefined
+        ? [(given) => pki.verifyPeer(given, meant), (given) => pki.verifyPeerSync(given, meant)]
+        : [(given) => verifier().verify(given), (given) => verifier().verifySync(given)];
+    const result = await settled(() => verify(pems(chain)));
     // At once it is the same.
-    assert.deepEqual(await settled(() => pki.verifyPeerSync(pems(chain), meant)), result);
+    assert.deepEqual(await settled(() => verifySync(pems(chain))), result);
     if (result.error !== undefined) throw result.error;
     return result.value;
   },
@@ -169,7 +179,11 @@ const methods = {
 };
 
 function configOf(config) {
-  return fields(config, 'trustDomain', 'svidTtlSeconds', 'maxSvidTtlSeconds');
+  return fields(
+    config,
+    ...['trustDomain', 'svidTtlSeconds', 'maxSvidTtlSeconds'],
+    ...['nameConstraints', 'cas', 'allowedDnsSuffixes'],
+  );
 }
 
 /** A manager of the CA in a database; the passphrase is what the environment says meanwhile. */
@@ -209,7 +223,7 @@ async function sign(manager, input) {
   const signed = await manager.signCSR({ csr: csrs.get(csr), ...rest });
 
   const certificate = new X509Certificate(signed.certificatePem);
-  const [begin, end] = [certificate.validFrom, certificate.validTo].map((at) => Date.parse(at));
+  const [begin, end] = validity(certificate);
   const digest = createHash('sha256').update(certificate.raw).digest('base64url');
   assert.equal(signed.fingerprint, digest);
   assert.equal(signed.serial, certificate.serialNumber.toLowerCase());
@@ -229,10 +243,20 @@ async function sign(manager, input) {
     usages: certificate.keyUsage.map((oid) => purposes[oid] ?? oid),
     isCa: certificate.ca,
     issuers: issuers.map(({ subject }) => commonName(subject)),
+    issuerLifetimesSeconds: issuers.map((ca) => {
+      const [from, to] = validity(ca);
+      return (to - from) / 1000;
+    }),
+    isIssuerConstrained: issuers[0].raw.includes(NAME_CONSTRAINTS),
     lifetimeSeconds: (end - begin) / 1000,
     renewAfterSeconds: Math.floor((Date.parse(signed.renewAfter) - begin) / 1000),
   };
 }
+
+/** Their OID, 2.5.29.30, in DER. */
+const NAME_CONSTRAINTS = Buffer.from('0603551d1e', 'hex');
+
+const validity = ({ validFrom, validTo }) => [validFrom, validTo].map((at) => Date.parse(at));
 
 const commonName = (subject) => /^CN=(.*)$/m.exec(subject ?? '')?.[1] ?? null;
 

@@ -72,6 +72,7 @@ fn valid(param: &Param) -> String {
         ("const char *", _) => "\"x\"".into(),
         ("const uint8_t *", _) => "(const uint8_t *)\"x\"".into(),
         ("const pki_str *", _) => "&all.text".into(),
+        ("const pki_bytes *", _) => "&all.bytes".into(),
         ("void *", _) => "NULL".into(),
         ("const pki_sign_request *", _) => "&all.sign_request".into(),
         (kind, _) if kind.contains('*') => handle(),

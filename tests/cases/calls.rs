@@ -116,6 +116,7 @@ impl<'a> Runner<'a> {
 
     fn policy(&self, policy: Policy) -> Result<SvidPolicy> {
         let pem = |name: &String| self.file.certificates[name].as_str();
+        let crl = |name: &String| BASE64_STANDARD.decode(&self.file.crls[name]).unwrap();
         let mut denied = Denied::default();
         for id in &policy.denied.identities {
             denied.deny_identity(id)?;
@@ -131,6 +132,19 @@ impl<'a> Runner<'a> {
         for name in &policy.anchors {
             builder = builder.anchors_pem(pem(name));
         }
+        for (key_id, types) in &policy.anchor_service_types {
+            let types = types.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>()?;
+            builder = builder.anchor_service_types(key_id, &types);
+        }
+        for name in &policy.roots {
+            builder = builder.pinned_roots_pem(pem(name));
+        }
+        for name in &policy.algorithms {
+            builder = builder.allow_algorithm(name.parse()?);
+        }
+        if policy.require_crl {
+            builder = builder.require_crl();
+        }
         for pattern in &policy.expect {
             builder = builder.expect_id(pattern);
         }
@@ -139,9 +153,13 @@ impl<'a> Runner<'a> {
             builder = builder.federate(domain.trust_domain.parse()?, &roots, &domain.allow);
         }
         for name in &policy.crls {
-            builder = builder.crl_der(&BASE64_STANDARD.decode(&self.file.crls[name]).unwrap());
+            builder = builder.crl_der(&crl(name));
         }
-        builder.build()
+        let built = builder.build()?;
+        match policy.with_crls {
+            Some(names) => built.with_crls(names.iter().map(crl)),
+            None => Ok(built),
+        }
     }
 }
 
@@ -242,6 +260,11 @@ struct Verify {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Policy {
     anchors: Vec<String>,
+    /// By the anchor's subject key identifier, hex.
+    #[serde(default)]
+    anchor_service_types: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    roots: Vec<String>,
     trust_domain: String,
     segment: String,
     role: String,
@@ -256,7 +279,13 @@ struct Policy {
     #[serde(default)]
     crls: Vec<String>,
     #[serde(default)]
+    require_crl: bool,
+    /// Those that take the place of `crls` once the policy is made.
+    with_crls: Option<Vec<String>>,
+    #[serde(default)]
     federated: Vec<Federated>,
+    #[serde(default)]
+    algorithms: Vec<String>,
 }
 
 #[derive(Deserialize, Default)]

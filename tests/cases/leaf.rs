@@ -52,6 +52,8 @@ pub(crate) fn describe(signed: &SignedCertificate) -> Value {
         "usages": usages,
         "isCa": certificate.is_ca(),
         "issuers": issuers.iter().map(|der| common_name(der)).collect::<Vec<_>>(),
+        "issuerLifetimesSeconds": issuers.iter().map(|der| lifetime(der)).collect::<Vec<_>>(),
+        "isIssuerConstrained": issuer.name_constraints().unwrap().is_some(),
         "lifetimeSeconds": end - begin,
         "renewAfterSeconds": signed.renew_after.as_millis() / 1000 - begin,
     })
@@ -62,6 +64,12 @@ pub(crate) fn common_name(der: &[u8]) -> String {
     let (_, certificate) = X509Certificate::from_der(der).unwrap();
     let name = certificate.subject().iter_common_name().next();
     name.map(|name| name.as_str().unwrap().to_owned()).unwrap_or_default()
+}
+
+fn lifetime(der: &[u8]) -> i64 {
+    let (_, certificate) = X509Certificate::from_der(der).unwrap();
+    let validity = certificate.validity();
+    validity.not_after.timestamp() - validity.not_before.timestamp()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use catalyst_pki::{
     CaBundle, Error, Result,
     authority::{
-        CertificateManager, ManagerConfig, SignRequest,
+        CaChoices, CertificateManager, ManagerConfig, SignRequest,
         signer::{KeyProtection, KeySealer, LocalKeys},
         store::{MemoryStore, SqliteStore, Store},
     },
@@ -23,6 +23,39 @@ pub(crate) struct Config {
     trust_domain: Option<String>,
     svid_ttl_seconds: Option<u64>,
     max_svid_ttl_seconds: Option<u64>,
+    name_constraints: Option<String>,
+    #[serde(default)]
+    cas: Cas,
+    #[serde(default)]
+    allowed_dns_suffixes: Vec<String>,
+}
+
+#[derive(Deserialize, Default, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Cas {
+    root_common_name: Option<String>,
+    services_common_name: Option<String>,
+    transport_common_name: Option<String>,
+    root_lifetime_seconds: Option<u64>,
+    intermediate_lifetime_seconds: Option<u64>,
+}
+
+impl Cas {
+    fn choose(self, cas: &mut CaChoices) {
+        for (given, place) in [
+            (self.root_common_name, &mut cas.root_common_name),
+            (self.services_common_name, &mut cas.services_common_name),
+            (self.transport_common_name, &mut cas.transport_common_name),
+        ] {
+            given.into_iter().for_each(|name| *place = name);
+        }
+        for (given, place) in [
+            (self.root_lifetime_seconds, &mut cas.root_lifetime),
+            (self.intermediate_lifetime_seconds, &mut cas.intermediate_lifetime),
+        ] {
+            given.into_iter().for_each(|seconds| *place = Duration::from_secs(seconds));
+        }
+    }
 }
 
 impl Config {
@@ -37,6 +70,11 @@ impl Config {
         if let Some(seconds) = self.max_svid_ttl_seconds {
             config.max_svid_ttl = Duration::from_secs(seconds);
         }
+        if let Some(mode) = self.name_constraints {
+            config.name_constraints = mode.parse()?;
+        }
+        self.cas.choose(&mut config.cas);
+        config.allowed_dns_suffixes = self.allowed_dns_suffixes;
         Ok(config)
     }
 

@@ -96,12 +96,41 @@ pub(crate) unsafe fn texts<'a>(
     len: usize,
     name: &'static str,
 ) -> Result<Vec<&'a str>> {
+    let take = |text: &'a pki_str| text.given(name)?.ok_or(Error::NullArgument(name));
+    // SAFETY: the same contract.
+    unsafe { list(data, len, name, take) }
+}
+
+/// # Safety
+///
+/// As [`bytes`], for `len` byte strings and for each of them.
+pub(crate) unsafe fn byte_strings<'a>(
+    data: *const pki_bytes,
+    len: usize,
+    name: &'static str,
+) -> Result<Vec<&'a [u8]>> {
+    // SAFETY: the same contract.
+    let take = |one: &pki_bytes| unsafe { bytes(one.data, one.len, name) };
+    // SAFETY: likewise.
+    unsafe { list(data, len, name, take) }
+}
+
+/// What is made of each element; there may be none.
+///
+/// # Safety
+///
+/// As [`bytes`], for `len` elements.
+unsafe fn list<'a, T: 'a, U>(
+    data: *const T,
+    len: usize,
+    name: &'static str,
+    take: impl Fn(&'a T) -> Result<U>,
+) -> Result<Vec<U>> {
     if len == 0 {
         return Ok(Vec::new());
     }
     // SAFETY: the same contract.
-    let texts = unsafe { elements(data, len, name) }?;
-    texts.iter().map(|text| text.given(name)?.ok_or(Error::NullArgument(name))).collect()
+    unsafe { elements(data, len, name) }?.iter().map(take).collect()
 }
 
 /// # Safety

@@ -169,14 +169,40 @@ static pki_result generate(const cJSON *input, cJSON *answer, pki_error **error)
   return result;
 }
 
+static pki_result choose_cas(const cJSON *given, pki_config *config, pki_error **error) {
+  static const struct {
+    const char *field;
+    pki_ca_kind kind;
+  } NAMES[] = {{"rootCommonName", PKI_CA_ROOT},
+               {"servicesCommonName", PKI_CA_SERVICES},
+               {"transportCommonName", PKI_CA_TRANSPORT}};
+  pki_result result = PKI_OK;
+  int at;
+  known(given,
+        " rootCommonName servicesCommonName transportCommonName rootLifetimeSeconds "
+        "intermediateLifetimeSeconds ");
+  for (at = 0; at < 3; at++)
+    if (result == PKI_OK && get(given, NAMES[at].field) != NULL)
+      result = pki_config_set_ca_common_name(config, NAMES[at].kind,
+                                             TEXT(text_of(given, NAMES[at].field)), error);
+  if (result == PKI_OK && get(given, "rootLifetimeSeconds") != NULL)
+    result = pki_config_set_root_lifetime(config, (uint64_t)number_of(given, "rootLifetimeSeconds"),
+                                          error);
+  if (result == PKI_OK && get(given, "intermediateLifetimeSeconds") != NULL)
+    result = pki_config_set_intermediate_lifetime(
+        config, (uint64_t)number_of(given, "intermediateLifetimeSeconds"), error);
+  return result;
+}
+
 /* A manager by a case's configuration, in memory, or in `database`. */
 static pki_result open_manager(const cJSON *given, const char *default_domain, const char *database,
                                const char *passphrase, pki_manager **out, pki_error **error) {
   pki_config *config = NULL;
-  const cJSON *domain = get(given, "trustDomain");
+  const cJSON *domain = get(given, "trustDomain"), *suffix;
   const char *trust_domain = domain == NULL ? default_domain : domain->valuestring;
   pki_result result = pki_config_new(&config, error);
-  known(given, " trustDomain svidTtlSeconds maxSvidTtlSeconds ");
+  known(given,
+        " trustDomain svidTtlSeconds maxSvidTtlSeconds nameConstraints cas allowedDnsSuffixes ");
   if (result == PKI_OK && trust_domain != NULL)
     result = pki_config_set_trust_domain(config, TEXT(trust_domain), error);
   if (result == PKI_OK && get(given, "svidTtlSeconds") != NULL)
@@ -184,6 +210,14 @@ static pki_result open_manager(const cJSON *given, const char *default_domain, c
   if (result == PKI_OK && get(given, "maxSvidTtlSeconds") != NULL)
     result =
         pki_config_set_max_svid_ttl(config, (uint64_t)number_of(given, "maxSvidTtlSeconds"), error);
+  if (result == PKI_OK && get(given, "nameConstraints") != NULL)
+    result =
+        pki_config_set_name_constraints(config, TEXT(text_of(given, "nameConstraints")), error);
+  if (result == PKI_OK) result = choose_cas(get(given, "cas"), config, error);
+  cJSON_ArrayForEach(suffix, get(given, "allowedDnsSuffixes")) {
+    if (result == PKI_OK)
+      result = pki_config_allow_dns_suffix(config, TEXT(suffix->valuestring), error);
+  }
   if (result == PKI_OK && passphrase != NULL)
     result = pki_config_set_passphrase(config, TEXT(passphrase), error);
   if (result == PKI_OK && passphrase == NULL)
@@ -259,7 +293,7 @@ static void describe_names(X509 *certificate, cJSON *answer) {
 static void describe(const pki_signed *issued, cJSON *answer) {
   X509 *leaf = x509_of(pki_signed_certificate_pem(issued).data);
   X509 *issuer = x509_of(pki_signed_chain_pem(issued, 0).data);
-  cJSON *issuers, *omitted;
+  cJSON *issuers, *lifetimes, *omitted;
   BIGNUM *serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(leaf), NULL);
   BIGNUM *given = NULL;
   unsigned char digest[32];
@@ -271,10 +305,15 @@ static void describe(const pki_signed *issued, cJSON *answer) {
   describe_names(leaf, answer);
   cJSON_AddItemToObject(answer, "commonName", common_name(leaf));
   cJSON_AddBoolToObject(answer, "isCa", X509_check_ca(leaf) != 0);
+  cJSON_AddBoolToObject(answer, "isIssuerConstrained",
+                        X509_get_ext_by_NID(issuer, NID_name_constraints, -1) >= 0);
   issuers = cJSON_AddArrayToObject(answer, "issuers");
+  lifetimes = cJSON_AddArrayToObject(answer, "issuerLifetimesSeconds");
   for (index = 0; index < pki_signed_chain_len(issued); index++) {
     X509 *above = x509_of(pki_signed_chain_pem(issued, index).data);
+    int64_t lifetime = seconds_between(X509_get0_notBefore(above), X509_get0_notAfter(above));
     cJSON_AddItemToArray(issuers, common_name(above));
+    cJSON_AddItemToArray(lifetimes, cJSON_CreateNumber((double)lifetime));
     X509_free(above);
   }
   omitted = cJSON_AddArrayToObject(answer, "omittedDnsNames");
@@ -401,6 +440,59 @@ static pki_result federate(pki_policy_builder *builder, const cJSON *domain, pki
   return result;
 }
 
+static pki_algorithm algorithm_of(const char *name) {
+  static const char *const NAMES[] = {"P-256", "P-384",     "P-521",     "Ed25519",
+                                      "RSA",   "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"};
+  pki_algorithm at;
+  for (at = 0; at < 8; at++)
+    if (strcmp(NAMES[at], name) == 0) return at + 1;
+  /* Which stands for nothing. */
+  return 0;
+}
+
+/* An anchor, for service types that are granted to it by its key identifier, if any are. */
+static pki_result add_anchor(pki_policy_builder *builder, const char *pem, const cJSON *granted,
+                             pki_error **error) {
+  pki_result result;
+  pki_str *types;
+  size_t len;
+  const cJSON *types_given = NULL;
+  if (granted != NULL) {
+    X509 *anchor = x509_of(pem);
+    const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(anchor);
+    char hex[65] = "";
+    int at;
+    for (at = 0; at < ASN1_STRING_length(id) && at < 32; at++)
+      snprintf(hex + 2 * at, 3, "%02x", ASN1_STRING_get0_data(id)[at]);
+    types_given = get(granted, hex);
+    X509_free(anchor);
+  }
+  if (types_given == NULL) return pki_policy_builder_add_anchors_pem(builder, TEXT(pem), error);
+  types = strs(types_given, &len);
+  result = pki_policy_builder_add_anchors_pem_for(builder, TEXT(pem), types, len, error);
+  free(types);
+  return result;
+}
+
+/* The same policy with the lists of these names in place of its own. */
+static pki_result exchange_crls(pki_policy **policy, const cJSON *names, pki_error **error) {
+  pki_bytes crls[8];
+  size_t len = 0, at;
+  pki_policy *other = NULL;
+  pki_result result;
+  const cJSON *name;
+  cJSON_ArrayForEach(name, names) {
+    if (len == 8) die("too many lists", NULL);
+    crls[len].data = decoded(text_of(get(file, "crls"), name->valuestring), &crls[len].len);
+    len++;
+  }
+  result = pki_policy_with_crls(*policy, crls, len, &other, error);
+  for (at = 0; at < len; at++) free((void *)crls[at].data);
+  pki_policy_free(*policy);
+  *policy = other;
+  return result;
+}
+
 static pki_result policy_of(const cJSON *given, pki_policy **out, pki_error **error) {
   const cJSON *item, *certificates = get(file, "certificates");
   const char *of = text_of(given, "segment"), *as = text_of(given, "role");
@@ -414,7 +506,9 @@ static pki_result policy_of(const cJSON *given, pki_policy **out, pki_error **er
   pki_policy_builder *builder = NULL;
   pki_result result =
       pki_policy_builder_new(segment, role, TEXT(text_of(given, "trustDomain")), &builder, error);
-  known(given, " anchors trustDomain segment role at skewSeconds expect denied crls federated ");
+  known(given,
+        " anchors anchorServiceTypes roots trustDomain segment role at skewSeconds expect denied "
+        "crls requireCrl withCrls federated algorithms ");
   if (result == PKI_OK && get(given, "denied") != NULL)
     result = deny_all(builder, get(given, "denied"), error);
   if (result == PKI_OK) result = pki_policy_builder_set_at(builder, number_of(given, "at"), error);
@@ -423,8 +517,19 @@ static pki_result policy_of(const cJSON *given, pki_policy **out, pki_error **er
                                          error);
   cJSON_ArrayForEach(item, get(given, "anchors")) {
     const char *pem = text_of(certificates, item->valuestring);
-    if (result == PKI_OK) result = pki_policy_builder_add_anchors_pem(builder, TEXT(pem), error);
+    if (result == PKI_OK)
+      result = add_anchor(builder, pem, get(given, "anchorServiceTypes"), error);
   }
+  cJSON_ArrayForEach(item, get(given, "roots")) {
+    const char *pem = text_of(certificates, item->valuestring);
+    if (result == PKI_OK) result = pki_policy_builder_pin_roots_pem(builder, TEXT(pem), error);
+  }
+  cJSON_ArrayForEach(item, get(given, "algorithms")) {
+    if (result == PKI_OK)
+      result = pki_policy_builder_allow_algorithm(builder, algorithm_of(item->valuestring), error);
+  }
+  if (result == PKI_OK && cJSON_IsTrue(get(given, "requireCrl")))
+    result = pki_policy_builder_require_crl(builder, error);
   if (result == PKI_OK && get(given, "expect") != NULL) {
     size_t len;
     pki_str *expected = strs(get(given, "expect"), &len);
@@ -442,6 +547,8 @@ static pki_result policy_of(const cJSON *given, pki_policy **out, pki_error **er
   }
   if (result == PKI_OK) result = pki_policy_builder_build(builder, out, error);
   pki_policy_builder_free(builder);
+  if (result == PKI_OK && get(given, "withCrls") != NULL)
+    result = exchange_crls(out, get(given, "withCrls"), error);
   return result;
 }
 

@@ -8,6 +8,7 @@
 
 static struct {
   pki_str text;
+  pki_bytes bytes;
   pki_sign_request sign_request;
   pki_error *error;
   pki_spiffe_id *spiffe_id;
@@ -100,6 +101,8 @@ static void back_up(void) {
 static void begin(void) {
   pki_str anchors;
   all.text = pki_str_of("x");
+  all.bytes.data = (const uint8_t *)"x";
+  all.bytes.len = 1;
   (void)pki_spiffe_id_parse(PKI_LIT(""), &all.spiffe_id, &all.error);
   MUST(pki_spiffe_id_parse(PKI_LIT(ID), &all.spiffe_id, NULL));
   MUST(pki_key_csr_new(PKI_LIT(ID), NULL, 0, &all.key_csr, NULL));

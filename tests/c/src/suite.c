@@ -206,6 +206,21 @@ static pki_result verified(const pki_policy *policy, pki_str pem, pki_svid **svi
   return result;
 }
 
+/* Lists that revoke somebody are among the cases of every language. */
+static void other_lists(const pki_policy *policy, const pki_signed *node) {
+  const pki_bytes crls[2] = {{(const uint8_t *)"no list", 7}, {NULL, 0}};
+  pki_policy *other = NULL;
+  pki_svid *svid = NULL;
+  CHECK(pki_policy_with_crls(policy, crls, 1, &other, NULL) == PKI_ERR_CRL_INVALID);
+  CHECK(pki_policy_with_crls(policy, crls + 1, 1, &other, NULL) == PKI_ERR_NULL_ARGUMENT);
+  CHECK(pki_policy_with_crls(policy, NULL, 1, &other, NULL) == PKI_ERR_NULL_ARGUMENT);
+  CHECK(other == NULL);
+  CHECK(pki_policy_with_crls(policy, NULL, 0, &other, NULL) == PKI_OK);
+  CHECK(verified(other, pki_signed_certificate_pem(node), &svid) == PKI_OK);
+  pki_svid_free(svid);
+  pki_policy_free(other);
+}
+
 static void verify(const pki_bundle *bundle, const pki_signed *node, const pki_signed *envoy) {
   pki_policy *policy = policy_of(bundle, PKI_SEGMENT_SERVICES, NODE);
   pki_policy *other = NULL;
@@ -248,6 +263,7 @@ static void verify(const pki_bundle *bundle, const pki_signed *node, const pki_s
   CHECK(pki_denied_check(denied, svid, NULL) == PKI_ERR_IDENTITY_DENIED);
   CHECK(none == NULL);
   pki_policy_free(other);
+  other_lists(policy, node);
   pki_denied_free(denied);
   pki_svid_free(svid);
   pki_policy_free(policy);

@@ -229,6 +229,8 @@ void peers() {
   revoking.anchors_pem(bundle.anchors_pem(PKI_SEGMENT_SERVICES)).pin_roots_pem(bundle.root_pem());
   revoking.crl_der(root.data, root.len);
   CHECK(thrown([&] { revoking.build(); }) == PKI_ERR_CRL_INVALID);
+  CHECK(thrown([&] { policy.with_crls({root}); }) == PKI_ERR_CRL_INVALID);
+  CHECK(policy.with_crls({}).verify(sent).spiffe_id() == kNode);
 }
 
 void paths() {

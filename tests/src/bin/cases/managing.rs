@@ -1,4 +1,4 @@
-//! Configurations, and what a CA does over several calls.
+//! What a CA does over several calls.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,6 @@ const NODE: &str = "spiffe://mesh.example.com/node/node-a";
 const DOMAIN: &str = "mesh.example.com";
 
 pub(super) fn add(cases: &mut Cases) {
-    configurations(cases);
     sequence(cases, "not initialized", json!({}), not_initialized());
     sequence(cases, "denied and allowed", json!({}), denied());
     sequence(cases, "what is no denial", json!({}), no_denials());
@@ -18,36 +17,6 @@ pub(super) fn add(cases: &mut Cases) {
     sequence(cases, "a request made here", json!({}), made_here());
     sequence(cases, "one database, several managers", json!({ "database": true }), database());
     sequence(cases, "no such folder", json!({ "database": "missing/certs.db" }), no_folder());
-}
-
-fn configurations(cases: &mut Cases) {
-    let mut add = |name: &str, config: Value, expect| {
-        cases.add(format!("configure: {name}"), "createCa", json!({ "config": config }), expect);
-    };
-    let fine = json!({ "trustDomain": "catalyst.example.com" });
-    add("nothing", json!({}), fine.clone());
-    add("a trust domain", json!({ "trustDomain": DOMAIN }), json!({ "trustDomain": DOMAIN }));
-    for field in ["svidTtlSeconds", "maxSvidTtlSeconds"] {
-        for seconds in [60, 86_400] {
-            add(&format!("{field} {seconds}"), json!({ field: seconds }), fine.clone());
-        }
-        for seconds in [0, 59, 86_401] {
-            let refused = json!({ "error": "PKI_INVALID_ARGUMENT", "message": field });
-            add(&format!("{field} {seconds}"), json!({ field: seconds }), refused);
-        }
-    }
-    for (domain, code) in [
-        ("localhost", "PKI_INVALID_TRUST_DOMAIN"),
-        ("10.0.0.1", "PKI_INVALID_TRUST_DOMAIN"),
-        ("a..b", "PKI_INVALID_TRUST_DOMAIN"),
-        ("a_b.example", "PKI_INVALID_TRUST_DOMAIN"),
-        ("Mesh.example.com", "PKI_INVALID_SPIFFE_ID"),
-        ("mesh.example.com/", "PKI_INVALID_SPIFFE_ID"),
-        ("spiffe://mesh.example.com", "PKI_INVALID_SPIFFE_ID"),
-    ] {
-        let name = format!("the trust domain {domain}");
-        add(&name, json!({ "trustDomain": domain }), json!({ "error": code }));
-    }
 }
 
 /// A sequence of calls to one manager. It begins with one for [`DOMAIN`].

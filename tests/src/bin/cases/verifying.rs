@@ -18,7 +18,7 @@ use testkit::{
 };
 use time::Duration;
 
-use super::Cases;
+use super::{Cases, policies};
 
 const PARTNER: &str = "partner.example";
 const API: &str = "spiffe://partner.example/ns/prod/api";
@@ -37,18 +37,18 @@ pub(super) fn add(cases: &mut Cases) {
     denied(cases, &pki);
     revoked(cases, &pki);
     federated(cases);
-    policies(cases);
+    policies::add(cases, &pki);
 }
 
 /// A policy for clients of the control plane.
-fn policy() -> Value {
+pub(super) fn policy() -> Value {
     json!({
         "anchors": ["services"], "trustDomain": TRUST_DOMAIN, "segment": "services",
         "role": "client", "at": timestamp(NOW).as_millis()
     })
 }
 
-fn with(field: &str, value: Value) -> Value {
+pub(super) fn with(field: &str, value: Value) -> Value {
     let mut policy = policy();
     policy[field] = value;
     policy
@@ -58,12 +58,18 @@ fn at(days: i64) -> Value {
     with("at", timestamp(NOW + Duration::days(days)).as_millis().into())
 }
 
-fn add_case(cases: &mut Cases, name: &str, chain: &[&str], policy: Value, expect: Value) {
+pub(super) fn add_case(
+    cases: &mut Cases,
+    name: &str,
+    chain: &[&str],
+    policy: Value,
+    expect: Value,
+) {
     let input = json!({ "chain": chain, "policy": policy });
     cases.add(format!("verify: {name}"), "verifyPeer", input, expect);
 }
 
-fn refuse(cases: &mut Cases, name: &str, chain: &[&str], policy: Value, code: &str) {
+pub(super) fn refuse(cases: &mut Cases, name: &str, chain: &[&str], policy: Value, code: &str) {
     add_case(cases, name, chain, policy, json!({ "error": code }));
 }
 
@@ -409,42 +415,4 @@ fn federated(cases: &mut Cases) {
     refuse(cases, "a federation that allows nothing", &chain, federate(&[]), code);
     let foreign = federate(&["spiffe://other.example/**"]);
     refuse(cases, "a federation for IDs of others", &chain, foreign, code);
-}
-
-fn policies(cases: &mut Cases) {
-    let mut refuse =
-        |name: &str, policy: Value, code: &str| refuse(cases, name, &["node"], policy, code);
-    let code = "PKI_ANCHOR_REJECTED";
-    refuse("the root as anchor", with("anchors", json!(["root"])), code);
-    refuse("the root beside the anchor", with("anchors", json!(["services", "root"])), code);
-    refuse("the other segment's anchor", with("anchors", json!(["transport"])), code);
-    refuse("a leaf as anchor", with("anchors", json!(["node"])), code);
-    let code = "PKI_INVALID_POLICY";
-    refuse("no anchors", with("anchors", json!([])), code);
-    refuse("a pattern without scheme", with("expect", json!(["node/*"])), code);
-    let midway = json!(["spiffe://mesh.example.com/*/a"]);
-    refuse("a star in the middle", with("expect", midway), code);
-    let denied = json!({ "identities": ["node-a"], "serials": [] });
-    refuse("a denied identity that is none", with("denied", denied), code);
-    let serial = json!({ "issuerKeyId": "xyz", "serial": "01" });
-    let denied = json!({ "identities": [], "serials": [serial] });
-    refuse("a denied serial that is none", with("denied", denied), code);
-    let decimal = "1".repeat(48);
-    for (what, serial) in [
-        ("with colons", "01:ab"),
-        ("with a prefix", "0x1ab"),
-        ("in decimal", &decimal),
-        ("that is empty", ""),
-    ] {
-        let serial = json!({ "issuerKeyId": "01ab", "serial": serial });
-        let denied = json!({ "identities": [], "serials": [serial] });
-        refuse(&format!("a denied serial {what}"), with("denied", denied), code);
-    }
-    let anchor = with("anchors", json!(["text"]));
-    refuse("text as anchor", anchor, "PKI_MALFORMED_CERTIFICATE");
-    let code = "PKI_INVALID_ARGUMENT";
-    refuse("a segment that is none", with("segment", "both".into()), code);
-    refuse("a role that is none", with("role", "peer".into()), code);
-    let code = "PKI_INVALID_SPIFFE_ID";
-    refuse("a trust domain that is none", with("trustDomain", "A.b".into()), code);
 }
