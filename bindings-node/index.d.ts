@@ -53,7 +53,10 @@ export declare interface BackupResult {
   bytes: number;
   /** Whether the passphrase of its private keys is in it: never so far. */
   keyIncluded: boolean;
-  /** The development key file, without a copy of which it is lost; `null` if a passphrase was configured. */
+  /**
+   * The development key file, without a copy of which it is lost; `null` if a passphrase was
+   * configured.
+   */
   keyFile: string | null;
   /** The same in a sentence for an operator. */
   notice: string;
@@ -115,7 +118,10 @@ export declare type CaCertificateType = 'root-ca' | 'services-ca' | 'transport-c
 
 /** How the CAs are called and how long they live. */
 export declare interface CaChoices {
-  /** The common name of the root, 1 to 64 characters (default `Catalyst Root CA`); no two may be equal. */
+  /**
+   * The common name of the root, 1 to 64 characters (default `Catalyst Root CA`); no two may be
+   * equal.
+   */
   rootCommonName?: string | undefined;
   /** That of the CA that signs services (default `Catalyst Services CA`). */
   servicesCommonName?: string | undefined;
@@ -385,7 +391,7 @@ export declare class CertificateManager {
 /** How a {@link CertificateManager} works: a {@link PkiConfigInput} without the provider. */
 export declare type CertificateManagerConfig = Omit<PkiConfigInput, 'provider'>;
 
-/** A certificate as a {@link SqliteCertificateStore} keeps it. */
+/** A certificate as a store keeps it. */
 export declare interface CertificateRecord {
   /** The serial number: hex, lower case, without separators. */
   serial: string;
@@ -400,9 +406,9 @@ export declare interface CertificateRecord {
   /** The certificate, PEM. */
   certificatePem: string;
   /**
-   * Its private key, `null` where it is not kept here. Those of a {@link CertificateManager} are
-   * encrypted (PEM `ENCRYPTED PRIVATE KEY`). One that a caller puts here in plain text is encrypted
-   * in the database, and read back as it was given.
+   * Its private key, PEM, `null` where it is not kept here. Those of a {@link CertificateManager} are
+   * encrypted (`ENCRYPTED PRIVATE KEY`). One that a caller puts here in plain text is encrypted in
+   * the store, and read back as it was given.
    */
   privateKeyPem: string | null;
   /** The serial of the CA that signed it, `null` for a root. */
@@ -462,20 +468,25 @@ export declare const DenyIdentityRequestSchema: z.ZodObject<
 /** What {@link CertificateManager.denyIdentity} answers. */
 export declare interface DenyIdentityResult {
   /** The identity's unexpired certificates, the first to expire first. */
-  expiringCerts: {
-    /** Hex, lower case. */ serial: string;
-    /** ISO 8601 in UTC. */ expiresAt: string;
-  }[];
+  expiringCerts: ExpiringCertificate[];
 }
 
 /** A denied identity. */
 export declare interface DenyListEntry {
-  /** The identity. */
+  /** The SPIFFE ID. */
   spiffeId: string;
   /** Why, in the operator's words. */
   reason: string;
   /** When it was denied last, in milliseconds since the epoch. */
   deniedAt: number;
+}
+
+/** A certificate of a denied identity that has not expired yet. */
+export declare interface ExpiringCertificate {
+  /** The serial number, hex, lower case. */
+  serial: string;
+  /** The last moment of its validity. ISO 8601 in UTC. */
+  expiresAt: string;
 }
 
 /**
@@ -714,6 +725,44 @@ export declare const LocalPkiConfigSchema: z.ZodObject<
   },
   z.core.$strict
 >;
+
+/**
+ * How a {@link CertificateManager} works. Everything may be left out, which is good for a first try and for
+ * tests: the default trust domain is nobody's.
+ */
+declare interface ManagerOptions {
+  /**
+   * The trust domain of every certificate, such as `mesh.example.com` (default
+   * `catalyst.example.com`, for development alone: the CA's status says so). Lower case, 1 to 255
+   * bytes, else `PKI_INVALID_SPIFFE_ID`; two labels or more, else `initialize` fails with
+   * `PKI_INVALID_TRUST_DOMAIN`. A CA keeps the one that it was made with: with another it is
+   * `PKI_TRUST_DOMAIN_MISMATCH`.
+   */
+  trustDomain?: string | undefined;
+  /**
+   * How long an SVID lives where the request doesn't say, in whole seconds: 60 to 86400 (default
+   * 3600).
+   */
+  svidTtlSeconds?: number | undefined;
+  /**
+   * How long an SVID lives at most, in whole seconds: 60 to 86400 (default 86400). What is asked for
+   * beyond it is cut, and so is `svidTtlSeconds`.
+   */
+  maxSvidTtlSeconds?: number | undefined;
+  /**
+   * How new intermediates are constrained: `trust-domain` (default: to URIs on the trust domain's
+   * host), `none` (for peers on stock rustls, which takes no URI constraints), or
+   * `dns:a.example,b.example` (to DNS names below these domains).
+   */
+  nameConstraints?: NameConstraints | undefined;
+  /** How the CAs are called and how long they live; matters when they are made. */
+  cas?: CaChoices | undefined;
+  /**
+   * DNS suffixes (`svc.example.com`) below which a request may ask for names, at most 1,000
+   * (default: none, only the names of the profile are granted).
+   */
+  allowedDnsSuffixes?: string[] | undefined;
+}
 
 /** How new intermediates are constrained. */
 export declare type NameConstraints = 'trust-domain' | 'none' | `dns:${string}`;
@@ -1063,39 +1112,11 @@ export declare interface PkiConfig extends PkiConfigInput {
  * A field of another type or out of its range is `PKI_INVALID_ARGUMENT` (in
  * {@link PkiConfigSchema} a `ZodError`).
  */
-export declare interface PkiConfigInput {
+export declare interface PkiConfigInput extends ManagerOptions {
   /** Where the CA keeps its keys and certificates (default: `{ type: 'local' }`, a file `certs.db`). */
   provider?: PkiProviderConfigInput | undefined;
-  /**
-   * The trust domain of every certificate, such as `mesh.example.com` (default
-   * `catalyst.example.com`, for development alone: the CA's status says so). Lower case, 1 to 255
-   * bytes, else `PKI_INVALID_SPIFFE_ID`; two labels or more, else `initialize` fails with
-   * `PKI_INVALID_TRUST_DOMAIN`. A CA keeps the one that it was made with: with another it is
-   * `PKI_TRUST_DOMAIN_MISMATCH`.
-   */
-  trustDomain?: string | undefined;
-  /** How long an SVID lives where the request doesn't say, in whole seconds: 60 to 86400 (default 3600). */
-  svidTtlSeconds?: number | undefined;
-  /**
-   * How long an SVID lives at most, in whole seconds: 60 to 86400 (default 86400). What is asked for
-   * beyond it is cut, and so is `svidTtlSeconds`.
-   */
-  maxSvidTtlSeconds?: number | undefined;
   /** Whether agents of this configuration renew by themselves (default true); a manager doesn't look at it. */
   autoRenew?: boolean | undefined;
-  /**
-   * How new intermediates are constrained: `trust-domain` (default: to URIs on the trust domain's host),
-   * `none` (for peers on stock rustls, which takes no URI constraints), or `dns:a.example,b.example`
-   * (to DNS names below these domains).
-   */
-  nameConstraints?: NameConstraints | undefined;
-  /** How the CAs are called and how long they live; matters when they are made. */
-  cas?: CaChoices | undefined;
-  /**
-   * DNS suffixes (`svc.example.com`) below which a request may ask for names, at most 1,000 (default:
-   * none, only the names of the profile are granted).
-   */
-  allowedDnsSuffixes?: string[] | undefined;
 }
 
 /**
@@ -1410,10 +1431,10 @@ export declare interface SignCertificateParams {
 }
 
 /**
- * What {@link CertificateManager.signCSR} is asked. Two names for the CSR and two for the instance
- * are in use. `serviceType`, one of `csr` and `csrPem`, and one of `nodeId` and `instanceId` must be
- * given; a request without, or with two that differ, is `PKI_INVALID_ARGUMENT`. The type can't say so
- * and stay that of the earlier package.
+ * What {@link CertificateManager.signCSR} is asked. Two names for the CSR and two for the instance are in
+ * use. `serviceType`, one of `csr` and `csrPem`, and one of `nodeId` and `instanceId` must be given; a
+ * request without, or with two that differ, is `PKI_INVALID_ARGUMENT`. The type can't say so and stay
+ * that of the earlier package.
  */
 export declare interface SignCSRRequest {
   /** The certificate signing request, PEM; this or `csrPem` must be given. */
@@ -1427,8 +1448,8 @@ export declare interface SignCSRRequest {
   /** The node or instance ID under its other name. */
   instanceId?: string | undefined;
   /**
-   * How long the certificate shall live, in whole seconds, 1 or more (default: `svidTtlSeconds`); cut
-   * to `maxSvidTtlSeconds`.
+   * How long the certificate shall live, in whole seconds, 1 or more (default: `svidTtlSeconds`);
+   * cut to `maxSvidTtlSeconds`.
    */
   ttlSeconds?: number | undefined;
   /**
@@ -1774,9 +1795,10 @@ export { SqliteCertificateStore };
  */
 export declare interface StoreOptions {
   /**
-   * What the private keys in the file are encrypted with, in place of what the environment says: for
-   * a passphrase that comes from a secret manager, or several databases. One line; a byte order mark
-   * before it and line ends after it are cut, as they are of a variable and of a file's content.
+   * What the private keys in the file are encrypted with, in place of what the environment says:
+   * for a passphrase that comes from a secret manager, or several databases. One line; a byte order
+   * mark before it and line ends after it are cut, as they are of a variable and of a file's
+   * content.
    */
   passphrase?: string;
   /**

@@ -10,27 +10,30 @@ export interface AnchorServiceTypes {
 
 /** How the CAs are called and how long they live. */
 export interface CaOptions {
-  /** The common name of the root. */
+  /**
+  * The common name of the root, 1 to 64 characters (default `Catalyst Root CA`); no two may be
+  * equal.
+  */
   rootCommonName?: string
-  /** The common name of the Services CA. */
+  /** That of the CA that signs services (default `Catalyst Services CA`). */
   servicesCommonName?: string
-  /** The common name of the Transport CA. */
+  /** That of the CA that signs Envoy proxies (default `Catalyst Transport CA`). */
   transportCommonName?: string
-  /** How long the root lives, in seconds. */
+  /** How long the root lives, in whole seconds: a day to 3650 days (default 3650 days). */
   rootLifetimeSeconds?: number
-  /** How long the intermediates live, in seconds. */
+  /** How long the intermediates live, in whole seconds: a day to 730 days (default 730 days). */
   intermediateLifetimeSeconds?: number
 }
 
-/** A certificate that lacks its signature. */
+/** A certificate that lacks its signature. Every method with a `call` answers through the mailbox. */
 export declare class Draft {
-  /**
-  * Writes a certificate for a public key (`SubjectPublicKeyInfo`, DER), all but its signature.
-  * Takes some hundredths of a millisecond.
-  */
+  /** The draft of a certificate for a public key (`SubjectPublicKeyInfo`, DER). */
   constructor(options: DraftOptions, publicKey: Uint8Array)
-  /** What the issuer's key has to sign. */
-  toBeSigned(): Uint8Array
+  /**
+  * Writes the certificate, all but its signature. Beside the answer are the bytes that the issuer's
+  * key has to sign.
+  */
+  toBeSigned(mailbox: Mailbox, call: number): void
   /** The certificate with a signature in the form of Web Crypto, PEM. */
   complete(mailbox: Mailbox, call: number, signature: Uint8Array): void
 }
@@ -93,20 +96,22 @@ export declare class Mailbox {
   constructor(wake: () => void)
   /**
   * Up to `most` answers as a JSON array: first whether more are waiting, then each as an array
-  * of the call's number, whether it went well, and the result or the failure. For a list there
-  * are others before that: the number, `null`, and an array of its next elements. Fewer than
-  * `most` where they are long.
+  * of the call's number, whether it went well, and the result or the failure; then `true` where
+  * there are bytes beside it, to be fetched by `bytes`. For a list there are others before that:
+  * the number, `null`, and an array of its next elements. Fewer than `most` where they are long.
   * 
   * `wake` is not called again while more are waiting, nor, where the caller says that it
   * `comesAgain`, after an array with answers in it: then the caller comes again by itself.
   */
   take(most: number, comesAgain: boolean): string
+  /** The bytes beside the answer of a call, once. They are not copied. */
+  bytes(call: number): Uint8Array
 }
 
 /** A certificate authority. Every method with a `call` answers through the mailbox. */
 export declare class Manager {
   /** A manager of the CA in `store`; nothing is opened yet. */
-  constructor(mailbox: Mailbox, store: StoreHandle, config: ManagerOptions)
+  constructor(mailbox: Mailbox, store: Store, config: ManagerOptions)
   /** The configured trust domain. */
   trustDomain(): string
   /** Whether the hierarchy is at hand; asks nobody. */
@@ -114,7 +119,7 @@ export declare class Manager {
   /** Makes the hierarchy, or loads it. */
   initialize(call: number): void
   /** Issues a certificate. */
-  signCSR(call: number, csrPem: string, serviceType: string, instanceId: string, ttlSeconds?: number | undefined | null, requireCsrSpiffeId?: boolean | undefined | null): void
+  signCSR(call: number, request: string): void
   /** The CA certificates. */
   getCaBundle(call: number): void
   /** Puts an identity on the deny list; a list of its certificates. */
@@ -134,20 +139,53 @@ export declare class Manager {
   shutdown(call: number): void
 }
 
-/** How a manager works; what is left out is as the core has it. */
+/**
+ * How a `CertificateManager` works. Everything may be left out, which is good for a first try and for
+ * tests: the default trust domain is nobody's.
+ */
 export interface ManagerOptions {
-  /** The trust domain of every certificate. */
+  /**
+  * The trust domain of every certificate, such as `mesh.example.com` (default
+  * `catalyst.example.com`, for development alone: the CA's status says so). Lower case, 1 to 255
+  * bytes, else `PKI_INVALID_SPIFFE_ID`; two labels or more, else `initialize` fails with
+  * `PKI_INVALID_TRUST_DOMAIN`. A CA keeps the one that it was made with: with another it is
+  * `PKI_TRUST_DOMAIN_MISMATCH`.
+  */
   trustDomain?: string
-  /** How long an SVID lives where the request doesn't say, in seconds. */
+  /**
+  * How long an SVID lives where the request doesn't say, in whole seconds: 60 to 86400 (default
+  * 3600).
+  */
   svidTtlSeconds?: number
-  /** How long an SVID lives at most, in seconds. */
+  /**
+  * How long an SVID lives at most, in whole seconds: 60 to 86400 (default 86400). What is asked for
+  * beyond it is cut, and so is `svidTtlSeconds`.
+  */
   maxSvidTtlSeconds?: number
-  /** How new intermediates are constrained: `trust-domain`, `none`, `dns:a.example,b.example`. */
+  /**
+  * How new intermediates are constrained: `trust-domain` (default: to URIs on the trust domain's
+  * host), `none` (for peers on stock rustls, which takes no URI constraints), or
+  * `dns:a.example,b.example` (to DNS names below these domains).
+  */
   nameConstraints?: string
-  /** How the CAs are called and how long they live. */
+  /** How the CAs are called and how long they live; matters when they are made. */
   cas?: CaOptions
-  /** DNS suffixes below which a request may ask for names. */
+  /**
+  * DNS suffixes (`svc.example.com`) below which a request may ask for names, at most 1,000
+  * (default: none, only the names of the profile are granted).
+  */
   allowedDnsSuffixes?: Array<string>
+}
+
+/**
+ * What JavaScript's environment says of the passphrase, where the caller gives none: in Bun it holds
+ * more than the process's own, which the core asks, because of `.env` files.
+ */
+export interface PassphraseVariables {
+  /** The passphrase. */
+  passphrase?: string
+  /** The file that holds it. */
+  file?: string
 }
 
 /**
@@ -213,46 +251,35 @@ export interface PolicyOptions {
   skewSeconds?: number
 }
 
-/** A certificate as JavaScript writes it. */
-export interface RecordInput {
-  /** The serial number. */
-  serial: string
-  /** SHA-256 of the DER. */
-  fingerprint: string
-  /** `root-ca`, `services-ca`, `transport-ca` or `end-entity`. */
-  type: string
-  /** The subject's common name. */
-  commonName: string
-  /** The SPIFFE ID of a leaf. */
-  spiffeId?: string
-  /** The certificate, PEM. */
-  certificatePem: string
-  /** Its private key. */
-  privateKeyPem?: string
-  /** The serial of the CA that signed it. */
-  issuerSerial?: string
-  /** Milliseconds since the epoch. */
-  notBefore: number
-  /** Milliseconds since the epoch. */
-  notAfter: number
-  /** `active`, `superseded`, … */
-  status: string
-  /** Milliseconds since the epoch. */
-  createdAt: number
+/** The parts of a workload's SPIFFE ID. */
+export interface SpiffeIdParts {
+  /** The whole ID: `spiffe://<trust domain>/<service type>/<instance id>`. */
+  uri: string
+  /** A DNS name of two labels or more: `mesh.example.com`. */
+  trustDomain: string
+  /** What kind of service the workload is. */
+  serviceType: string
+  /** One or more path segments: `node-a.example.com`, `region/az-1/inst`. */
+  instanceId: string
 }
 
-/** The records of a store. Every method with a `call` answers through the mailbox. */
-export declare class RecordsHandle {
-  /** The records of `store`; nothing is opened yet. */
-  constructor(mailbox: Mailbox, store: StoreHandle)
+/** An SQLite database or plain memory. Every method with a `call` answers through the mailbox. */
+export declare class Store {
+  /**
+  * A database in the file `path`, or plain memory without one, for which the options do nothing
+  * but must be right. Nothing is opened yet.
+  */
+  constructor(mailbox: Mailbox, path: string | undefined | null, options: StoreOptions, variables: PassphraseVariables)
+  /** Closes the database as soon as no manager uses it any more. */
+  close(call: number): void
   /** Stores a CA certificate. */
-  saveCa(call: number, record: RecordInput): void
+  saveCa(call: number, record: string): void
   /** The active CA certificate of a type. */
   activeCa(call: number, kind: string): void
   /** The active and superseded CA certificates of a type. */
   publishedCas(call: number, kind: string): void
   /** Stores a leaf. */
-  saveLeaf(call: number, record: RecordInput): void
+  saveLeaf(call: number, record: string): void
   /** The certificate of a serial. */
   findBySerial(call: number, serial: string): void
   /** The certificate of a fingerprint. */
@@ -281,44 +308,22 @@ export declare class RecordsHandle {
   census(call: number): void
 }
 
-/** The parts of a SPIFFE ID. */
-export interface SpiffeIdParts {
-  /** The whole ID. */
-  uri: string
-  /** The trust domain. */
-  trustDomain: string
-  /** The service type. */
-  serviceType: string
-  /** The instance ID: one or more segments. */
-  instanceId: string
-}
-
 /**
- * An SQLite database or plain memory, opened when it is first needed, on a worker: JavaScript
- * constructs its stores synchronously, and opening one may take a while.
+ * How a `SqliteCertificateStore` keeps private keys. In memory it encrypts none and waits for
+ * nobody: there the options must be right, and do nothing.
  */
-export declare class StoreHandle {
-  /**
-  * A database in the file `path`, or plain memory without one, for which the options do nothing
-  * but must be right.
-  */
-  constructor(path: string | undefined | null, options: StoreOptions)
-  /** Closes the database as soon as no manager uses it any more. */
-  close(mailbox: Mailbox, call: number): void
-}
-
-/** How a database is kept. */
 export interface StoreOptions {
-  /** What the private keys in it are encrypted with. */
+  /**
+  * What the private keys in the file are encrypted with, in place of what the environment says:
+  * for a passphrase that comes from a secret manager, or several databases. One line; a byte order
+  * mark before it and line ends after it are cut, as they are of a variable and of a file's
+  * content.
+  */
   passphrase?: string
   /**
-  * What JavaScript's environment says of the passphrase, where the caller gives none: in Bun it
-  * holds more than the process's own, which the core asks, because of `.env` files.
+  * How long a call waits for others that write into the database, in whole milliseconds (default
+  * 10000; 0: not at all). Then it fails with `PKI_STORE_UNAVAILABLE`, which is worth another try.
   */
-  passphraseVariable?: string
-  /** The same of the file that holds it. */
-  passphraseFileVariable?: string
-  /** How long a call waits for other writers. */
   busyTimeoutMs?: number
 }
 
@@ -355,7 +360,7 @@ export declare function fingerprint(mailbox: Mailbox, call: number, der: Uint8Ar
 /**
  * Makes a P-384 key and a request for the certificate of a workload.
  * 
- * Answers `{ privateKeyPem, csrPem, spiffeId }`.
+ * Answers a [`KeyAndCsr`].
  */
 export declare function generateKeyAndCsr(mailbox: Mailbox, call: number, serviceType: string, instanceId: string, trustDomain: string | undefined | null, dns: Array<string>): void
 

@@ -10,7 +10,8 @@ use std::{
 };
 
 use catalyst_pki::{Error, Result};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
+use zeroize::Zeroizing;
 
 /// An error as it crosses: what `PkiError` is made of. The same for what is thrown and for what is
 /// rejected, because N-API carries a code of ours in neither reliably.
@@ -44,6 +45,16 @@ pub(crate) fn guard<T>(body: impl FnOnce() -> Result<T>) -> napi::Result<T> {
 /// values only, and its database work is in transactions.
 pub(crate) fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(Error::from_panic(&*panic)))
+}
+
+/// What JavaScript has given as JSON. It is wiped: a private key may be in it.
+pub(crate) fn read<T: DeserializeOwned>(name: &'static str, json: String) -> Result<T> {
+    serde_json::from_str(&Zeroizing::new(json)).map_err(|error| {
+        let reason = error.to_string();
+        // Where in the JSON is nothing that the caller has seen.
+        let reason = reason.rsplit_once(" at line ").map_or(&*reason, |(reason, _)| reason).into();
+        Error::InvalidArgument { name, reason }
+    })
 }
 
 /// A number of seconds from JavaScript as a duration.

@@ -7,13 +7,17 @@ use zeroize::Zeroizing;
 
 use crate::{boundary::guard, mailbox::Mailbox, workers::MayWait};
 
+/// What `generateKeyAndCsr` makes.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct KeyAndCsr {
+pub struct KeyAndCsr {
+    /// The private key: P-384, PKCS#8, PEM, not encrypted. It is for this service alone.
     #[serde(serialize_with = "as_text")]
-    private_key_pem: Zeroizing<String>,
-    csr_pem: String,
-    spiffe_id: String,
+    pub private_key_pem: Zeroizing<String>,
+    /// The request, PEM.
+    pub csr_pem: String,
+    /// The SPIFFE ID that the request names.
+    pub spiffe_id: String,
 }
 
 fn as_text<S: serde::Serializer>(
@@ -25,7 +29,7 @@ fn as_text<S: serde::Serializer>(
 
 /// Makes a P-384 key and a request for the certificate of a workload.
 ///
-/// Answers `{ privateKeyPem, csrPem, spiffeId }`.
+/// Answers a [`KeyAndCsr`].
 #[napi(catch_unwind)]
 pub fn generate_key_and_csr(
     mailbox: &Mailbox,

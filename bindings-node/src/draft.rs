@@ -1,15 +1,19 @@
 //! Certificates that JavaScript signs with its own keys.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use catalyst_pki::{
-    Timestamp,
+    Error, Timestamp,
     authority::{CertificateDraft, UnsignedCertificate},
 };
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
-use crate::{boundary::guard, mailbox::Mailbox, workers::MayWait};
+use crate::{
+    boundary::guard,
+    mailbox::{Mailbox, WithBytes},
+    workers::MayWait,
+};
 
 /// A certificate as its maker wants it.
 #[napi(object)]
@@ -46,14 +50,18 @@ pub struct DraftOptions {
     pub serial: Option<String>,
 }
 
-/// A certificate that lacks its signature.
+/// A certificate that lacks its signature. Every method with a `call` answers through the mailbox.
 #[napi]
-pub struct Draft(Arc<UnsignedCertificate>);
+pub struct Draft(Arc<Inner>);
+
+struct Inner {
+    draft: CertificateDraft,
+    unsigned: OnceLock<UnsignedCertificate>,
+}
 
 #[napi]
 impl Draft {
-    /// Writes a certificate for a public key (`SubjectPublicKeyInfo`, DER), all but its signature.
-    /// Takes some hundredths of a millisecond.
+    /// The draft of a certificate for a public key (`SubjectPublicKeyInfo`, DER).
     #[napi(constructor, catch_unwind)]
     pub fn new(options: DraftOptions, public_key: Uint8Array) -> napi::Result<Self> {
         guard(|| {
@@ -75,14 +83,22 @@ impl Draft {
             draft.client_auth = options.client_auth;
             draft.permitted_uris = options.permitted_uris;
             draft.serial = options.serial;
-            Ok(Draft(Arc::new(draft.build()?)))
+            Ok(Draft(Arc::new(Inner { draft, unsigned: OnceLock::new() })))
         })
     }
 
-    /// What the issuer's key has to sign.
+    /// Writes the certificate, all but its signature. Beside the answer are the bytes that the issuer's
+    /// key has to sign.
     #[napi(catch_unwind)]
-    pub fn to_be_signed(&self) -> napi::Result<Uint8Array> {
-        guard(|| Ok(self.0.to_be_signed().to_vec().into()))
+    pub fn to_be_signed(&self, mailbox: &Mailbox, call: u32) -> napi::Result<()> {
+        guard(|| {
+            let inner = Arc::clone(&self.0);
+            mailbox.post().run(call, MayWait::Never, move || {
+                let made = inner.draft.build()?;
+                let unsigned = inner.unsigned.get_or_init(|| made);
+                Ok(WithBytes((), unsigned.to_be_signed().to_vec()))
+            })
+        })
     }
 
     /// The certificate with a signature in the form of Web Crypto, PEM.
@@ -94,8 +110,11 @@ impl Draft {
         signature: Uint8Array,
     ) -> napi::Result<()> {
         guard(|| {
-            let (unsigned, signature) = (Arc::clone(&self.0), signature.to_vec());
-            mailbox.post().run(call, MayWait::Never, move || unsigned.complete(&signature))
+            let (inner, signature) = (Arc::clone(&self.0), signature.to_vec());
+            mailbox.post().run(call, MayWait::Never, move || {
+                let nothing = || Error::Internal("nothing was to be signed".into());
+                inner.unsigned.get().ok_or_else(nothing)?.complete(&signature)
+            })
         })
     }
 }

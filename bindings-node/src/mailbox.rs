@@ -6,15 +6,20 @@
 //! all calls, and answers already written as JSON by the workers. As waking the loop costs more
 //! than everything else that it does for a call, JavaScript can say that it comes again by itself.
 //!
-//! A list may be long, and reading JSON takes the loop's time: it is answered in pieces, of which few
-//! are taken in one turn of the loop.
+//! What work answers says how it crosses ([`Answer`]): a value; a list ([`List`]), which may be long,
+//! and reading JSON takes the loop's time, so that it comes in pieces, of which few are taken in one
+//! turn of the loop; a value with bytes beside it ([`WithBytes`]), which JavaScript gets as they are.
 
-use std::{collections::VecDeque, io::Write, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    io::Write,
+    sync::Arc,
+};
 
 use catalyst_pki::{Error, Result};
 use napi::{
     Status,
-    bindgen_prelude::Function,
+    bindgen_prelude::{Function, Uint8Array},
     threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
 };
 use napi_derive::napi;
@@ -39,6 +44,24 @@ const LONG_PIECE: usize = PIECE + MOST_ANSWERS;
 #[napi]
 pub struct Mailbox(Post);
 
+/// What work answers.
+pub(crate) trait Answer {
+    /// The answer of call number `call` as it waits in the mailbox.
+    fn written(self, call: u32) -> Result<Written>;
+}
+
+/// An answer as it waits.
+pub(crate) struct Written {
+    texts: Vec<Zeroizing<String>>,
+    bytes: Option<Vec<u8>>,
+}
+
+/// A list, and something beside it.
+pub(crate) struct List<T, R = ()>(pub(crate) Vec<T>, pub(crate) R);
+
+/// A value, and bytes beside it.
+pub(crate) struct WithBytes<T>(pub(crate) T, pub(crate) Vec<u8>);
+
 /// What the calls hold of a mailbox.
 #[derive(Clone)]
 pub(crate) struct Post(Arc<Inner>);
@@ -51,10 +74,12 @@ struct Inner {
 
 #[derive(Default)]
 struct Answers {
-    /// Each a JSON array: number of the call, whether it went well, result or failure; or of a list
-    /// the number, `null` and the next of its elements. Wiped when dropped: a new private key may be
-    /// in it.
+    /// Each a JSON array: number of the call, whether it went well, result or failure, and `true`
+    /// where there are bytes; or of a list the number, `null` and the next of its elements. Wiped when
+    /// dropped: a new private key may be in it.
     waiting: VecDeque<Zeroizing<String>>,
+    /// By the number of the call.
+    bytes: HashMap<u32, Vec<u8>>,
     /// Whether JavaScript knows that there are some.
     announced: bool,
 }
@@ -73,15 +98,21 @@ impl Mailbox {
     }
 
     /// Up to `most` answers as a JSON array: first whether more are waiting, then each as an array
-    /// of the call's number, whether it went well, and the result or the failure. For a list there
-    /// are others before that: the number, `null`, and an array of its next elements. Fewer than
-    /// `most` where they are long.
+    /// of the call's number, whether it went well, and the result or the failure; then `true` where
+    /// there are bytes beside it, to be fetched by `bytes`. For a list there are others before that:
+    /// the number, `null`, and an array of its next elements. Fewer than `most` where they are long.
     ///
     /// `wake` is not called again while more are waiting, nor, where the caller says that it
     /// `comesAgain`, after an array with answers in it: then the caller comes again by itself.
     #[napi(catch_unwind)]
     pub fn take(&self, most: u32, comes_again: bool) -> napi::Result<String> {
         guard(|| Ok(self.0.take(most as usize, comes_again)))
+    }
+
+    /// The bytes beside the answer of a call, once. They are not copied.
+    #[napi(catch_unwind)]
+    pub fn bytes(&self, call: u32) -> napi::Result<Uint8Array> {
+        guard(|| Ok(self.0.0.answers.lock().bytes.remove(&call).unwrap_or_default().into()))
     }
 }
 
@@ -93,46 +124,27 @@ impl Mailbox {
 
 impl Post {
     /// Has a worker do `work` and put its result in the mailbox as the answer of call number `call`.
-    pub(crate) fn run<T: Serialize>(
+    pub(crate) fn run<A: Answer>(
         &self,
         call: u32,
         may_wait: MayWait,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
+        work: impl FnOnce() -> Result<A> + Send + 'static,
     ) -> Result<()> {
         let post = self.clone();
         workers::run(may_wait, move || {
-            let answer = catch(|| Ok(vec![json(&(call, true, work()?))?]));
-            post.put(call, answer);
-        })
-    }
-
-    /// The same for work whose result is a list, and something beside it: that is the answer, and the
-    /// elements come before it.
-    pub(crate) fn run_list<T: Serialize, R: Serialize>(
-        &self,
-        call: u32,
-        may_wait: MayWait,
-        work: impl FnOnce() -> Result<(Vec<T>, R)> + Send + 'static,
-    ) -> Result<()> {
-        let post = self.clone();
-        workers::run(may_wait, move || {
-            let answer = catch(|| {
-                let (list, rest) = work()?;
-                let mut answers = pieces(call, list)?;
-                answers.push(json(&(call, true, rest))?);
-                Ok(answers)
+            let answer = catch(|| work()?.written(call)).unwrap_or_else(|error| {
+                // A few texts and numbers: writing them can't fail.
+                let failure = json(&(call, false, Failure::from(error))).unwrap_or_default();
+                Written { texts: vec![failure], bytes: None }
             });
             post.put(call, answer);
         })
     }
 
-    fn put(&self, call: u32, answer: Result<Vec<Zeroizing<String>>>) {
-        // A failure is a few texts and numbers: writing it can't fail.
-        let answer = answer.unwrap_or_else(|error| {
-            vec![json(&(call, false, Failure::from(error))).unwrap_or_default()]
-        });
+    fn put(&self, call: u32, Written { texts, bytes }: Written) {
         let mut answers = self.0.answers.lock();
-        answers.waiting.extend(answer);
+        answers.waiting.extend(texts);
+        answers.bytes.extend(bytes.map(|bytes| (call, bytes)));
         if !std::mem::replace(&mut answers.announced, true) {
             drop(answers);
             // It fails when the JavaScript context is being closed; then nobody waits any more.
@@ -164,6 +176,28 @@ impl Post {
         }
         json.push(']');
         json
+    }
+}
+
+impl<T: Serialize> Answer for T {
+    fn written(self, call: u32) -> Result<Written> {
+        Ok(Written { texts: vec![json(&(call, true, self))?], bytes: None })
+    }
+}
+
+impl<T: Serialize, R: Serialize> Answer for List<T, R> {
+    fn written(self, call: u32) -> Result<Written> {
+        let List(list, rest) = self;
+        let mut texts = pieces(call, list)?;
+        texts.push(json(&(call, true, rest))?);
+        Ok(Written { texts, bytes: None })
+    }
+}
+
+impl<T: Serialize> Answer for WithBytes<T> {
+    fn written(self, call: u32) -> Result<Written> {
+        let WithBytes(value, bytes) = self;
+        Ok(Written { texts: vec![json(&(call, true, value, true))?], bytes: Some(bytes) })
     }
 }
 

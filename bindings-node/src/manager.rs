@@ -3,51 +3,86 @@
 use std::sync::Arc;
 
 use catalyst_pki::{
-    Error, Result, Timestamp,
-    authority::{CertificateManager, ManagerConfig, SignRequest, store::ExpiringCertificate},
+    Error, Result,
+    authority::{CertificateManager, ManagerConfig, SignRequest},
 };
 use napi_derive::napi;
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::Deserialize;
 
 use crate::{
-    boundary::{guard, seconds},
-    mailbox::{Mailbox, Post},
-    records,
-    store::{LazyStore, StoreHandle},
-    store_in_use::StoreInUse,
+    boundary::{guard, read, seconds},
+    mailbox::{Answer, List, Mailbox, Post},
+    open_store::LazyStore,
+    store::Store,
 };
 
-/// How a manager works; what is left out is as the core has it.
+/// How a `CertificateManager` works. Everything may be left out, which is good for a first try and for
+/// tests: the default trust domain is nobody's.
 #[napi(object)]
 pub struct ManagerOptions {
-    /// The trust domain of every certificate.
+    /// The trust domain of every certificate, such as `mesh.example.com` (default
+    /// `catalyst.example.com`, for development alone: the CA's status says so). Lower case, 1 to 255
+    /// bytes, else `PKI_INVALID_SPIFFE_ID`; two labels or more, else `initialize` fails with
+    /// `PKI_INVALID_TRUST_DOMAIN`. A CA keeps the one that it was made with: with another it is
+    /// `PKI_TRUST_DOMAIN_MISMATCH`.
     pub trust_domain: Option<String>,
-    /// How long an SVID lives where the request doesn't say, in seconds.
+    /// How long an SVID lives where the request doesn't say, in whole seconds: 60 to 86400 (default
+    /// 3600).
     pub svid_ttl_seconds: Option<f64>,
-    /// How long an SVID lives at most, in seconds.
+    /// How long an SVID lives at most, in whole seconds: 60 to 86400 (default 86400). What is asked for
+    /// beyond it is cut, and so is `svidTtlSeconds`.
     pub max_svid_ttl_seconds: Option<f64>,
-    /// How new intermediates are constrained: `trust-domain`, `none`, `dns:a.example,b.example`.
+    /// How new intermediates are constrained: `trust-domain` (default: to URIs on the trust domain's
+    /// host), `none` (for peers on stock rustls, which takes no URI constraints), or
+    /// `dns:a.example,b.example` (to DNS names below these domains).
     pub name_constraints: Option<String>,
-    /// How the CAs are called and how long they live.
+    /// How the CAs are called and how long they live; matters when they are made.
     pub cas: Option<CaOptions>,
-    /// DNS suffixes below which a request may ask for names.
+    /// DNS suffixes (`svc.example.com`) below which a request may ask for names, at most 1,000
+    /// (default: none, only the names of the profile are granted).
     pub allowed_dns_suffixes: Option<Vec<String>>,
 }
 
 /// How the CAs are called and how long they live.
 #[napi(object)]
 pub struct CaOptions {
-    /// The common name of the root.
+    /// The common name of the root, 1 to 64 characters (default `Catalyst Root CA`); no two may be
+    /// equal.
     pub root_common_name: Option<String>,
-    /// The common name of the Services CA.
+    /// That of the CA that signs services (default `Catalyst Services CA`).
     pub services_common_name: Option<String>,
-    /// The common name of the Transport CA.
+    /// That of the CA that signs Envoy proxies (default `Catalyst Transport CA`).
     pub transport_common_name: Option<String>,
-    /// How long the root lives, in seconds.
+    /// How long the root lives, in whole seconds: a day to 3650 days (default 3650 days).
     pub root_lifetime_seconds: Option<f64>,
-    /// How long the intermediates live, in seconds.
+    /// How long the intermediates live, in whole seconds: a day to 730 days (default 730 days).
     pub intermediate_lifetime_seconds: Option<f64>,
+}
+
+/// What `CertificateManager.signCSR` is asked. Two names for the CSR and two for the instance are in
+/// use. `serviceType`, one of `csr` and `csrPem`, and one of `nodeId` and `instanceId` must be given; a
+/// request without, or with two that differ, is `PKI_INVALID_ARGUMENT`. The type can't say so and stay
+/// that of the earlier package.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SignCsrRequest {
+    /// The certificate signing request, PEM; this or `csrPem` must be given.
+    pub csr: Option<String>,
+    /// The certificate signing request under its other name.
+    pub csr_pem: Option<String>,
+    /// What kind of service the certificate is for; it decides which CA signs.
+    pub service_type: String,
+    /// The node or instance ID, as in the SPIFFE ID; this or `instanceId` must be given.
+    pub node_id: Option<String>,
+    /// The node or instance ID under its other name.
+    pub instance_id: Option<String>,
+    /// How long the certificate shall live, in whole seconds, 1 or more (default: `svidTtlSeconds`);
+    /// cut to `maxSvidTtlSeconds`.
+    pub ttl_seconds: Option<i64>,
+    /// Whether the CSR must name the SPIFFE ID itself (default true). Switch it off only where other
+    /// means have shown who sent the request.
+    pub require_csr_spiffe_id: Option<bool>,
 }
 
 /// What the core takes where a configuration says nothing.
@@ -70,17 +105,62 @@ pub fn default_config() -> napi::Result<ManagerOptions> {
 #[napi]
 pub struct Manager {
     post: Post,
-    store: Arc<LazyStore>,
     trust_domain: String,
-    manager: Arc<ManagerUntilShutdown>,
+    manager: Arc<LazyManager>,
 }
 
-/// Calls under way keep the manager, and it the database, until they end.
-struct ManagerUntilShutdown(Mutex<Option<Arc<CertificateManager>>>);
+/// A manager that is made, and its store opened, at the first call. Calls under way keep it, and it
+/// the database, until they end.
+struct LazyManager {
+    store: Arc<LazyStore>,
+    state: Mutex<State>,
+}
 
-impl ManagerUntilShutdown {
+enum State {
+    NotYet(Box<ManagerConfig>),
+    Made(Arc<CertificateManager>),
+    ShutDown,
+}
+
+impl LazyManager {
     fn get(&self) -> Result<Arc<CertificateManager>> {
-        self.0.lock().clone().ok_or(Error::ShutDown)
+        match &*self.state.lock() {
+            State::Made(manager) => return Ok(Arc::clone(manager)),
+            State::ShutDown => return Err(Error::ShutDown),
+            State::NotYet(_) => {}
+        }
+        let store = self.store.get()?;
+        let mut state = self.state.lock();
+        match &*state {
+            State::Made(manager) => Ok(Arc::clone(manager)),
+            State::NotYet(config) => {
+                let keys = store.keys();
+                let made =
+                    Arc::new(CertificateManager::new(store, keys, ManagerConfig::clone(config))?);
+                *state = State::Made(Arc::clone(&made));
+                Ok(made)
+            }
+            State::ShutDown => {
+                drop(state);
+                // It was opened meanwhile.
+                self.store.close();
+                Err(Error::ShutDown)
+            }
+        }
+    }
+
+    /// Whether the hierarchy is at hand.
+    fn is_initialized(&self) -> bool {
+        matches!(&*self.state.lock(), State::Made(manager) if manager.is_initialized())
+    }
+
+    /// Forgets hierarchy and keys and closes the store, unless somebody else uses it.
+    fn shut_down(&self) {
+        let before = std::mem::replace(&mut *self.state.lock(), State::ShutDown);
+        if let State::Made(manager) = before {
+            manager.shutdown();
+        }
+        self.store.close();
     }
 }
 
@@ -88,17 +168,14 @@ impl ManagerUntilShutdown {
 impl Manager {
     /// A manager of the CA in `store`; nothing is opened yet.
     #[napi(constructor, catch_unwind)]
-    pub fn new(
-        mailbox: &Mailbox,
-        store: &StoreHandle,
-        config: ManagerOptions,
-    ) -> napi::Result<Self> {
+    pub fn new(mailbox: &Mailbox, store: &Store, config: ManagerOptions) -> napi::Result<Self> {
         guard(|| {
-            let in_use = Arc::new(StoreInUse::of(store.lazy()));
-            let manager = CertificateManager::new(in_use.clone(), in_use, config.into_core()?)?;
-            let trust_domain = manager.trust_domain().to_string();
-            let manager = Arc::new(ManagerUntilShutdown(Mutex::new(Some(Arc::new(manager)))));
-            Ok(Manager { post: mailbox.post(), store: store.lazy(), trust_domain, manager })
+            let config = config.into_core()?;
+            config.check()?;
+            let trust_domain = config.trust_domain.to_string();
+            let state = Mutex::new(State::NotYet(Box::new(config)));
+            let manager = Arc::new(LazyManager { store: store.lazy(), state });
+            Ok(Manager { post: mailbox.post(), trust_domain, manager })
         })
     }
 
@@ -111,7 +188,7 @@ impl Manager {
     /// Whether the hierarchy is at hand; asks nobody.
     #[napi(catch_unwind)]
     pub fn is_initialized(&self) -> napi::Result<bool> {
-        guard(|| Ok(self.manager.get().is_ok_and(|manager| manager.is_initialized())))
+        guard(|| Ok(self.manager.is_initialized()))
     }
 
     /// Makes the hierarchy, or loads it.
@@ -122,22 +199,11 @@ impl Manager {
 
     /// Issues a certificate.
     #[napi(catch_unwind, js_name = "signCSR")]
-    pub fn sign_csr(
-        &self,
-        call: u32,
-        csr_pem: String,
-        service_type: String,
-        instance_id: String,
-        ttl_seconds: Option<i64>,
-        require_csr_spiffe_id: Option<bool>,
-    ) -> napi::Result<()> {
+    pub fn sign_csr(&self, call: u32, request: String) -> napi::Result<()> {
         guard(|| {
             self.run(call, move |manager| {
-                let mut request = SignRequest::new(&csr_pem, service_type.parse()?, &instance_id);
-                request.ttl_seconds = ttl_seconds;
-                request.require_csr_spiffe_id =
-                    require_csr_spiffe_id.unwrap_or(request.require_csr_spiffe_id);
-                manager.sign_csr(&request)
+                let request: SignCsrRequest = read("request", request)?;
+                manager.sign_csr(&request.to_core()?)
             })
         })
     }
@@ -152,10 +218,7 @@ impl Manager {
     #[napi(catch_unwind)]
     pub fn deny_identity(&self, call: u32, spiffe_id: String, reason: String) -> napi::Result<()> {
         guard(|| {
-            self.run_list(call, move |manager| {
-                let expiring = manager.deny_identity(&spiffe_id, &reason)?;
-                Ok((expiring.into_iter().map(Expiring::from).collect(), ()))
-            })
+            self.run(call, move |manager| Ok(List(manager.deny_identity(&spiffe_id, &reason)?, ())))
         })
     }
 
@@ -168,9 +231,7 @@ impl Manager {
     /// The deny list.
     #[napi(catch_unwind)]
     pub fn list_denied_identities(&self, call: u32) -> napi::Result<()> {
-        guard(|| {
-            self.run_list(call, |manager| Ok((records::denied(manager.denied_identities()?), ())))
-        })
+        guard(|| self.run(call, |manager| Ok(List(manager.denied_identities()?, ()))))
     }
 
     /// How the CA is.
@@ -190,12 +251,9 @@ impl Manager {
     #[napi(catch_unwind)]
     pub fn shutdown(&self, call: u32) -> napi::Result<()> {
         guard(|| {
-            let (manager, store) = (Arc::clone(&self.manager), Arc::clone(&self.store));
-            self.post.run(call, self.store.may_wait(), move || {
-                if let Some(manager) = manager.0.lock().take() {
-                    manager.shutdown();
-                }
-                store.close();
+            let manager = Arc::clone(&self.manager);
+            self.post.run(call, manager.store.may_wait(), move || {
+                manager.shut_down();
                 Ok(())
             })
         })
@@ -203,23 +261,32 @@ impl Manager {
 }
 
 impl Manager {
-    fn run<T: Serialize>(
+    fn run<A: Answer>(
         &self,
         call: u32,
-        work: impl FnOnce(&CertificateManager) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&CertificateManager) -> Result<A> + Send + 'static,
     ) -> Result<()> {
         let manager = Arc::clone(&self.manager);
-        self.post.run(call, self.store.may_wait(), move || work(&*manager.get()?))
+        self.post.run(call, manager.store.may_wait(), move || work(&*manager.get()?))
     }
+}
 
-    fn run_list<T: Serialize, R: Serialize>(
-        &self,
-        call: u32,
-        work: impl FnOnce(&CertificateManager) -> Result<(Vec<T>, R)> + Send + 'static,
-    ) -> Result<()> {
-        let manager = Arc::clone(&self.manager);
-        self.post.run_list(call, self.store.may_wait(), move || work(&*manager.get()?))
+impl SignCsrRequest {
+    fn to_core(&self) -> Result<SignRequest<'_>> {
+        let csr = either(&self.csr, &self.csr_pem);
+        let instance = either(&self.instance_id, &self.node_id);
+        let mut request = SignRequest::new(csr, self.service_type.parse()?, instance);
+        request.ttl_seconds = self.ttl_seconds;
+        if let Some(required) = self.require_csr_spiffe_id {
+            request.require_csr_spiffe_id = required;
+        }
+        Ok(request)
     }
+}
+
+/// What is given under one of its two names.
+fn either<'a>(one: &'a Option<String>, other: &'a Option<String>) -> &'a str {
+    one.as_deref().or(other.as_deref()).unwrap_or_default()
 }
 
 impl ManagerOptions {
@@ -263,18 +330,5 @@ impl ManagerOptions {
             }
         }
         Ok(config)
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Expiring {
-    serial: String,
-    expires_at: Timestamp,
-}
-
-impl From<ExpiringCertificate> for Expiring {
-    fn from(certificate: ExpiringCertificate) -> Self {
-        Expiring { serial: certificate.serial, expires_at: certificate.expires_at }
     }
 }

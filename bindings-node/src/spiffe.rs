@@ -5,16 +5,16 @@ use napi_derive::napi;
 
 use crate::boundary::guard;
 
-/// The parts of a SPIFFE ID.
+/// The parts of a workload's SPIFFE ID.
 #[napi(object)]
 pub struct SpiffeIdParts {
-    /// The whole ID.
+    /// The whole ID: `spiffe://<trust domain>/<service type>/<instance id>`.
     pub uri: String,
-    /// The trust domain.
+    /// A DNS name of two labels or more: `mesh.example.com`.
     pub trust_domain: String,
-    /// The service type.
+    /// What kind of service the workload is.
     pub service_type: String,
-    /// The instance ID: one or more segments.
+    /// One or more path segments: `node-a.example.com`, `region/az-1/inst`.
     pub instance_id: String,
 }
 

@@ -33,12 +33,9 @@ test('the defaults are those of the core', () => {
 });
 
 test('the ranges are those of the core', async () => {
-  const ofCore = (options) =>
-    new native.Manager(
-      new native.Mailbox(() => {}),
-      new native.StoreHandle(undefined, {}),
-      options,
-    );
+  const mailbox = new native.Mailbox(() => {});
+  const store = new native.Store(mailbox, undefined, {}, {});
+  const ofCore = (options) => new native.Manager(mailbox, store, options);
   for (const name of ['svidTtlSeconds', 'maxSvidTtlSeconds']) {
     for (const seconds of [60, 61, 86_399, 86_400]) {
       PkiConfigSchema.parse({ [name]: seconds });

@@ -8,9 +8,14 @@ type Mailbox = InstanceType<typeof native.Mailbox>;
 /** Whether a call went well, and its result or its failure. */
 type Answer = [ok: boolean, value: unknown];
 
+/** What comes beside the result of a call: the elements of a list, bytes. */
+interface Beside {
+  list?: unknown[];
+  bytes?: Uint8Array;
+}
+
 interface Caller {
-  /** What has come of a list. */
-  list: unknown[] | undefined;
+  readonly beside: Beside;
   answer(answer: Answer): void;
 }
 
@@ -66,7 +71,7 @@ export function theMailbox(): Mailbox {
  * its stack has those who await at that moment.
  */
 export function call<T>(start: (call: number) => void): Promise<T> {
-  return calls<T>(start, undefined);
+  return calls<T>(start, {});
 }
 
 /** The same for work whose result is a list. Its elements come over several turns of the loop. */
@@ -79,14 +84,22 @@ export async function callForPage<T, R = unknown>(
   start: (call: number) => void,
 ): Promise<{ list: T[]; rest: R }> {
   const list: T[] = [];
-  return { rest: await calls<R>(start, list), list };
+  return { rest: await calls<R>(start, { list }), list };
 }
 
-async function calls<T>(start: (call: number) => void, list: unknown[] | undefined): Promise<T> {
+/** The same for one that has bytes beside its result. */
+export async function callForBytes<T>(
+  start: (call: number) => void,
+): Promise<{ value: T; bytes: Uint8Array }> {
+  const beside = { bytes: new Uint8Array() };
+  return { value: await calls<T>(start, beside), bytes: beside.bytes };
+}
+
+async function calls<T>(start: (call: number) => void, beside: Beside): Promise<T> {
   const number = nextCall();
   calling(() => start(number));
   const [ok, value] = await new Promise<Answer>((answer) => {
-    callers.set(number, { list, answer });
+    callers.set(number, { beside, answer });
     // The process doesn't end while somebody waits for an answer, nor is this context given up.
     alive ??= setInterval(handOut, 0x7fff_ffff);
   });
@@ -105,16 +118,17 @@ function handOut(): void {
   const busy = callers.size > MANY;
   const [more, ...answers] = JSON.parse(mailbox.take(ANSWERS_PER_TURN, busy)) as [
     boolean,
-    ...[number, boolean | null, unknown][],
+    ...[number, boolean | null, unknown, true?][],
   ];
   if (more) setImmediate(handOut);
   else if (busy && answers.length > 0) void lookAgain();
-  for (const [number, ok, value] of answers) {
+  for (const [number, ok, value, hasBytes] of answers) {
     const caller = callers.get(number);
     if (ok === null) {
-      caller?.list?.push(...(value as unknown[]));
+      caller?.beside.list?.push(...(value as unknown[]));
       continue;
     }
+    if (hasBytes && caller) caller.beside.bytes = mailbox.bytes(number);
     callers.delete(number);
     caller?.answer([ok, value]);
   }

@@ -1,6 +1,10 @@
 // What the schemas of configurations take and give, as types that an editor can explain. The tests
 // hold them against the schemas.
 
+import type { ManagerOptions } from './requests.js';
+export type { CaChoices } from './requests.js';
+export type { NameConstraints } from './words.js';
+
 /**
  * A configuration as callers write it: what {@link CertificateManager.fromConfig} takes. Everything
  * may be left out, which is good for a first try and for tests: the default trust domain is nobody's.
@@ -8,56 +12,11 @@
  * A field of another type or out of its range is `PKI_INVALID_ARGUMENT` (in
  * {@link PkiConfigSchema} a `ZodError`).
  */
-export interface PkiConfigInput {
+export interface PkiConfigInput extends ManagerOptions {
   /** Where the CA keeps its keys and certificates (default: `{ type: 'local' }`, a file `certs.db`). */
   provider?: PkiProviderConfigInput | undefined;
-  /**
-   * The trust domain of every certificate, such as `mesh.example.com` (default
-   * `catalyst.example.com`, for development alone: the CA's status says so). Lower case, 1 to 255
-   * bytes, else `PKI_INVALID_SPIFFE_ID`; two labels or more, else `initialize` fails with
-   * `PKI_INVALID_TRUST_DOMAIN`. A CA keeps the one that it was made with: with another it is
-   * `PKI_TRUST_DOMAIN_MISMATCH`.
-   */
-  trustDomain?: string | undefined;
-  /** How long an SVID lives where the request doesn't say, in whole seconds: 60 to 86400 (default 3600). */
-  svidTtlSeconds?: number | undefined;
-  /**
-   * How long an SVID lives at most, in whole seconds: 60 to 86400 (default 86400). What is asked for
-   * beyond it is cut, and so is `svidTtlSeconds`.
-   */
-  maxSvidTtlSeconds?: number | undefined;
   /** Whether agents of this configuration renew by themselves (default true); a manager doesn't look at it. */
   autoRenew?: boolean | undefined;
-  /**
-   * How new intermediates are constrained: `trust-domain` (default: to URIs on the trust domain's host),
-   * `none` (for peers on stock rustls, which takes no URI constraints), or `dns:a.example,b.example`
-   * (to DNS names below these domains).
-   */
-  nameConstraints?: NameConstraints | undefined;
-  /** How the CAs are called and how long they live; matters when they are made. */
-  cas?: CaChoices | undefined;
-  /**
-   * DNS suffixes (`svc.example.com`) below which a request may ask for names, at most 1,000 (default:
-   * none, only the names of the profile are granted).
-   */
-  allowedDnsSuffixes?: string[] | undefined;
-}
-
-/** How new intermediates are constrained. */
-export type NameConstraints = 'trust-domain' | 'none' | `dns:${string}`;
-
-/** How the CAs are called and how long they live. */
-export interface CaChoices {
-  /** The common name of the root, 1 to 64 characters (default `Catalyst Root CA`); no two may be equal. */
-  rootCommonName?: string | undefined;
-  /** That of the CA that signs services (default `Catalyst Services CA`). */
-  servicesCommonName?: string | undefined;
-  /** That of the CA that signs Envoy proxies (default `Catalyst Transport CA`). */
-  transportCommonName?: string | undefined;
-  /** How long the root lives, in whole seconds: a day to 3650 days (default 3650 days). */
-  rootLifetimeSeconds?: number | undefined;
-  /** How long the intermediates live, in whole seconds: a day to 730 days (default 730 days). */
-  intermediateLifetimeSeconds?: number | undefined;
 }
 
 /** A configuration with its defaults filled in: what {@link PkiConfigSchema} makes of a {@link PkiConfigInput}. */

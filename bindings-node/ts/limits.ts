@@ -12,7 +12,14 @@ export const MOST_DENIED = 100_000;
  */
 export function clip(text: string): string {
   if (typeof text !== 'string') throw new TypeError(`a string is expected, not ${typeof text}`);
-  return text.length > LONG ? text.slice(0, LONG) : text;
+  return text.length > LONG ? text.slice(0, LONG).toWellFormed() : text;
+}
+
+/** An object of texts and numbers as the addon reads it, its texts cut as {@link clip} does. */
+export function jsonOf(fields: object): string {
+  return JSON.stringify(fields, (_, value: unknown) =>
+    typeof value === 'string' ? clip(value) : value,
+  );
 }
 
 // What the bytes themselves say, whatever fields somebody has given to the object.

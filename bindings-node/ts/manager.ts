@@ -1,7 +1,7 @@
 import { call, callForList, theMailbox } from './calls.js';
 import type { PkiConfigInput } from './config.js';
 import { calling, providerNotImplemented } from './errors.js';
-import { clip } from './limits.js';
+import { clip, jsonOf } from './limits.js';
 import { native } from './native.js';
 import { given } from './snapshot.js';
 import { NativeSigningBackend, requireNativeBackend } from './signing.js';
@@ -173,17 +173,8 @@ export class CertificateManager {
    * ```
    */
   async signCSR(request: SignCSRRequest): Promise<SignCSRResult> {
-    const given = parse((schemas) => schemas.SignCSRRequestSchema, request);
-    return await call((number) =>
-      this.#native.signCSR(
-        number,
-        clip(given.csr ?? given.csrPem ?? ''),
-        given.serviceType,
-        clip(given.instanceId ?? given.nodeId ?? ''),
-        given.ttlSeconds,
-        given.requireCsrSpiffeId,
-      ),
-    );
+    const json = jsonOf(parse((schemas) => schemas.SignCSRRequestSchema, request));
+    return await call((number) => this.#native.signCSR(number, json));
   }
 
   /**

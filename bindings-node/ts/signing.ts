@@ -1,4 +1,4 @@
-import { call, theMailbox } from './calls.js';
+import { call, callForBytes, theMailbox } from './calls.js';
 import { calling, invalidArgument, invalidKey } from './errors.js';
 import { clip, isObject } from './limits.js';
 import { native } from './native.js';
@@ -84,7 +84,9 @@ export class NativeSigningBackend implements ISigningBackend {
     const given = parse((schemas) => schemas.SignCertificateParamsSchema, params);
     const publicKey = await exported('spki', given.subjectPublicKey);
     const draft = calling(() => new native.Draft(draftOf(given), publicKey));
-    const unsigned = calling(() => draft.toBeSigned());
+    const { bytes: unsigned } = await callForBytes((number) =>
+      draft.toBeSigned(theMailbox(), number),
+    );
     const signature = await subtle()
       .sign({ name: 'ECDSA', hash: 'SHA-384' }, given.signingKey, unsigned)
       .catch((cause: unknown) => {

@@ -1,8 +1,8 @@
 import { call, callForList, callForPage, theMailbox } from './calls.js';
 import { calling, invalidArgument } from './errors.js';
-import { NOT_WELL_FORMED, clip, isObject } from './limits.js';
+import { NOT_WELL_FORMED, clip, isObject, jsonOf } from './limits.js';
 import { native } from './native.js';
-import { given, withoutPrototype } from './snapshot.js';
+import { given } from './snapshot.js';
 import type {
   BackupResult,
   CaCertificateType,
@@ -14,8 +14,7 @@ import type {
 } from './types.js';
 import { parse } from './validate.js';
 
-type NativeStore = InstanceType<typeof native.StoreHandle>;
-type NativeRecords = InstanceType<typeof native.RecordsHandle>;
+type NativeStore = InstanceType<typeof native.Store>;
 
 // A private field tells what is ours apart without asking the object, which may be a proxy.
 let storeOf: (store: object) => NativeStore | undefined;
@@ -43,7 +42,6 @@ let storeOf: (store: object) => NativeStore | undefined;
  */
 export class SqliteCertificateStore implements ICertificateStore {
   readonly #native: NativeStore;
-  #records: NativeRecords | undefined;
 
   static {
     storeOf = (store) => (#native in store ? store.#native : undefined);
@@ -67,12 +65,12 @@ export class SqliteCertificateStore implements ICertificateStore {
     const file = path === ':memory:' ? undefined : pathOf(path, 'the path of a file, or :memory:');
     // What has no options needs no schema.
     const kept = options !== undefined ? parse((all) => all.StoreOptionsSchema, options) : {};
-    const ofEnvironment = file !== undefined && {
-      passphraseVariable: process.env.CATALYST_PKI_KEY_PASSPHRASE,
-      passphraseFileVariable: process.env.CATALYST_PKI_KEY_PASSPHRASE_FILE,
+    const variables = file !== undefined && {
+      passphrase: process.env.CATALYST_PKI_KEY_PASSPHRASE,
+      file: process.env.CATALYST_PKI_KEY_PASSPHRASE_FILE,
     };
     this.#native = calling(
-      () => new native.StoreHandle(file, given({ ...kept, ...ofEnvironment })),
+      () => new native.Store(theMailbox(), file, given(kept), given({ ...variables })),
     );
   }
 
@@ -95,7 +93,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async saveCaCertificate(record: CertificateRecord): Promise<void> {
     const saved = recordOf(record);
-    await this.#call((records, number) => records.saveCa(number, saved));
+    await call((number) => this.#native.saveCa(number, saved));
   }
 
   /**
@@ -109,7 +107,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async loadCaCertificate(type: CaCertificateType): Promise<CertificateRecord | null> {
     const kind = parse((schemas) => schemas.CaTypeSchema, type);
-    return await this.#call((records, number) => records.activeCa(number, kind));
+    return await call((number) => this.#native.activeCa(number, kind));
   }
 
   /**
@@ -123,7 +121,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async loadAllCaCertificates(type: CaCertificateType): Promise<CertificateRecord[]> {
     const kind = parse((schemas) => schemas.CaTypeSchema, type);
-    return await callForList(this.#start((records, number) => records.publishedCas(number, kind)));
+    return await callForList((number) => this.#native.publishedCas(number, kind));
   }
 
   /**
@@ -152,7 +150,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async saveEndEntityCertificate(record: CertificateRecord): Promise<void> {
     const saved = recordOf(record);
-    await this.#call((records, number) => records.saveLeaf(number, saved));
+    await call((number) => this.#native.saveLeaf(number, saved));
   }
 
   /**
@@ -165,7 +163,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async findBySerial(serial: string): Promise<CertificateRecord | null> {
     const text = textOf(serial);
-    return await this.#call((records, number) => records.findBySerial(number, text));
+    return await call((number) => this.#native.findBySerial(number, text));
   }
 
   /**
@@ -178,7 +176,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async findByFingerprint(fingerprint: string): Promise<CertificateRecord | null> {
     const text = textOf(fingerprint);
-    return await this.#call((records, number) => records.findByFingerprint(number, text));
+    return await call((number) => this.#native.findByFingerprint(number, text));
   }
 
   /**
@@ -193,9 +191,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async findBySpiffeId(spiffeId: string): Promise<CertificateRecord[]> {
     const text = textOf(spiffeId);
-    return await callForList(
-      this.#start((records, number) => records.findBySpiffeId(number, text)),
-    );
+    return await callForList((number) => this.#native.findBySpiffeId(number, text));
   }
 
   /**
@@ -214,8 +210,8 @@ export class SqliteCertificateStore implements ICertificateStore {
     const active: CertificateRecord[] = [];
     let cursor: string | undefined;
     do {
-      const page = await callForPage<CertificateRecord, [string | null, string[]]>(
-        this.#start((records, number) => records.activeLeaves(number, cursor)),
+      const page = await callForPage<CertificateRecord, [string | null, string[]]>((number) =>
+        this.#native.activeLeaves(number, cursor),
       );
       active.push(...page.list);
       const [next, unreadable] = page.rest;
@@ -235,7 +231,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async markSuperseded(serial: string): Promise<void> {
     const text = textOf(serial);
-    await this.#call((records, number) => records.supersede(number, text));
+    await call((number) => this.#native.supersede(number, text));
   }
 
   /**
@@ -253,7 +249,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async denyIdentity(spiffeId: string, reason: string): Promise<void> {
     const [id, why] = [textOf(spiffeId), textOf(reason)];
-    await this.#call((records, number) => records.deny(number, id, why));
+    await call((number) => this.#native.deny(number, id, why));
   }
 
   /**
@@ -266,7 +262,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async allowIdentity(spiffeId: string): Promise<void> {
     const text = textOf(spiffeId);
-    await this.#call((records, number) => records.allow(number, text));
+    await call((number) => this.#native.allow(number, text));
   }
 
   /**
@@ -279,7 +275,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async isDenied(spiffeId: string): Promise<boolean> {
     const text = textOf(spiffeId);
-    return await this.#call((records, number) => records.isDenied(number, text));
+    return await call((number) => this.#native.isDenied(number, text));
   }
 
   /**
@@ -291,7 +287,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    * ```
    */
   async listDeniedIdentities(): Promise<DenyListEntry[]> {
-    return await callForList(this.#start((records, number) => records.deniedIdentities(number)));
+    return await callForList((number) => this.#native.deniedIdentities(number));
   }
 
   /**
@@ -307,7 +303,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async purgeExpired(cutoffMs: number): Promise<number> {
     const before = parse((schemas) => schemas.MillisecondsSchema, cutoffMs);
-    return await this.#call((records, number) => records.purgeExpired(number, before));
+    return await call((number) => this.#native.purgeExpired(number, before));
   }
 
   /**
@@ -322,7 +318,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    * ```
    */
   async countCertificates(): Promise<CertificateCount[]> {
-    return await this.#call((records, number) => records.census(number));
+    return await call((number) => this.#native.census(number));
   }
 
   /**
@@ -342,7 +338,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async backup(path: string): Promise<BackupResult> {
     const to = pathOf(path);
-    return await this.#call((records, number) => records.backup(number, to));
+    return await call((number) => this.#native.backup(number, to));
   }
 
   /**
@@ -362,7 +358,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    */
   async restore(path: string): Promise<void> {
     const from = pathOf(path);
-    await this.#call((records, number) => records.restore(number, from));
+    await call((number) => this.#native.restore(number, from));
   }
 
   /**
@@ -375,17 +371,7 @@ export class SqliteCertificateStore implements ICertificateStore {
    * ```
    */
   async close(): Promise<void> {
-    await call((number) => this.#native.close(theMailbox(), number));
-  }
-
-  #call<T>(start: (records: NativeRecords, number: number) => void): Promise<T> {
-    return call(this.#start(start));
-  }
-
-  #start(start: (records: NativeRecords, number: number) => void): (number: number) => void {
-    this.#records ??= calling(() => new native.RecordsHandle(theMailbox(), this.#native));
-    const records = this.#records;
-    return (number) => start(records, number);
+    await call((number) => this.#native.close(number));
   }
 }
 
@@ -401,18 +387,8 @@ function textOf(value: string): string {
   return clip(parse((schemas) => schemas.TextSchema, value));
 }
 
-/** A record as the addon takes it. */
-function recordOf(record: CertificateRecord) {
-  const { spiffeId, privateKeyPem, issuerSerial, ...rest } = parse(
-    (schemas) => schemas.CertificateRecordSchema,
-    record,
-  );
-  return withoutPrototype({
-    ...rest,
-    ...(spiffeId !== null && { spiffeId }),
-    ...(privateKeyPem !== null && { privateKeyPem }),
-    ...(issuerSerial !== null && { issuerSerial }),
-  });
+function recordOf(record: CertificateRecord): string {
+  return jsonOf(parse((schemas) => schemas.CertificateRecordSchema, record));
 }
 
 /** The addon's half of a store. */

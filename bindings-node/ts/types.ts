@@ -1,6 +1,20 @@
+import type {
+  CertificateCount,
+  CertificateRecord,
+  DenyListEntry,
+  ExpiringCertificate,
+} from './answers.js';
 import type { PkiConfigInput } from './config.js';
 import type { CryptoKey, CryptoKeyPair } from './web-crypto.js';
+import type {
+  CaCertificateType,
+  PeerRole,
+  PkiAlgorithm,
+  PkiSegment,
+  PkiServiceType,
+} from './words.js';
 export type * from './answers.js';
+export type { SignCSRRequest, StoreOptions } from './requests.js';
 export type {
   PkiServiceType,
   PkiSegment,
@@ -10,151 +24,14 @@ export type {
   CaCertificateType,
   CertificateStatus,
 } from './words.js';
-import type {
-  CaCertificateType,
-  CertificateStatus,
-  CertificateType,
-  PeerRole,
-  PkiAlgorithm,
-  PkiSegment,
-  PkiServiceType,
-} from './words.js';
-
-/** The parts of a workload's SPIFFE ID. */
-export interface SpiffeId {
-  /** The whole ID: `spiffe://<trust domain>/<service type>/<instance id>`. */
-  uri: string;
-  /** A DNS name of two labels or more: `mesh.example.com`. */
-  trustDomain: string;
-  /** What kind of service the workload is. */
-  serviceType: PkiServiceType;
-  /** One or more path segments: `node-a.example.com`, `region/az-1/inst`. */
-  instanceId: string;
-}
 
 /** How a {@link CertificateManager} works: a {@link PkiConfigInput} without the provider. */
 export type CertificateManagerConfig = Omit<PkiConfigInput, 'provider'>;
 
-/**
- * What {@link CertificateManager.signCSR} is asked. Two names for the CSR and two for the instance
- * are in use. `serviceType`, one of `csr` and `csrPem`, and one of `nodeId` and `instanceId` must be
- * given; a request without, or with two that differ, is `PKI_INVALID_ARGUMENT`. The type can't say so
- * and stay that of the earlier package.
- */
-export interface SignCSRRequest {
-  /** The certificate signing request, PEM; this or `csrPem` must be given. */
-  csr?: string | undefined;
-  /** The certificate signing request under its other name. */
-  csrPem?: string | undefined;
-  /** What kind of service the certificate is for; it decides which CA signs. */
-  serviceType: PkiServiceType;
-  /** The node or instance ID, as in the SPIFFE ID; this or `instanceId` must be given. */
-  nodeId?: string | undefined;
-  /** The node or instance ID under its other name. */
-  instanceId?: string | undefined;
-  /**
-   * How long the certificate shall live, in whole seconds, 1 or more (default: `svidTtlSeconds`); cut
-   * to `maxSvidTtlSeconds`.
-   */
-  ttlSeconds?: number | undefined;
-  /**
-   * Whether the CSR must name the SPIFFE ID itself (default true). Switch it off only where other
-   * means have shown who sent the request.
-   */
-  requireCsrSpiffeId?: boolean | undefined;
-}
-
 /** What {@link CertificateManager.denyIdentity} answers. */
 export interface DenyIdentityResult {
   /** The identity's unexpired certificates, the first to expire first. */
-  expiringCerts: {
-    /** Hex, lower case. */ serial: string;
-    /** ISO 8601 in UTC. */ expiresAt: string;
-  }[];
-}
-
-/** A denied identity. */
-export interface DenyListEntry {
-  /** The identity. */
-  spiffeId: string;
-  /** Why, in the operator's words. */
-  reason: string;
-  /** When it was denied last, in milliseconds since the epoch. */
-  deniedAt: number;
-}
-
-/** A certificate as a {@link SqliteCertificateStore} keeps it. */
-export interface CertificateRecord {
-  /** The serial number: hex, lower case, without separators. */
-  serial: string;
-  /** SHA-256 of the DER, base64url without padding. */
-  fingerprint: string;
-  /** Whose certificate it is: which CA's, or a workload's. */
-  type: CertificateType;
-  /** The subject's common name; empty where the subject is. */
-  commonName: string;
-  /** The SPIFFE ID of a leaf, `null` for a CA. */
-  spiffeId: string | null;
-  /** The certificate, PEM. */
-  certificatePem: string;
-  /**
-   * Its private key, `null` where it is not kept here. Those of a {@link CertificateManager} are
-   * encrypted (PEM `ENCRYPTED PRIVATE KEY`). One that a caller puts here in plain text is encrypted
-   * in the database, and read back as it was given.
-   */
-  privateKeyPem: string | null;
-  /** The serial of the CA that signed it, `null` for a root. */
-  issuerSerial: string | null;
-  /** The first moment of its validity, in milliseconds since the epoch. */
-  notBefore: number;
-  /** The last moment of its validity, in milliseconds since the epoch. */
-  notAfter: number;
-  /** Where it is in its life. */
-  status: CertificateStatus;
-  /** When it was stored, in milliseconds since the epoch. */
-  createdAt: number;
-}
-
-/** How many certificates of a type and status a store holds. */
-export interface CertificateCount {
-  /** The type. */
-  type: CertificateType;
-  /** The status. */
-  status: CertificateStatus;
-  /** How many there are of both. */
-  count: number;
-}
-
-/** A copy of a store that {@link SqliteCertificateStore.backup} has written. */
-export interface BackupResult {
-  /** The file, absolute. */
-  path: string;
-  /** Its length in bytes. */
-  bytes: number;
-  /** Whether the passphrase of its private keys is in it: never so far. */
-  keyIncluded: boolean;
-  /** The development key file, without a copy of which it is lost; `null` if a passphrase was configured. */
-  keyFile: string | null;
-  /** The same in a sentence for an operator. */
-  notice: string;
-}
-
-/**
- * How a {@link SqliteCertificateStore} keeps private keys. In memory it encrypts none and waits for
- * nobody: there the options must be right, and do nothing.
- */
-export interface StoreOptions {
-  /**
-   * What the private keys in the file are encrypted with, in place of what the environment says: for
-   * a passphrase that comes from a secret manager, or several databases. One line; a byte order mark
-   * before it and line ends after it are cut, as they are of a variable and of a file's content.
-   */
-  passphrase?: string;
-  /**
-   * How long a call waits for others that write into the database, in whole milliseconds (default
-   * 10000; 0: not at all). Then it fails with `PKI_STORE_UNAVAILABLE`, which is worth another try.
-   */
-  busyTimeoutMs?: number | undefined;
+  expiringCerts: ExpiringCertificate[];
 }
 
 /**
@@ -283,16 +160,6 @@ export interface ValidatedCSR {
   subjectPublicKey: CryptoKey;
   /** `P-384` */
   keyAlgorithm: string;
-}
-
-/** What {@link generateKeyAndCsr} makes. */
-export interface KeyAndCsr {
-  /** The private key: P-384, PKCS#8, PEM, not encrypted. It is for this service alone. */
-  privateKeyPem: string;
-  /** The request, PEM. */
-  csrPem: string;
-  /** The SPIFFE ID that the request names. */
-  spiffeId: string;
 }
 
 /**

@@ -68,3 +68,6 @@ export const CERTIFICATE_STATUSES = [
   'retired',
   'revoked',
 ] as const satisfies readonly CertificateStatus[];
+
+/** How new intermediates are constrained. */
+export type NameConstraints = 'trust-domain' | 'none' | `dns:${string}`;

@@ -63,8 +63,13 @@ impl ManagerConfig {
         }
     }
 
-    /// Refuses what can't be meant.
-    pub(super) fn check(&self) -> Result<()> {
+    /// Refuses what can't be meant, as [`CertificateManager::new`](super::CertificateManager::new)
+    /// does: for those who make a manager later than its configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] that names the field.
+    pub fn check(&self) -> Result<()> {
         for (name, ttl) in
             [("svidTtlSeconds", self.svid_ttl), ("maxSvidTtlSeconds", self.max_svid_ttl)]
         {

@@ -2,35 +2,64 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use crate::{Error, Result, Timestamp};
 
 /// A certificate as a store keeps it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CertificateRecord {
-    /// The serial number, hex, lower case.
+    /// The serial number: hex, lower case, without separators.
     pub serial: String,
     /// SHA-256 of the DER, base64url without padding.
     pub fingerprint: String,
-    /// What kind of certificate it is.
+    /// Whose certificate it is: which CA's, or a workload's.
+    #[serde(rename = "type")]
     pub certificate_type: CertificateType,
     /// The subject's common name; empty where the subject is.
     pub common_name: String,
-    /// The SPIFFE ID of a leaf.
+    /// The SPIFFE ID of a leaf, `None` for a CA.
     pub spiffe_id: Option<String>,
     /// The certificate, PEM.
     pub certificate_pem: String,
-    /// The encrypted private key of a CA, PEM (`ENCRYPTED PRIVATE KEY`), where it is kept here.
+    /// Its private key, PEM, `None` where it is not kept here. Those of a `CertificateManager` are
+    /// encrypted (`ENCRYPTED PRIVATE KEY`). One that a caller puts here in plain text is encrypted in
+    /// the store, and read back as it was given.
     pub private_key_pem: Option<String>,
-    /// The serial of the CA that signed it; `None` for a root.
+    /// The serial of the CA that signed it, `None` for a root.
     pub issuer_serial: Option<String>,
     /// The first moment of its validity.
+    #[serde(serialize_with = "millis", deserialize_with = "not_before")]
     pub not_before: Timestamp,
     /// The last moment of its validity.
+    #[serde(serialize_with = "millis", deserialize_with = "not_after")]
     pub not_after: Timestamp,
     /// Where it is in its life.
     pub status: CertificateStatus,
     /// When it was stored.
+    #[serde(serialize_with = "millis", deserialize_with = "created_at")]
     pub created_at: Timestamp,
+}
+
+/// Serializes as milliseconds since the epoch, as in a database.
+fn millis<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    time.as_millis().serialize(serializer)
+}
+
+/// Milliseconds since the epoch back; one that can't be meant is named.
+macro_rules! given {
+    ($($field:ident = $name:literal,)+) => {$(
+        fn $field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+            Timestamp::given($name, i64::deserialize(deserializer)?).map_err(de::Error::custom)
+        }
+    )+};
+}
+
+given! {
+    not_before = "notBefore",
+    not_after = "notAfter",
+    created_at = "createdAt",
 }
 
 /// Prints no key, not even an encrypted one.
@@ -53,9 +82,9 @@ impl fmt::Debug for CertificateRecord {
 macro_rules! text_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])+ $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum $name {
-            $($(#[doc = $doc])+ $variant,)+
+            $($(#[doc = $doc])+ #[serde(rename = $text)] $variant,)+
         }
 
         impl $name {
@@ -123,18 +152,21 @@ text_enum! {
 }
 
 /// A denied identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DenyListEntry {
     /// The SPIFFE ID.
     pub spiffe_id: String,
     /// Why, in the operator's words.
     pub reason: String,
     /// When it was denied last.
+    #[serde(serialize_with = "millis")]
     pub denied_at: Timestamp,
 }
 
 /// A certificate of a denied identity that has not expired yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ExpiringCertificate {
     /// The serial number, hex, lower case.
     pub serial: String,
