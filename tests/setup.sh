@@ -28,8 +28,9 @@ strace strace
 objdump binutils
 git git
 PROGRAMS
-# Files that no program stands for: the headers of OpenSSL and cJSON.
-for file in /usr/include/openssl/ssl.h=libssl-dev /usr/include/cjson/cJSON.h=libcjson-dev; do
+# Files that no program stands for: the headers of OpenSSL, cJSON and SQLite.
+for file in /usr/include/openssl/ssl.h=libssl-dev /usr/include/cjson/cJSON.h=libcjson-dev \
+    /usr/include/sqlite3.h=libsqlite3-dev; do
     [ -e "${file%=*}" ] || missing+=("${file#*=}")
 done
 install() {

@@ -6,6 +6,7 @@ mod abi;
 mod bundle;
 mod cases;
 mod cpp;
+mod files;
 mod guide;
 mod header;
 mod history;
