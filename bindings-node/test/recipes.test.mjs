@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import tls from 'node:tls';
+import typescript from 'typescript';
 import { printed } from './cookbook.mjs';
 import { folder, isBun, newManager, repository, run } from './helpers.mjs';
 
@@ -21,6 +22,7 @@ const EXPECTED = {
   'mutual-tls.ts': [],
   'mutual-tls-caller.ts': [],
   'clients.ts': [],
+  'passphrase.ts': [],
   'certificates.ts': [
     /^root \S{43}$/,
     /^serial [0-9a-f]{16,40}$/,
@@ -76,6 +78,17 @@ for (const [name, expected] of Object.entries(EXPECTED)) {
     assert.ok(connections < requests, output);
   });
 }
+
+test('recipe passphrase.ts in Node', { skip: isBun && 'it is run in Bun already' }, async () => {
+  const file = `${RECIPES}/passphrase.ts`;
+  const { ModuleKind, ScriptTarget } = typescript;
+  const { outputText } = typescript.transpileModule(readFileSync(join(repository, file), 'utf8'), {
+    compilerOptions: { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 },
+  });
+  const cwd = join(repository, RECIPES);
+  const ended = await run(['--input-type=module', '-e', outputText], { cwd });
+  assert.deepEqual([ended.code, ended.stdout], [0, printed(file)], ended.stderr);
+});
 
 test('recipe certificates.ts: a second run finds the CA of the first', { skip }, async () => {
   const database = join(folder(), 'certs.db');

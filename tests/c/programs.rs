@@ -56,6 +56,21 @@ fn issue_and_verify(issue: &Program, verify: &Program) {
 }
 
 #[test]
+fn a_passphrase_is_the_same_one_by_value_by_variable_and_by_file() {
+    for way in WAYS {
+        let passphrase = Program::new(way, &[example("passphrase.c")], &[]);
+        let folder = Folder::new();
+        let files = ["certs.db", "passphrase.txt"].map(|name| folder.path().join(name));
+        let ended = finish(passphrase.command().args(files));
+        let said: Vec<_> =
+            passed(&ended).lines().filter_map(|line| line.split_once(": ")).collect();
+        let [invalid, wrong] = ["PKI_ERR_INVALID_ARGUMENT", "PKI_ERR_WRONG_PASSPHRASE"];
+        let results: Vec<_> = said.iter().map(|(_, result)| *result).collect();
+        assert_eq!(results, ["it opens", "it opens", "it opens", invalid, wrong], "{said:?}");
+    }
+}
+
+#[test]
 fn the_cpp_example_runs() {
     for way in CPP_WAYS {
         let raii = Program::new(way, &[example("raii.cpp")], &[]);

@@ -14,7 +14,34 @@ use crate::{Error, Result};
 
 const PASSPHRASE_FILE_VARIABLE: &str = "CATALYST_PKI_KEY_PASSPHRASE_FILE";
 
-/// Where the passphrase of a database comes from.
+/// Where the passphrase of a database comes from. It is the same one however it comes:
+///
+/// ```
+/// use catalyst_pki::authority::{
+///     signer::{KeyProtection, Passphrase},
+///     store::SqliteStore,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let (database, file) = (folder.path().join("certs.db"), folder.path().join("passphrase"));
+/// // As an editor saves it: with a byte order mark and a line end, which are no part of it.
+/// std::fs::write(&file, "\u{feff}correct horse battery staple\n")?;
+/// let variable = Some("correct horse battery staple\r\n".into());
+/// for same in [
+///     KeyProtection::Passphrase(Passphrase::new("correct horse battery staple")?),
+///     KeyProtection::from_variables(variable, None)?,
+///     KeyProtection::passphrase_file(&file)?,
+/// ] {
+///     SqliteStore::open(&database, &same)?;
+/// }
+///
+/// // A second line is no part of it, and is not passed over.
+/// std::fs::write(&file, "correct horse battery staple\n# of the CA in Berlin\n")?;
+/// assert!(SqliteStore::open(&database, &KeyProtection::passphrase_file(&file)?).is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum KeyProtection {
