@@ -51,8 +51,8 @@ const CA = (certsDb) => `
 
 /** Runs a module to its end, which is sudden, and answers what it printed. */
 async function told(source) {
-  const { code, stdout, stderr } = await runModule(source, { env });
-  assert.equal(code, 0, stderr);
+  const { code, signal, stdout, stderr } = await runModule(source, { env });
+  assert.deepEqual({ code, signal }, { code: 0, signal: null }, stderr);
   return JSON.parse(stdout);
 }
 

@@ -96,11 +96,19 @@ fn configure(connection: &Connection) -> Outcome<()> {
     Ok(())
 }
 
+/// Whether the database says of itself that it uses a write-ahead log.
+pub(super) fn has_log(connection: &Connection) -> Outcome<bool> {
+    Ok(is_log(&pragma(connection, "PRAGMA journal_mode")?))
+}
+
+fn is_log(mode: &Value) -> bool {
+    matches!(mode, Value::Text(mode) if mode == "wal")
+}
+
 /// Has a connection use a write-ahead log.
 pub(super) fn use_log(connection: &Connection) -> Outcome<()> {
-    let is_log = |mode| mode == Value::Text("wal".into());
-    if is_log(pragma(connection, "PRAGMA journal_mode")?)
-        || is_log(retry_when_busy(|| pragma(connection, "PRAGMA journal_mode = WAL"))?)
+    if has_log(connection)?
+        || is_log(&retry_when_busy(|| pragma(connection, "PRAGMA journal_mode = WAL"))?)
     {
         return Ok(());
     }

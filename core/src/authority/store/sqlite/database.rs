@@ -51,26 +51,23 @@ impl Database {
         let file = registry::join(&path)?;
         let place = Place::File(path);
         let database = Database { place, medium: Medium::File(Arc::clone(&file)), busy_timeout };
-        match patience::retry_when_replaced(|| file.open(&prepare)) {
+        match patience::retry_when_replaced(file.path(), || file.open(&prepare)) {
             Ok(value) => Ok((database, value)),
             Err(failure) => Err(failure.explain(&database.place)),
         }
     }
 
     /// Reads. Never waits for a writer, unless the database is in memory.
-    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T> {
+    pub(super) fn read<T>(&self, read: impl Fn(&Connection) -> Outcome<T>) -> Result<T> {
         let outcome = self.patiently(|| match &self.medium {
             Medium::Memory(connection) => read(&*in_turn(connection)?),
-            Medium::File(file) => file.current()?.read(read),
+            Medium::File(file) => file.read(&read),
         });
         outcome.map_err(|failure| failure.explain(&self.place))
     }
 
     /// Reads several things of one and the same moment.
-    pub(super) fn read_snapshot<T>(
-        &self,
-        read: impl FnOnce(&Connection) -> Outcome<T>,
-    ) -> Result<T> {
+    pub(super) fn read_snapshot<T>(&self, read: impl Fn(&Connection) -> Outcome<T>) -> Result<T> {
         self.read(|connection| {
             let snapshot = connection.unchecked_transaction()?;
             read(&snapshot)

@@ -69,10 +69,21 @@ impl Failure {
         }
     }
 
-    /// Whether it looks like damage: so do files that somebody changes in the middle.
+    /// Whether files that somebody changes in the middle may look like this.
+    pub(super) fn may_be_of_changes(&self) -> bool {
+        matches!(self, Failure::Sql(_) | Failure::Database(_)) && !self.is_busy()
+    }
+
+    /// Whether it says that something else is in the database than there should be.
     pub(super) fn is_damage(&self) -> bool {
-        matches!(self, Failure::Sql(error)
-            if error.sqlite_error_code() == Some(SqlCode::DatabaseCorrupt))
+        match self {
+            Failure::Sql(error) => matches!(
+                error.sqlite_error_code(),
+                Some(SqlCode::DatabaseCorrupt | SqlCode::NotADatabase)
+            ),
+            Failure::Database(_) => true,
+            _ => false,
+        }
     }
 }
 

@@ -28,8 +28,6 @@ use super::{
 
 /// How old a comparison may be for those who only read.
 const RECENT: Duration = Duration::from_millis(1);
-/// How often files are opened that somebody else replaces meanwhile.
-const ATTEMPTS: usize = 5;
 
 /// All connections of this process to one database.
 pub(super) struct Files {
@@ -48,67 +46,98 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Opens the files at `path`; `first` has the database open already.
-    pub(super) fn around(path: &Path, header: &str, first: Connection) -> Outcome<Self> {
-        let mut first = Some(first);
-        for _ in 0..ATTEMPTS {
-            let first = match first.take() {
-                Some(first) => first,
-                None => open_first(path, header)?,
-            };
-            if let Some(files) = Self::try_around(path, header, first)? {
-                return Ok(files);
+    /// Opens the files at `path`. `prepare` sees to it that the database is one of ours and has a log,
+    /// and answers its key header beside what the caller wants of it.
+    ///
+    /// It may take its time: where there is a log already, the files are held in use before. A database
+    /// without one has to be this connection's alone while it gets one, so others wait meanwhile.
+    ///
+    /// Fails with [`Failure::Replaced`] if others changed the files meanwhile.
+    pub(super) fn open<T>(
+        path: &Path,
+        prepare: impl Fn(&Connection) -> Outcome<(T, String)>,
+    ) -> Outcome<(Self, T, String)> {
+        let [_, index] = beside(path);
+        let guard = match Guard::open(path) {
+            Ok(guard) => guard,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Failure::Replaced),
+            Err(error) => {
+                // SQLite opens what can only be read, and there is a word for that.
+                prepare(&connection::open_writer(path)?)?;
+                return Err(file_error(path, &error).into());
+            }
+        };
+        let opening = enter(&guard, path, Work::OpenOrClose)?;
+        if !guard.is_at(path, &index) {
+            return Err(Failure::Replaced);
+        }
+        let first = connection::open_writer(path)?;
+        let prepared = match connection::has_log(&first)? {
+            true => None,
+            false => Some(prepare(&first)?),
+        };
+        connection::touch(&first)?;
+        retry_when_busy(|| match guard.hold(&index) {
+            Ok(true) => Ok(()),
+            // Somebody closes the database, or makes the index.
+            Ok(false) => Err(Failure::Locked),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::Replaced),
+            Err(error) => Err(file_error(path, &error).into()),
+        })?;
+        // What it has open may have been replaced before they were held, and whether anything is to
+        // be changed is not known yet.
+        first.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        drop(first);
+        let (writer, checkpointer) =
+            (connection::open_writer(path)?, connection::open_writer(path)?);
+        connection::touch(&writer)?;
+        connection::touch(&checkpointer)?;
+        let (Some(ids), true) = (Ids::at(path), guard.is_at(path, &index)) else {
+            return Err(Failure::Replaced);
+        };
+        drop(opening);
+        let files = Files {
+            path: path.to_owned(),
+            readers: Readers::default(),
+            stamp: Mutex::new(Stamp::of(path, &writer)?),
+            checkpointer: Mutex::new(checkpointer),
+            writer: Mutex::new(writer),
+            guard,
+            ids,
+            opened: Instant::now(),
+            compared: AtomicU64::new(0),
+        };
+        let prepared = {
+            let writer = files.writer.lock();
+            match prepared {
+                Some((value, header)) => require_same(&writer, &header).map(|()| (value, header)),
+                None => prepare(&writer),
+            }
+        };
+        match prepared {
+            Ok((value, header)) if files.are_at_the_path() => Ok((files, value, header)),
+            Ok(_) => Err(Failure::Replaced),
+            Err(failure) => {
+                files.close();
+                Err(failure)
             }
         }
-        Err(Failure::Replaced)
     }
 
     /// The same for a database that was opened before, and must still be one of ours with the key
     /// header that stores of this process seal their keys under.
     pub(super) fn again(path: &Path, header: &str) -> Outcome<Self> {
-        Self::around(path, header, open_first(path, header)?)
-    }
-
-    /// `None` if files were replaced meanwhile.
-    fn try_around(path: &Path, header: &str, first: Connection) -> Outcome<Option<Self>> {
-        let [log, index] = beside(path);
-        let mut guard = match Guard::open(path, &index) {
-            Ok(guard) => guard,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(file_error(path, &error).into()),
-        };
-        retry_when_busy(|| match guard.hold() {
-            Ok(true) => Ok(()),
-            // Somebody closes the database, or makes the index.
-            Ok(false) => Err(Failure::Locked),
-            Err(error) => Err(file_error(path, &error).into()),
+        let (files, (), _) = Self::open(path, |connection| {
+            require_same(connection, header)?;
+            connection::use_log(connection)?;
+            Ok(((), header.to_owned()))
         })?;
-        // What it has open may have been replaced before there was a guard.
-        drop(first);
-        let writer = connection::open_writer(path)?;
-        require_same(&writer, header)?;
-        let Some(ids) = Ids::at(path, &log, &index) else { return Ok(None) };
-        let checkpointer = connection::open_writer(path)?;
-        let stamp = Stamp::of(path, &writer)?;
-        let files = Files {
-            path: path.to_owned(),
-            readers: Readers::default(),
-            checkpointer: Mutex::new(checkpointer),
-            writer: Mutex::new(writer),
-            guard,
-            ids,
-            stamp: Mutex::new(stamp),
-            opened: Instant::now(),
-            compared: AtomicU64::new(0),
-        };
-        connection::touch(&files.checkpointer.lock())?;
-        Ok(files.are_at_the_path().then_some(files))
+        Ok(files)
     }
 
     /// Whether the files that are open are those at the path.
     pub(super) fn are_at_the_path(&self) -> bool {
-        let [log, index] = beside(&self.path);
-        let are = Ids::at(&self.path, &log, &index) == Some(self.ids);
+        let are = Ids::at(&self.path) == Some(self.ids);
         if are {
             self.compared.store(self.age(), Ordering::Relaxed);
         }
@@ -131,22 +160,22 @@ impl Files {
             connection::touch(&reader)?;
             self.are_at_the_path().then_some(reader).ok_or(Failure::Replaced)
         };
-        self.readers.with(open, read)
+        self.readers.with(open, read).map_err(|failure| self.unless_replaced(failure))
+    }
+
+    /// What comes of files that others have replaced is said to be that.
+    fn unless_replaced(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Sql(_) | Failure::Database(_) if !self.are_at_the_path() => Failure::Replaced,
+            failure => failure,
+        }
     }
 
     /// Begins to write, if nobody has replaced the files.
     pub(super) fn start_writing(&self) -> Outcome<Option<Writing<'_>>> {
-        let held = self.enter(Work::Write)?;
+        let held = enter(&self.guard, &self.path, Work::Write)?;
         let connection = self.writer.lock();
         Ok(self.are_at_the_path().then_some(Writing { files: self, connection, _held: held }))
-    }
-
-    /// Waits for the right to do something.
-    fn enter(&self, work: Work) -> Outcome<Held<'_>> {
-        retry_when_busy(|| {
-            let entered = self.guard.enter(work).map_err(|error| file_error(&self.path, &error))?;
-            entered.ok_or(Failure::Locked)
-        })
     }
 
     /// Brings the log back into the database, by one of SQLite's ways, if `due` pages are in it and
@@ -172,7 +201,7 @@ impl Files {
     /// that it belongs to, unless somebody else has gone on with that, and takes log and index away
     /// from beside another one. `false` if something was found that can't be kept.
     pub(super) fn rescue(&self) -> Outcome<bool> {
-        let _writing = self.enter(Work::Write)?;
+        let _writing = enter(&self.guard, &self.path, Work::Write)?;
         if self.are_at_the_path() {
             return Ok(true);
         }
@@ -214,17 +243,24 @@ impl Files {
         let _ = self.writer.lock().set_db_config(no_checkpoint, true);
     }
 
-    /// Closes the files; the last to do so empties the log and takes it away.
+    /// Closes the files; the last to do so empties the log and takes it away. Where somebody else opens
+    /// them that is not the last.
     pub(super) fn close(self) {
-        self.guard.let_go();
+        let Files { readers, checkpointer, writer, guard, .. } = self;
+        let closing = guard.enter(Work::OpenOrClose);
+        if matches!(closing, Ok(Some(_))) {
+            guard.let_go();
+        }
+        drop((readers, checkpointer, writer));
     }
 }
 
-fn open_first(path: &Path, header: &str) -> Outcome<Connection> {
-    let connection = connection::open_writer(path)?;
-    require_same(&connection, header)?;
-    connection::use_log(&connection)?;
-    Ok(connection)
+/// Waits for the right to do something.
+fn enter<'a>(guard: &'a Guard, path: &Path, work: Work) -> Outcome<Held<'a>> {
+    retry_when_busy(|| {
+        let entered = guard.enter(work).map_err(|error| file_error(path, &error))?;
+        entered.ok_or(Failure::Locked)
+    })
 }
 
 /// Keys that are sealed under one header can't be opened under another, so stores that were opened
@@ -254,12 +290,29 @@ struct Ids {
 }
 
 impl Ids {
-    fn at(database: &Path, log: &Path, index: &Path) -> Option<Self> {
+    fn at(database: &Path) -> Option<Self> {
+        let [log, index] = beside(database);
         Some(Ids {
             database: FileId::of(database)?,
-            log: FileId::of(log)?,
-            index: FileId::of(index)?,
+            log: FileId::of(&log)?,
+            index: FileId::of(&index)?,
         })
+    }
+}
+
+/// How the files of a database look from outside: what was read of them while this stayed the same was
+/// not changed by others meanwhile.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Look([Option<(FileId, u64, Option<SystemTime>)>; 2], Option<FileId>);
+
+impl Look {
+    pub(super) fn at(database: &Path) -> Self {
+        let [log, index] = beside(database);
+        let look = |path: &Path| {
+            let file = fs::metadata(path).ok()?;
+            Some((FileId::of(path)?, file.len(), file.modified().ok()))
+        };
+        Look([look(database), look(&log)], FileId::of(&index))
     }
 }
 
@@ -327,7 +380,8 @@ impl Writing<'_> {
         mut self,
         commit: impl FnOnce(&mut Connection) -> Outcome<T>,
     ) -> Outcome<T> {
-        let value = commit(&mut self.connection)?;
+        let value =
+            commit(&mut self.connection).map_err(|failure| self.files.unless_replaced(failure))?;
         self.files.are_at_the_path().then_some(value).ok_or(Failure::Replaced)
     }
 }

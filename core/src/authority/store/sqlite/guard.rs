@@ -23,14 +23,19 @@ pub(super) use of_others::{Guard, Held};
 pub(super) enum Work {
     Write,
     Checkpoint,
+    /// To open the files, until they are held in use, or to close them: who does either believes to
+    /// be the only one in this process.
+    OpenOrClose,
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod of_linux {
     use std::{
-        fs::{File, OpenOptions},
+        fs::{self, File, OpenOptions},
         io,
+        os::unix::fs::MetadataExt,
         path::Path,
+        sync::OnceLock,
     };
 
     use nix::{
@@ -55,6 +60,7 @@ mod of_linux {
             match self {
                 Work::Write => (0x4000_0200, 1),
                 Work::Checkpoint => (0x4000_0201, 1),
+                Work::OpenOrClose => (0x4000_0202, 1),
             }
         }
     }
@@ -64,50 +70,62 @@ mod of_linux {
     #[derive(Debug)]
     pub(in super::super) struct Guard {
         database: File,
-        index: File,
+        /// Of the log.
+        index: OnceLock<File>,
         /// Whether there are such locks here: not on every file system, and not in every sandbox.
-        holds: bool,
+        has_locks: bool,
     }
 
     impl Guard {
-        pub(in super::super) fn open(database: &Path, index: &Path) -> io::Result<Self> {
-            let open = |path| OpenOptions::new().read(true).write(true).open(path);
-            // In this order: where there is no index the database isn't opened, and closed again.
-            let (index, database) = (open(index)?, open(database)?);
-            Ok(Guard { database, index, holds: false })
+        pub(in super::super) fn open(database: &Path) -> io::Result<Self> {
+            let database = open(database)?;
+            // In shared mode somebody else is no error, and is let be at once.
+            let tried = set(&database, F_RDLCK, Work::OpenOrClose.range())
+                .and_then(|_| set(&database, F_UNLCK, Work::OpenOrClose.range()));
+            if let Err(error) = &tried {
+                tracing::warn!(
+                    target: "catalyst.pki",
+                    %error,
+                    "No locks of open files here: keep other SQLite libraries in this process away \
+                     from the database"
+                );
+            }
+            Ok(Guard { database, index: OnceLock::new(), has_locks: tried.is_ok() })
         }
 
-        /// `false` while somebody else is in the way.
-        pub(in super::super) fn hold(&mut self) -> io::Result<bool> {
-            match set(&self.database, F_RDLCK, IN_USE) {
-                Ok(true) => {}
-                Ok(false) => return Ok(false),
-                Err(error) => {
-                    tracing::warn!(
-                        target: "catalyst.pki",
-                        %error,
-                        "No locks of open files here: keep other SQLite libraries in this process \
-                         away from the database"
-                    );
-                    return Ok(true);
-                }
+        /// Holds the files in use; `index` is there. `false` while somebody else is in the way.
+        pub(in super::super) fn hold(&self, index: &Path) -> io::Result<bool> {
+            if !self.has_locks {
+                return Ok(true);
             }
-            self.holds = set(&self.index, F_RDLCK, INDEX_IN_USE)?;
-            Ok(self.holds)
+            let index = match self.index.get() {
+                Some(index) => index,
+                None => self.index.get_or_init({
+                    let index = open(index)?;
+                    || index
+                }),
+            };
+            Ok(set(&self.database, F_RDLCK, IN_USE)? && set(index, F_RDLCK, INDEX_IN_USE)?)
+        }
+
+        /// Whether the files are those at these paths.
+        pub(in super::super) fn is_at(&self, database: &Path, index: &Path) -> bool {
+            is_at(&self.database, database)
+                && self.index.get().is_none_or(|file| is_at(file, index))
         }
 
         /// Lets whoever closes the database last tidy up.
         pub(in super::super) fn let_go(&self) {
-            if self.holds {
+            if let Some(index) = self.index.get() {
                 // What can't be released goes with the file.
-                let _ = set(&self.index, F_UNLCK, INDEX_IN_USE);
+                let _ = set(index, F_UNLCK, INDEX_IN_USE);
                 let _ = set(&self.database, F_UNLCK, IN_USE);
             }
         }
 
         /// The right to do `work` until dropped; `None` while somebody else has it.
         pub(in super::super) fn enter(&self, work: Work) -> io::Result<Option<Held<'_>>> {
-            let entered = !self.holds || set(&self.database, F_WRLCK, work.range())?;
+            let entered = !self.has_locks || set(&self.database, F_WRLCK, work.range())?;
             Ok(entered.then_some(Held(self, work)))
         }
     }
@@ -116,10 +134,19 @@ mod of_linux {
 
     impl Drop for Held<'_> {
         fn drop(&mut self) {
-            if self.0.holds {
+            if self.0.has_locks {
                 let _ = set(&self.0.database, F_UNLCK, self.1.range());
             }
         }
+    }
+
+    fn open(path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).open(path)
+    }
+
+    fn is_at(file: &File, path: &Path) -> bool {
+        let id = |file: &fs::Metadata| (file.dev(), file.ino());
+        matches!((file.metadata(), fs::metadata(path)), (Ok(a), Ok(b)) if id(&a) == id(&b))
     }
 
     /// `false` if somebody else's lock is in the way.
@@ -150,12 +177,16 @@ mod of_others {
     pub(in super::super) struct Guard;
 
     impl Guard {
-        pub(in super::super) fn open(_database: &Path, _index: &Path) -> io::Result<Self> {
+        pub(in super::super) fn open(_database: &Path) -> io::Result<Self> {
             Ok(Guard)
         }
 
-        pub(in super::super) fn hold(&mut self) -> io::Result<bool> {
+        pub(in super::super) fn hold(&self, _index: &Path) -> io::Result<bool> {
             Ok(true)
+        }
+
+        pub(in super::super) fn is_at(&self, _database: &Path, _index: &Path) -> bool {
+            true
         }
 
         pub(in super::super) fn let_go(&self) {}
@@ -166,4 +197,43 @@ mod of_others {
     }
 
     pub(in super::super) struct Held<'a>(PhantomData<&'a Guard>);
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        Error,
+        authority::{signer::KeyProtection, store::SqliteStore},
+    };
+
+    /// Another copy of this library in the process is one whose locks are its own.
+    #[test]
+    fn nobody_opens_or_closes_a_database_while_another_copy_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("certs.db");
+        let protection = KeyProtection::DevelopmentKeyFile;
+        drop(SqliteStore::open(&path, &protection).unwrap());
+
+        let other = Guard::open(&path).unwrap();
+        let opening = other.enter(Work::OpenOrClose).unwrap().expect("nobody else is there");
+        match SqliteStore::open_with_busy_timeout(&path, &protection, Duration::ZERO) {
+            Err(Error::StoreUnavailable { message, is_retryable: true }) => {
+                assert!(message.contains("has been locked"), "{message}");
+            }
+            outcome => panic!("{outcome:?}"),
+        }
+        drop(opening);
+
+        let log = folder.path().join("certs.db-wal");
+        for is_opened_by_another in [true, false] {
+            let store = SqliteStore::open(&path, &protection).unwrap();
+            let opening = is_opened_by_another.then(|| other.enter(Work::OpenOrClose).unwrap());
+            drop(store);
+            assert_eq!(log.exists(), is_opened_by_another);
+            drop(opening);
+        }
+    }
 }

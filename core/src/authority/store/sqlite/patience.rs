@@ -6,13 +6,17 @@
 
 use std::{
     cell::Cell,
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
 
-use super::failure::{Failure, Outcome};
+use super::{
+    failure::{Failure, Outcome},
+    files::Look,
+};
 
 /// What a store waits at most where nobody says otherwise.
 pub(super) const DEFAULT: Duration = Duration::from_secs(10);
@@ -22,7 +26,7 @@ const OFTEN: Duration = Duration::from_millis(1);
 /// For whoever has tried [`OFTEN`] so many times.
 const MANY: i32 = 500;
 const RARELY: Duration = Duration::from_millis(5);
-/// How often files are to look damaged until that is believed.
+/// How often files that stay the same are to look damaged until that is believed.
 const LOOKS: i32 = 5;
 
 thread_local! {
@@ -80,17 +84,41 @@ pub(super) fn retry_when_busy<T>(mut attempt: impl FnMut() -> Outcome<T>) -> Out
     }
 }
 
-/// Opens files, again while somebody else changes them in the middle: another SQLite in this process
-/// takes log and index away when it closes (see `guard`). Each attempt must close what it opened.
-pub(super) fn retry_when_replaced<T>(mut open: impl FnMut() -> Outcome<T>) -> Outcome<T> {
-    let (mut tries, mut looks) = (0, 1);
+/// Opens the files of a database, again while somebody else changes them in the middle: another SQLite
+/// in this process takes log and index away when it closes (see `guard`). Each attempt must close what
+/// it opened.
+pub(super) fn retry_when_replaced<T>(
+    database: &Path,
+    open: impl FnMut() -> Outcome<T>,
+) -> Outcome<T> {
+    retry_when_changed(|| Look::at(database), open)
+}
+
+/// A failure is that of the files if they have stayed the same meanwhile, as far as can be seen:
+/// damage is believed when it has been so a few times.
+fn retry_when_changed<L: PartialEq, T>(
+    look: impl Fn() -> L,
+    mut open: impl FnMut() -> Outcome<T>,
+) -> Outcome<T> {
+    let (mut tries, mut unchanged) = (0, 0);
     loop {
-        match open() {
-            Err(Failure::Replaced) if may_try_again(tries) => {}
-            Err(failure) if failure.is_damage() && looks < LOOKS && may_try_again(tries) => {
-                looks += 1;
+        let before = look();
+        let failure = match open() {
+            Err(failure) if failure.may_be_of_changes() => failure,
+            Err(Failure::Replaced) if may_try_again(tries) => {
+                tries += 1;
+                continue;
             }
             outcome => return outcome,
+        };
+        if look() == before {
+            unchanged += 1;
+            if unchanged >= LOOKS || !failure.is_damage() {
+                return Err(failure);
+            }
+        }
+        if !may_try_again(tries) {
+            return Err(if unchanged > 0 { failure } else { Failure::Replaced });
         }
         tries += 1;
     }
@@ -100,6 +128,7 @@ pub(super) fn retry_when_replaced<T>(mut open: impl FnMut() -> Outcome<T>) -> Ou
 mod tests {
     use rusqlite::ffi::{
         Error as SqlFailure, SQLITE_CORRUPT, SQLITE_IOERR_DELETE_NOENT, SQLITE_IOERR_READ,
+        SQLITE_NOTADB,
     };
 
     use super::*;
@@ -108,26 +137,37 @@ mod tests {
         rusqlite::Error::SqliteFailure(SqlFailure::new(code), None).into()
     }
 
-    #[test]
-    fn files_that_others_change_meanwhile_are_opened_again() {
-        let codes = [SQLITE_IOERR_DELETE_NOENT, SQLITE_CORRUPT, SQLITE_IOERR_DELETE_NOENT];
-        let mut codes = codes.into_iter();
-        let opened = within(DEFAULT, || {
-            retry_when_replaced(|| codes.next().map_or(Ok(()), |code| Err(failing(code))))
-        });
-        assert!(opened.is_ok(), "{opened:?}");
+    fn opened<T>(look: impl Fn() -> i32, open: impl FnMut() -> Outcome<T>) -> Outcome<T> {
+        within(DEFAULT, || retry_when_changed(look, open))
     }
 
     #[test]
-    fn damage_is_believed_and_other_failures_at_once() {
-        for (code, expected) in [(SQLITE_CORRUPT, LOOKS), (SQLITE_IOERR_READ, 1)] {
+    fn files_that_others_change_meanwhile_are_opened_again() {
+        let changes = Cell::new(0);
+        // For each attempt they are looked at before and after.
+        let look = || changes.replace(changes.get() + 1);
+        let codes = [SQLITE_IOERR_DELETE_NOENT, SQLITE_NOTADB, SQLITE_IOERR_READ];
+        let failures = codes.map(failing).into_iter();
+        let mut failures = failures
+            .chain((0..3 * LOOKS).map(|_| failing(SQLITE_CORRUPT)))
+            .chain([Failure::Database("was replaced by another one")]);
+        let outcome = opened(look, || failures.next().map_or(Ok(()), Err));
+        assert!(outcome.is_ok(), "{outcome:?}");
+    }
+
+    #[test]
+    fn of_files_that_stay_the_same_damage_is_believed_and_other_failures_at_once() {
+        for (code, expected) in
+            [(SQLITE_CORRUPT, LOOKS), (SQLITE_NOTADB, LOOKS), (SQLITE_IOERR_READ, 1)]
+        {
             let mut tries = 0;
-            let outcome = within(DEFAULT, || {
-                retry_when_replaced(|| {
+            let outcome = opened(
+                || 0,
+                || {
                     tries += 1;
                     Err::<(), _>(failing(code))
-                })
-            });
+                },
+            );
             assert!(matches!(outcome, Err(Failure::Sql(_))), "{outcome:?}");
             assert_eq!(tries, expected);
         }
@@ -135,9 +175,12 @@ mod tests {
 
     #[test]
     fn who_is_not_left_alone_gives_up_when_patience_is_over() {
-        let outcome = within(Duration::ZERO, || {
-            retry_when_replaced(|| Err::<(), _>(failing(SQLITE_IOERR_DELETE_NOENT)))
-        });
-        assert!(matches!(outcome, Err(Failure::Replaced)), "{outcome:?}");
+        let changes = Cell::new(0);
+        let look = || changes.replace(changes.get() + 1);
+        for code in [SQLITE_IOERR_DELETE_NOENT, SQLITE_CORRUPT] {
+            let outcome =
+                within(Duration::ZERO, || retry_when_changed(look, || Err::<(), _>(failing(code))));
+            assert!(matches!(outcome, Err(Failure::Replaced)), "{outcome:?}");
+        }
     }
 }

@@ -52,15 +52,21 @@ impl SharedFile {
             Some(until) => self.files.try_upgradable_read_until(until).ok_or(Failure::Locked)?,
             None => self.files.upgradable_read(),
         };
-        let first = connection::open_writer(&self.path)?;
-        let value = prepare(&self.path, &first)?;
-        let found = schema::key_header(&first)?;
-        let header = self.header.get_or_init(|| found);
-        require_same(&first, header)?;
-        if files.is_none() {
-            let mut files = RwLockUpgradableReadGuard::upgrade(files);
-            *files = Some(Files::around(&self.path, header, first)?);
+        let prepare = |connection: &Connection| {
+            let value = prepare(&self.path, connection)?;
+            let found = schema::key_header(connection)?;
+            let header = self.header.get().unwrap_or(&found);
+            require_same(connection, header)?;
+            Ok((value, header.clone()))
+        };
+        if files.is_some() {
+            let (value, _) = prepare(&connection::open_writer(&self.path)?)?;
+            return Ok(value);
         }
+        let mut files = RwLockUpgradableReadGuard::upgrade(files);
+        let (opened, value, header) = Files::open(&self.path, prepare)?;
+        self.header.get_or_init(|| header);
+        *files = Some(opened);
         Ok(value)
     }
 
@@ -71,8 +77,19 @@ impl SharedFile {
         }
     }
 
+    /// Reads, again where somebody else replaces the files meanwhile.
+    pub(super) fn read<T>(&self, read: impl Fn(&Connection) -> Outcome<T>) -> Outcome<T> {
+        for _ in 1..ATTEMPTS {
+            match self.current()?.read(&read) {
+                Err(Failure::Replaced) => {}
+                outcome => return outcome,
+            }
+        }
+        self.current()?.read(read)
+    }
+
     /// The files that are at the path, or were a moment ago.
-    pub(super) fn current(&self) -> Outcome<MappedRwLockReadGuard<'_, Files>> {
+    fn current(&self) -> Outcome<MappedRwLockReadGuard<'_, Files>> {
         for _ in 0..ATTEMPTS {
             if let Ok(files) = RwLockReadGuard::try_map(self.look()?, Option::as_ref)
                 && files.were_at_the_path()
@@ -151,9 +168,9 @@ impl SharedFile {
             files.abandon();
         }
         *slot = match self.header.get() {
-            Some(header) => {
-                Some(patience::retry_when_replaced(|| Files::again(&self.path, header))?)
-            }
+            Some(header) => Some(patience::retry_when_replaced(&self.path, || {
+                Files::again(&self.path, header)
+            })?),
             None => return Err(Failure::Replaced),
         };
         Ok(())
