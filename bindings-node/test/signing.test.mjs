@@ -58,6 +58,17 @@ async function hierarchy() {
   return { rootKey, caKey, leafKey, root, services, leaf };
 }
 
+test('of many certificates at once each has its own bytes signed', async () => {
+  const key = await backend.generateKeyPair();
+  const names = Array.from({ length: 60 }, (_, at) => `node-${at}-${'x'.repeat(at % 50)}`);
+  const made = await Promise.all(names.map((subjectCN) => certify(key, { subjectCN })));
+  for (const [at, pem] of made.entries()) {
+    const certificate = new X509Certificate(pem);
+    assert.equal(certificate.subject, `CN=${names[at]}`);
+    assert.ok(certificate.verify(certificate.publicKey));
+  }
+});
+
 test('OpenSSL takes a whole hierarchy, name constraints included', async () => {
   const { root, services, leaf } = await hierarchy();
   const place = folder();

@@ -3,7 +3,17 @@ import { z } from 'zod';
 import { LONG, MOST_DENIED, atMost, copyOf, isObject } from './limits.js';
 import { LocalPkiConfigSchema, PkiConfigSchema } from './schemas.js';
 import { MANY, lengthOf, snapshotOf, type Shape } from './snapshot.js';
-import { listOf, longText, strict, text, unknownFields } from './strict.js';
+import { listOf, longText, strict, text, unknownFields, type FieldsOf } from './strict.js';
+import type { PolicyOptions } from '../native.js';
+import type {
+  CertificateManagerConfig,
+  CertificateRecord,
+  DeniedPeers,
+  KeyUsageFlags,
+  PeerPolicy,
+  SignCertificateParams,
+  StoreOptions,
+} from './types.js';
 import type { CryptoKey } from './web-crypto.js';
 import {
   ALGORITHMS,
@@ -51,15 +61,18 @@ export const ManagerConfigSchema = strict({
   nameConstraints: PkiConfigSchema.shape.nameConstraints,
   cas: PkiConfigSchema.shape.cas,
   allowedDnsSuffixes: PkiConfigSchema.shape.allowedDnsSuffixes,
-});
+} satisfies FieldsOf<CertificateManagerConfig>);
 
 export const StoreOptionsSchema = strict({
   passphrase: text.optional(),
   busyTimeoutMs: LocalPkiConfigSchema.shape.busyTimeoutMs,
-}).refine((options) => !('passphrase' in options) || options.passphrase !== undefined, {
-  path: ['passphrase'],
-  error: 'it is undefined: leave the field out where the environment is to say it',
-});
+} satisfies FieldsOf<StoreOptions>).refine(
+  (options) => !('passphrase' in options) || options.passphrase !== undefined,
+  {
+    path: ['passphrase'],
+    error: 'it is undefined: leave the field out where the environment is to say it',
+  },
+);
 
 export const DenialSchema = strict({ spiffeId: text, reason: text });
 
@@ -149,7 +162,7 @@ function issueOf(schema: z.ZodType, value: unknown, ...path: PropertyKey[]) {
 export const DeniedSchema = strict({
   identities: identities.default([]),
   serials: serials.default([]),
-});
+} satisfies Record<keyof DeniedPeers, z.ZodType>);
 
 const LONGEST_CRL = 1024 * 1024;
 const MOST_CRLS = 8 * 1024 * 1024;
@@ -168,7 +181,7 @@ const anchorServiceTypes = z
   })
   .pipe(z.record(text, listOf(z.enum(SERVICE_TYPES))));
 
-export const PeerPolicySchema = strict({
+const policyFields = {
   anchors: oneOrMany,
   anchorServiceTypes: anchorServiceTypes.default({}),
   roots: oneOrMany.default([]),
@@ -183,7 +196,11 @@ export const PeerPolicySchema = strict({
   algorithms: listOf(z.enum(ALGORITHMS)).default([]),
   at: moment.optional(),
   skewSeconds: z.number().min(0).optional(),
-});
+} satisfies Record<keyof PeerPolicy, z.ZodType>;
+
+export const PeerPolicySchema = strict(
+  policyFields satisfies Record<keyof PolicyOptions, z.ZodType>,
+);
 
 const milliseconds = z.int();
 
@@ -202,7 +219,7 @@ export const CertificateRecordSchema = strict({
   notAfter: milliseconds,
   status: z.enum(CERTIFICATE_STATUSES),
   createdAt: milliseconds,
-});
+} satisfies FieldsOf<CertificateRecord>);
 
 export const MillisecondsSchema = milliseconds;
 
@@ -233,11 +250,11 @@ export const SignCertificateParamsSchema = strict({
     digitalSignature: z.boolean().default(false),
     keyCertSign: z.boolean().default(false),
     crlSign: z.boolean().default(false),
-  }),
+  } satisfies FieldsOf<KeyUsageFlags>),
   extKeyUsage: listOf(z.enum(['serverAuth', 'clientAuth'])).default([]),
   nameConstraints: strict({ permittedUris: strings }).optional(),
   serialNumber: text.optional(),
-});
+} satisfies Record<keyof SignCertificateParams, z.ZodType>);
 
 const shapes = new WeakMap<z.core.$ZodType, Shape>();
 

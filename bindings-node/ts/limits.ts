@@ -17,9 +17,10 @@ export function clip(text: string): string {
 
 /** An object of texts and numbers as the addon reads it, its texts cut as {@link clip} does. */
 export function jsonOf(fields: object): string {
-  return JSON.stringify(fields, (_, value: unknown) =>
-    typeof value === 'string' ? clip(value) : value,
-  );
+  const isLong = (value: unknown) => typeof value === 'string' && value.length > LONG;
+  // A function that looks at each field takes as long again as all the rest.
+  const cut = (_: string, value: unknown) => (isLong(value) ? clip(value as string) : value);
+  return JSON.stringify(fields, Object.values(fields).some(isLong) ? cut : undefined);
 }
 
 // What the bytes themselves say, whatever fields somebody has given to the object.

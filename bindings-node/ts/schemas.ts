@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { listOf, longText, strict, text as anyText } from './strict.js';
+import type { PkiConfigInput } from './config.js';
+import type { CaChoices, SignCSRRequest } from './requests.js';
+import { listOf, longText, strict, text as anyText, type FieldsOf } from './strict.js';
 import { SERVICE_TYPES } from './words.js';
 
 const text = anyText.min(1);
@@ -27,7 +29,7 @@ export const SignCSRRequestSchema = strict({
   instanceId: text.optional(),
   ttlSeconds: z.int().min(1).optional(),
   requireCsrSpiffeId: z.boolean().optional(),
-})
+} satisfies FieldsOf<SignCSRRequest>)
   .refine(oneOf('csr', 'csrPem'), { path: ['csr'], error: 'give the CSR as csr or as csrPem' })
   .refine(oneOf('nodeId', 'instanceId'), {
     path: ['instanceId'],
@@ -97,7 +99,7 @@ const cas = strict({
   transportCommonName: name.optional(),
   rootLifetimeSeconds: z.int().min(1).optional(),
   intermediateLifetimeSeconds: z.int().min(1).optional(),
-});
+} satisfies FieldsOf<CaChoices>);
 
 const nameConstraints = z.union(
   [z.enum(['trust-domain', 'none']), z.templateLiteral(['dns:', name])],
@@ -118,4 +120,4 @@ export const PkiConfigSchema = strict({
   nameConstraints: nameConstraints.optional(),
   cas: cas.optional(),
   allowedDnsSuffixes: listOf(name).optional(),
-});
+} satisfies FieldsOf<PkiConfigInput>);

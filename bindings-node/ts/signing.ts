@@ -1,8 +1,9 @@
 import { call, callForBytes, theMailbox } from './calls.js';
 import { calling, invalidArgument, invalidKey } from './errors.js';
 import { clip, isObject } from './limits.js';
+import type { DraftOptions } from '../native.js';
 import { native } from './native.js';
-import { withoutPrototype } from './snapshot.js';
+import { given, type AllOf } from './snapshot.js';
 import type { ISigningBackend, SignCertificateParams } from './types.js';
 import { parse } from './validate.js';
 import { nodeCrypto, subtle, type CryptoKey, type CryptoKeyPair } from './web-crypto.js';
@@ -212,21 +213,21 @@ function pem(label: string, der: Uint8Array): string {
 type Params = ReturnType<(typeof import('./inputs.js'))['SignCertificateParamsSchema']['parse']>;
 
 /** A certificate as the addon takes it. */
-function draftOf(params: Params): ConstructorParameters<typeof native.Draft>[0] {
+function draftOf(params: Params): DraftOptions {
   const { pathLenConstraint: pathLength = -1, extKeyUsage, keyUsage } = params;
-  return withoutPrototype({
+  return given({
     commonName: clip(params.subjectCN),
-    ...(params.sanUri !== undefined && { sanUri: clip(params.sanUri) }),
+    sanUri: params.sanUri === undefined ? undefined : clip(params.sanUri),
     sanDns: params.sanDns.map(clip),
-    ...(params.signingCert && { issuerPem: clip(params.signingCert) }),
+    issuerPem: params.signingCert ? clip(params.signingCert) : undefined,
     notBefore: params.notBefore,
     notAfter: params.notAfter,
     isCa: params.isCa,
-    ...(pathLength >= 0 && { pathLength }),
+    pathLength: pathLength >= 0 ? pathLength : undefined,
     ...keyUsage,
     serverAuth: extKeyUsage.includes('serverAuth'),
     clientAuth: extKeyUsage.includes('clientAuth'),
     permittedUris: params.nameConstraints?.permittedUris.map(clip) ?? [],
-    ...(params.serialNumber !== undefined && { serial: clip(params.serialNumber) }),
-  });
+    serial: params.serialNumber === undefined ? undefined : clip(params.serialNumber),
+  } satisfies AllOf<DraftOptions>);
 }

@@ -29,6 +29,9 @@ export function withoutPrototype<T extends object>(fields: T): T {
   return record as T;
 }
 
+/** Every field of `T`, also one that need not be given: none is forgotten. */
+export type AllOf<T> = { [K in keyof T]-?: T[K] | undefined };
+
 /** The same without the fields that are undefined, as the addon takes options. */
 export function given<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   const all = Object.entries(fields).filter(([, value]) => value !== undefined);

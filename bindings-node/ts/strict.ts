@@ -14,6 +14,14 @@ export function strict<S extends z.ZodRawShape>(shape: S) {
   });
 }
 
+/**
+ * A schema for each field of `T` that makes what `T` has there, and no other: a field that Rust gets
+ * and no schema knows would be refused, or passed over.
+ */
+export type FieldsOf<T> = {
+  [K in keyof T]-?: z.ZodType<Partial<Pick<T, K>> extends Pick<T, K> ? T[K] | undefined : T[K]>;
+};
+
 /** A text that means the same everywhere. */
 export const text = z.string().refine((given) => given.isWellFormed(), { error: NOT_WELL_FORMED });
 export const longText = text.max(LONG, { error: atMost(LONG, 'characters') });
