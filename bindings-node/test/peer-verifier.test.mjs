@@ -105,7 +105,14 @@ test('another deny list is another verifier', async () => {
   await takes(first.withDenied({ identities: [other.spiffeId] }));
   await refuses('PKI_IDENTITY_DENIED', first.withDenied({ identities: [node.spiffeId] }));
   await takes(await first.ready());
-  await failsWith('PKI_INVALID_POLICY', () => verifier.withDenied({ identities: ['node/a'] }));
+  // What is nobody's identity would deny nobody, such as what is left of a damaged row.
+  for (const id of ['node/a', '\ufffd', `${node.spiffeId}\ufffd`, `${node.spiffeId}\n`, '']) {
+    await failsWith(
+      'PKI_INVALID_POLICY',
+      () => verifier.withDenied({ identities: [id] }),
+      /denied/,
+    );
+  }
   await failsWith(
     'PKI_INVALID_ARGUMENT',
     () => verifier.withDenied({ identity: [node.spiffeId] }),

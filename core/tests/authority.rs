@@ -796,7 +796,7 @@ fn a_key_that_can_not_be_reached_holds_up_its_own_segment_alone() {
     assert_eq!(backend.asked.load(Ordering::SeqCst), 3, "its own segment asks each time");
 }
 
-/// The level and the message of each event of this thread.
+/// The level and the message of each event of this thread, and of whom it is where that is said.
 #[derive(Clone, Default)]
 struct Events(Arc<Mutex<Vec<String>>>);
 
@@ -817,7 +817,7 @@ impl tracing::Subscriber for Events {
         struct Message(String);
         impl tracing::field::Visit for Message {
             fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                if field.name() == "message" {
+                if ["message", "spiffe_id"].contains(&field.name()) {
                     self.0 += &format!(" {value:?}");
                 }
             }
@@ -844,7 +844,29 @@ fn the_cas_own_trouble_is_no_bad_request() {
         sign(&manager, ServiceType::Node, NODE, None).unwrap_err();
     });
     let events = events.0.lock().unwrap();
-    assert_eq!(*events, ["WARN CSR validation failed", "ERROR Certificate not issued"]);
+    let expected = ["WARN CSR validation failed", "ERROR Certificate not issued"]
+        .map(|event| format!("{event} spiffe://mesh.example.com/node/{NODE}"));
+    assert_eq!(*events, expected);
+}
+
+#[test]
+fn a_denial_that_cannot_be_read_is_an_error_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("certs.db");
+    let manager = open(&path, config(&clock())).unwrap();
+    manager.initialize().unwrap();
+    let sql = rusqlite::Connection::open(&path).unwrap();
+    let insert = "INSERT INTO denied_identity VALUES
+        ('spiffe://mesh.example.com/node/a', 'stolen', 'soon'), (x'ff', 'stolen', 2),
+        ('spiffe://mesh.example.com/node/b', 'stolen', 1)";
+    sql.execute_batch(insert).unwrap();
+    let events = Events::default();
+    let denied = tracing::subscriber::with_default(events.clone(), || manager.denied_identities());
+    assert_eq!(denied.unwrap().len(), 3);
+    let unreadable = |id: &str| format!("ERROR Denied identity unreadable {id}");
+    let events = events.0.lock().unwrap();
+    let expected = ["spiffe://mesh.example.com/node/a", "\u{fffd}"].map(unreadable);
+    assert_eq!(*events, expected);
 }
 
 /// A Services CA that another root of that name has signed, PEM.

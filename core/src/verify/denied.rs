@@ -139,6 +139,31 @@ mod tests {
         for broken in ["", "0x01", "g", "01:02", "abc", "-01", &"12".repeat(65)] {
             assert!(denied.deny_serial(broken, "01").is_err(), "{broken:?}");
         }
-        assert!(denied.deny_identity("node/a").is_err());
+    }
+
+    /// The first are what a deny list has of rows that can't be read: they would deny nobody.
+    #[test]
+    fn what_can_be_nobodys_identity_is_refused() {
+        for broken in [
+            "\u{fffd}",
+            "spiffe://td.example/node/a\u{fffd}",
+            "",
+            "node/a",
+            "spiffe://td.example/node/a\0",
+            "spiffe://td.example/node/a\n",
+            " spiffe://td.example/node/a",
+            "spiffe://TD.example/node/a",
+            "SPIFFE://td.example/node/a",
+            "spiffe://td.example/node/a/",
+            "spiffe://td.example/node/%61",
+            "spiffe://td.example/node/\u{ff41}",
+            "spiffe://td.example/node/../node/a",
+            "spiffe://td.example:443/node/a",
+            "spiffe://td.example/node/a?b",
+        ] {
+            let error = Denied::default().deny_identity(broken).unwrap_err();
+            assert_eq!(error.code(), crate::ErrorCode::InvalidPolicy, "{broken:?}");
+            assert!(error.to_string().contains("a denied identity: "), "{error}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::{
     Connection, OpenFlags,
     backup::{Backup as Copy, StepResult},
     params,
-    types::Value,
+    types::{ToSqlOutput, Value},
 };
 use tempfile::NamedTempFile;
 
@@ -211,11 +211,13 @@ fn copy(source: &Connection, target: &mut Connection) -> Outcome<()> {
     }
 }
 
+/// Rows are taken over as they are: one that can't be read denies all the same.
 fn keep_what_was_taken_away(present: &Connection, restored: &Connection) -> Outcome<()> {
     let mut denied = present.prepare("SELECT spiffe_id, reason, denied_at FROM denied_identity")?;
     let mut rows = denied.query([])?;
     while let Some(row) = rows.next()? {
-        let (id, reason, at): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let [id, reason, at] =
+            [row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?].map(ToSqlOutput::Borrowed);
         restored
             .prepare_cached("INSERT OR IGNORE INTO denied_identity VALUES (?1, ?2, ?3)")?
             .execute(params![id, reason, at])?;
@@ -227,8 +229,11 @@ fn keep_what_was_taken_away(present: &Connection, restored: &Connection) -> Outc
     let mut rows = revoked.query([])?;
     while let Some(row) = rows.next()? {
         restored
-            .prepare_cached("UPDATE certificate SET status = 'revoked' WHERE serial = ?1")?
-            .execute([row.get::<_, String>(0)?])?;
+            .prepare_cached(
+                "UPDATE certificate SET status = 'revoked'
+                 WHERE serial IN (CAST(?1 AS TEXT), CAST(?1 AS BLOB))",
+            )?
+            .execute([ToSqlOutput::Borrowed(row.get_ref(0)?)])?;
     }
     // Clients take a lower number for a replay, and managers see by it that something has changed.
     let sequence =
