@@ -4,6 +4,7 @@ mod anchor;
 mod ca_path;
 mod denied;
 mod known;
+mod leaf;
 mod moment;
 mod names;
 mod path;

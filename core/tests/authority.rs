@@ -1029,7 +1029,7 @@ fn status_says_what_a_legacy_intermediate_lacks() {
         let records = Records::new(Arc::clone(&store), sealer.clone(), clock());
         records.save_ca(record(&root, CertificateType::RootCa)).unwrap();
         for certificate_type in [CertificateType::ServicesCa, CertificateType::TransportCa] {
-            let ca = root.bare(certificate_type.as_str(), |params| {
+            let ca = root.subordinate(certificate_type.as_str(), |params| {
                 params.custom_extensions.extend(types.map(hierarchy::service_types));
                 if constrained {
                     let paths = ["spiffe://mesh.example.com/node/"];

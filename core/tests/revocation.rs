@@ -235,7 +235,8 @@ fn each_key_of_a_name_counts_for_all_that_the_name_has_issued() {
     let types = |params: &mut rcgen::CertificateParams| {
         params.custom_extensions.push(service_types(Segment::Services.service_types()));
     };
-    let (old, new) = (pki.root.bare("Services", types), pki.root.bare("Services", types));
+    let (old, new) =
+        (pki.root.subordinate("Services", types), pki.root.subordinate("Services", types));
     let leaf = old.leaf(NODE);
     let crl = new.crl(1, &[&SERIAL]);
     let both = || empty_policy().anchor_der(&old.der).anchor_der(&new.der);
@@ -254,7 +255,7 @@ fn each_key_of_a_name_counts_for_all_that_the_name_has_issued() {
     // Without the new certificate nobody knows whose the list is.
     assert_eq!(verify(&[&old.der]), Err(CrlInvalid));
     // A namesake under no anchor vouches for nothing.
-    let stranger = Ca::root("Stranger").bare("Services", |_| {});
+    let stranger = Ca::root("Stranger").subordinate("Services", |_| {});
     let crls = [Crl::from_der(&stranger.crl(1, &[])).unwrap()];
     let intermediates: [&[u8]; 2] = [&old.der, &stranger.der];
     let mut request = PathRequest::new(&leaf, &anchors, timestamp(NOW));
@@ -304,9 +305,9 @@ fn another_key_of_a_name_answers_only_while_its_own_path_is_good() {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     };
     let root = Ca::root_with("Root CA", &rcgen::PKCS_ECDSA_P384_SHA384, unlimited);
-    let between = root.bare("Between", unlimited);
+    let between = root.subordinate("Between", unlimited);
     let ca = |issuer: &Ca, serial: u8, until| {
-        issuer.bare("CA", |params| {
+        issuer.subordinate("CA", |params| {
             params.serial_number = Some(SerialNumber::from_slice(&[serial]));
             params.not_after = until;
         })
@@ -405,7 +406,7 @@ fn a_namesake_under_another_root_revokes_nobody_here() {
 #[test]
 fn a_ca_whose_key_usage_leaves_lists_out_signs_none() {
     let root = Ca::root("Root");
-    let ca = root.bare("CA", |params| {
+    let ca = root.subordinate("CA", |params| {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         params.custom_extensions.push(service_types(Segment::Services.service_types()));
     });
@@ -529,7 +530,7 @@ fn names_in_chains_are_equal_in_every_spelling() {
     assert_eq!(verdict(&leaf, pki.policy(), &[&crl]), Err(CertificateRevoked));
     // A CA that names its issuer otherwise.
     let root = pki.root.spelt_otherwise();
-    let ca = root.bare("CA", |params| {
+    let ca = root.subordinate("CA", |params| {
         params.custom_extensions.push(service_types(Segment::Services.service_types()));
     });
     let policy = || policy(&ca).pinned_root_der(&pki.root.der);

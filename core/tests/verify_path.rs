@@ -56,9 +56,9 @@ fn bent(
 #[test]
 fn a_path_goes_up_to_six_cas_and_no_further() {
     let root = root();
-    let mut cas = vec![root.bare("CA 0", unlimited)];
+    let mut cas = vec![root.subordinate("CA 0", unlimited)];
     for depth in 1..7 {
-        let next = cas[depth - 1].bare(&format!("CA {depth}"), unlimited);
+        let next = cas[depth - 1].subordinate(&format!("CA {depth}"), unlimited);
         cas.push(next);
     }
     let all: Vec<&Ca> = cas.iter().rev().collect();
@@ -83,19 +83,19 @@ fn a_path_length_counts_the_cas_below_but_no_self_issued_ones() {
         }
     };
     let root = Ca::root_with("Root", &PKCS_ECDSA_P384_SHA384, limited(1));
-    let ca = root.bare("CA", unlimited);
-    let below = ca.bare("Below", unlimited);
+    let ca = root.subordinate("CA", unlimited);
+    let below = ca.subordinate("Below", unlimited);
     assert_eq!(verdict(&ca.leaf(NODE), &[&ca], &root), Ok(3));
     assert_eq!(verdict(&below.leaf(NODE), &[&below, &ca], &root), Err(PathLengthExceeded));
     // The CA's own new key.
-    let renewed = ca.bare("CA", unlimited);
+    let renewed = ca.subordinate("CA", unlimited);
     assert_eq!(verdict(&renewed.leaf(NODE), &[&renewed, &ca], &root), Ok(4));
     // A pinned root's path length counts for what is below its anchor.
-    let anchor = root.bare("Anchor", |params| {
+    let anchor = root.subordinate("Anchor", |params| {
         unlimited(params);
         params.custom_extensions.push(service_types(Segment::Services.service_types()));
     });
-    let sub = anchor.bare("Sub", |_| {});
+    let sub = anchor.subordinate("Sub", |_| {});
     let chain = [sub.leaf(NODE), sub.der.clone()];
     let unpinned = policy(&anchor).build().unwrap();
     assert!(verify_svid(&chain, &unpinned).is_ok());
@@ -107,11 +107,11 @@ fn a_path_length_counts_the_cas_below_but_no_self_issued_ones() {
 fn every_ca_of_a_path_is_looked_at() {
     let root = root();
     let under = |bend: &dyn Fn(&mut CertificateParams)| {
-        let ca = root.bare("CA", |params| {
+        let ca = root.subordinate("CA", |params| {
             unlimited(params);
             bend(params);
         });
-        let below = ca.bare("Below", |_| {});
+        let below = ca.subordinate("Below", |_| {});
         verdict(&below.leaf(NODE), &[&below, &ca], &root)
     };
     assert_eq!(under(&|_| {}), Ok(4));
@@ -144,7 +144,7 @@ fn every_ca_of_a_path_is_looked_at() {
     assert_eq!(under(&optional), Err(PathRuleViolated));
 
     let purposes = |ca: &[ExtendedKeyUsagePurpose]| {
-        let ca = root.bare("CA", |params| params.extended_key_usages = ca.to_vec());
+        let ca = root.subordinate("CA", |params| params.extended_key_usages = ca.to_vec());
         bent(&ca.leaf(NODE), &[&ca.der], &root, |request| request.usage = Usage::Server)
     };
     assert_eq!(purposes(&[]), Ok(3));
@@ -155,7 +155,7 @@ fn every_ca_of_a_path_is_looked_at() {
 #[test]
 fn the_names_of_cas_are_held_to_the_constraints_above_them() {
     let root = root();
-    let ca = root.bare("CA", |params| {
+    let ca = root.subordinate("CA", |params| {
         unlimited(params);
         params.custom_extensions.push(permitted_uris(&["mesh.example.com"]));
     });
@@ -163,7 +163,7 @@ fn the_names_of_cas_are_held_to_the_constraints_above_them() {
         ("spiffe://mesh.example.com/ca", Ok(4)),
         ("spiffe://other.example/ca", Err(NameConstraintViolated)),
     ] {
-        let below = ca.bare("Below", |params| {
+        let below = ca.subordinate("Below", |params| {
             params.subject_alt_names.push(testkit::hierarchy::uri(uri));
         });
         assert_eq!(verdict(&below.leaf(NODE), &[&below, &ca], &root), expected, "{uri}");
@@ -301,13 +301,13 @@ fn a_key_is_a_point_on_its_curve() {
 #[test]
 fn a_search_ends() {
     let root = root();
-    let ca = root.bare("CA", |_| {});
+    let ca = root.subordinate("CA", |_| {});
     let leaf = ca.leaf(NODE);
     let key_id = ca.params.key_identifier(&ca.key);
     // Others that claim to be the issuer, each of which costs a signature.
     let decoys: Vec<Ca> = (0..100)
         .map(|_| {
-            root.bare("CA", |params| {
+            root.subordinate("CA", |params| {
                 params.key_identifier_method = KeyIdMethod::PreSpecified(key_id.clone());
             })
         })
@@ -346,15 +346,15 @@ fn cas_that_vouch_for_each_other_lead_nowhere() {
 #[test]
 fn the_failure_that_says_most_is_told() {
     let root = root();
-    let ca = root.bare("CA", |_| {});
+    let ca = root.subordinate("CA", |_| {});
     let leaf = ca.leaf(NODE);
     let unreadable: &[u8] = b"no certificate";
     assert_eq!(bent(&leaf, &[unreadable], &root, |_| {}), Err(MalformedCertificate));
     assert_eq!(bent(&leaf, &[unreadable, &ca.der], &root, |_| {}), Ok(3));
     // Beside an issuer that has expired, one whose key is another's.
-    let expired = root.bare("CA", |params| params.not_after = NOW - Duration::DAY);
+    let expired = root.subordinate("CA", |params| params.not_after = NOW - Duration::DAY);
     let key_id = expired.params.key_identifier(&expired.key);
-    let decoy = root.bare("CA", |params| {
+    let decoy = root.subordinate("CA", |params| {
         params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
     });
     let leaf = expired.leaf(NODE);
@@ -399,7 +399,7 @@ fn an_anchor_of_another_name_vouches_for_nobody_though_it_has_the_key() {
     params.distinguished_name.push(DnType::CommonName, "Another name");
     let der = params.self_signed(&root.key).unwrap().der().to_vec();
     let renamed = Anchor::from_der(&der).unwrap();
-    let (leaf, ca) = (root.leaf(NODE), root.bare("CA", |_| {}));
+    let (leaf, ca) = (root.leaf(NODE), root.subordinate("CA", |_| {}));
     let below = ca.leaf(NODE);
     for (leaf, intermediates) in [(&leaf, &[][..]), (&below, &[&ca.der[..]][..])] {
         let anchors = [renamed.clone()];

@@ -141,7 +141,7 @@ mod taken {
     #[test]
     fn two_anchors_while_a_ca_is_rotated() {
         let pki = Pki::new();
-        let second = pki.root.bare("services CA G2", |params| {
+        let second = pki.root.subordinate("services CA G2", |params| {
             params.custom_extensions.push(service_types(&[ServiceType::Node]));
         });
         let both = pki.services.pem() + &second.pem();
@@ -179,7 +179,7 @@ mod taken {
             assert!(verify(&[&leaf], pki.policy().allow_algorithm(algorithm)).is_ok());
 
             let root = Ca::root_with("Root", key, |_| {});
-            let ca = root.bare_on("CA", key, |params| {
+            let ca = root.subordinate_on("CA", key, |params| {
                 params.custom_extensions.push(service_types(&[ServiceType::Node]));
             });
             let leaf = ca.leaf_on(NODE, key, |_| {});
@@ -192,7 +192,7 @@ mod taken {
     #[test]
     fn a_legacy_intermediate_whose_service_types_are_configured() {
         let pki = Pki::new();
-        let legacy = pki.root.bare("Legacy CA", |params| {
+        let legacy = pki.root.subordinate("Legacy CA", |params| {
             params.custom_extensions.push(permitted_uris(&[
                 "spiffe://mesh.example.com/node/",
                 "spiffe://mesh.example.com/auth/",
@@ -212,7 +212,8 @@ mod taken {
     #[test]
     fn a_legacy_intermediate_known_by_its_subject_key_identifier() {
         let pki = Pki::new();
-        let (one, other) = (pki.root.bare("Legacy 1", |_| {}), pki.root.bare("Legacy 2", |_| {}));
+        let (one, other) =
+            (pki.root.subordinate("Legacy 1", |_| {}), pki.root.subordinate("Legacy 2", |_| {}));
         let policy = |key_id: &str| {
             let policy = empty_policy().anchor_der(&one.der).anchor_der(&other.der);
             policy
@@ -233,12 +234,12 @@ mod taken {
         let root = Ca::root_with("Root CA", &rcgen::PKCS_ECDSA_P384_SHA384, |params| {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         });
-        let anchor = root.bare("Services CA", |params| {
+        let anchor = root.subordinate("Services CA", |params| {
             params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
             let types = [ServiceType::Node, ServiceType::Auth];
             params.custom_extensions.push(service_types(&types));
         });
-        let sub = anchor.bare("Sub CA", |params| {
+        let sub = anchor.subordinate("Sub CA", |params| {
             params.custom_extensions.push(service_types(&[ServiceType::Node]));
         });
         let policy = || policy(&anchor).pinned_root_der(&root.der);
@@ -320,7 +321,7 @@ mod issuer {
     #[test]
     fn that_is_a_leaf() {
         let pki = Pki::new();
-        let node = pki.root.bare("A node", |params| {
+        let node = pki.root.subordinate("A node", |params| {
             params.is_ca = IsCa::ExplicitNoCa;
             params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         });
@@ -331,7 +332,7 @@ mod issuer {
     #[test]
     fn below_an_anchor_of_path_length_zero() {
         let pki = Pki::new();
-        let sub = pki.services.bare("Sub CA", |_| {});
+        let sub = pki.services.subordinate("Sub CA", |_| {});
         let chain: [&[u8]; 3] = [&sub.leaf(NODE), &sub.der, &pki.services.der];
         assert_refused(&chain, pki.policy(), ErrorCode::PathLengthExceeded);
     }
@@ -387,7 +388,7 @@ mod issuer {
         let pki = Pki::new();
         let envoy = pki.services.leaf(ENVOY);
         assert_refused(&[&envoy], pki.policy(), ErrorCode::ServiceTypeNotAllowed);
-        let narrow = pki.root.bare("Narrow CA", |params| {
+        let narrow = pki.root.subordinate("Narrow CA", |params| {
             params
                 .custom_extensions
                 .push(service_types(&[ServiceType::Auth, ServiceType::EnvoyApp]));
@@ -410,7 +411,7 @@ mod issuer {
         });
         assert_refused(&[&leaf], pki.policy(), ErrorCode::NameConstraintViolated);
 
-        let elsewhere = Pki::new().root.bare("CA", |params| {
+        let elsewhere = Pki::new().root.subordinate("CA", |params| {
             params.custom_extensions.push(service_types(&[ServiceType::Node]));
             params.custom_extensions.push(permitted_uris(&["other.example.com"]));
         });
@@ -732,7 +733,7 @@ mod federation {
     /// A PKI of another kind: no extension of ours.
     fn partner() -> (Ca, Ca) {
         let root = Ca::root("Partner Root");
-        let ca = root.bare("Partner CA", |params| {
+        let ca = root.subordinate("Partner CA", |params| {
             params.custom_extensions.push(permitted_uris(&[PARTNER]));
         });
         (root, ca)
@@ -788,7 +789,7 @@ mod federation {
                 &["spiffe://other.example/**"],
             )
         };
-        let other_ca = other.bare("Other CA", |_| {});
+        let other_ca = other.subordinate("Other CA", |_| {});
         let code = ErrorCode::UntrustedIssuer;
         // The partner's ID under another partner's root, and under ours; ours under theirs.
         assert_refused(&[&other_ca.leaf(API), &other_ca.der], policy(), code);
@@ -808,22 +809,22 @@ mod federation {
         let policy = || federated(&pki, &root, &["spiffe://partner.example/**"]);
         let refuse = |ca: &Ca, code| assert_refused(&[&ca.leaf(API), &ca.der], policy(), code);
 
-        let expired = root.bare("A", |params| params.not_after = NOW - Duration::DAY);
+        let expired = root.subordinate("A", |params| params.not_after = NOW - Duration::DAY);
         refuse(&expired, ErrorCode::IssuerExpired);
-        let early = root.bare("B", |params| params.not_before = NOW + Duration::DAY);
+        let early = root.subordinate("B", |params| params.not_before = NOW + Duration::DAY);
         refuse(&early, ErrorCode::IssuerNotYetValid);
-        let no_ca = root.bare("C", |params| {
+        let no_ca = root.subordinate("C", |params| {
             params.is_ca = IsCa::ExplicitNoCa;
             params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         });
         refuse(&no_ca, ErrorCode::PathRuleViolated);
-        let mut forged = root.bare("D", |_| {});
+        let mut forged = root.subordinate("D", |_| {});
         *forged.der.last_mut().unwrap() ^= 1;
         refuse(&forged, ErrorCode::SignatureInvalid);
-        let p256 = root.bare_on("E", &PKCS_ECDSA_P256_SHA256, |_| {});
+        let p256 = root.subordinate_on("E", &PKCS_ECDSA_P256_SHA256, |_| {});
         assert_refused(&[&p256.leaf(API), &p256.der], policy(), ErrorCode::AlgorithmNotAllowed);
 
-        let below = ca.bare("F", |_| {});
+        let below = ca.subordinate("F", |_| {});
         let chain: [&[u8]; 3] = [&below.leaf(API), &below.der, &ca.der];
         assert_refused(&chain, policy(), ErrorCode::PathLengthExceeded);
 
@@ -875,7 +876,7 @@ mod federation {
     fn holds_a_foreign_ca_to_its_service_types() {
         let pki = Pki::new();
         let root = Ca::root("Partner Root");
-        let transport = root.bare("Partner Transport", |params| {
+        let transport = root.subordinate("Partner Transport", |params| {
             params.custom_extensions.push(service_types(Segment::Transport.service_types()));
         });
         let policy = || federated(&pki, &root, &["spiffe://partner.example/**"]);
@@ -936,7 +937,7 @@ mod anchors {
         let pinned = policy(&pki.services).pinned_root_der(&pki.services.der);
         // Its own subject key identifier as its issuer's.
         let key_id = pki.root.params.key_identifier(&pki.root.key);
-        let own_issuer = pki.root.bare("CA", |params| {
+        let own_issuer = pki.root.subordinate("CA", |params| {
             params.key_identifier_method = KeyIdMethod::PreSpecified(key_id);
             params.custom_extensions.push(service_types(&[ServiceType::Node]));
         });
@@ -951,7 +952,7 @@ mod anchors {
     fn are_of_the_segment() {
         let pki = Pki::new();
         assert_rejected(pki.policy().anchor_der(&pki.transport.der));
-        let bare = pki.root.bare("Bare CA", |_| {});
+        let bare = pki.root.subordinate("Bare CA", |_| {});
         assert_rejected(empty_policy().anchor_der(&bare.der));
         let types = |types: &[ServiceType]| empty_policy().anchor_der_for(&bare.der, types);
         assert!(verify(&[&bare.leaf(NODE)], types(&[ServiceType::Node])).is_ok());
@@ -984,7 +985,7 @@ mod anchors {
     fn are_cas_for_the_role() {
         let root = Ca::root("Root");
         let rejected = |bend: fn(&mut CertificateParams)| {
-            let ca = root.bare("CA", |params| {
+            let ca = root.subordinate("CA", |params| {
                 params.custom_extensions.push(service_types(&[ServiceType::Node]));
                 bend(params);
             });
@@ -1049,7 +1050,7 @@ mod mutations {
     static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
         let pki = Pki::new();
         let root = Ca::root("Partner Root");
-        let ca = root.bare("Partner CA", |_| {});
+        let ca = root.subordinate("Partner CA", |_| {});
         let policy = pki
             .policy()
             .federate(

@@ -64,12 +64,12 @@ impl Ca {
     }
 
     /// A CA below this one, without our extensions.
-    pub fn bare(&self, name: &str, bend: impl FnOnce(&mut CertificateParams)) -> Ca {
-        self.bare_on(name, &PKCS_ECDSA_P384_SHA384, bend)
+    pub fn subordinate(&self, name: &str, bend: impl FnOnce(&mut CertificateParams)) -> Ca {
+        self.subordinate_on(name, &PKCS_ECDSA_P384_SHA384, bend)
     }
 
     /// One with a key of another algorithm.
-    pub fn bare_on(
+    pub fn subordinate_on(
         &self,
         name: &str,
         algorithm: &'static SignatureAlgorithm,
@@ -84,7 +84,7 @@ impl Ca {
 
     /// An intermediate of a segment, as our CA makes them.
     pub fn intermediate(&self, segment: Segment, mode: &NameConstraintMode) -> Ca {
-        self.bare(&format!("{segment} CA"), |params| {
+        self.subordinate(&format!("{segment} CA"), |params| {
             params.custom_extensions.push(service_types(segment.service_types()));
             if let Some(der) = mode.to_der(&trust_domain(TRUST_DOMAIN)).unwrap() {
                 params.custom_extensions.push(name_constraints(der));

@@ -7,6 +7,7 @@ use super::{
     anchor::Anchor,
     ca_path::{CaPath, Demands},
     denied::Denied,
+    leaf,
     moment::Moment,
     names::{self, PeerName},
     revocation::{Lists, NoLists, OtherKey, may_sign},
@@ -154,10 +155,15 @@ pub fn verify_path<'a>(request: &PathRequest<'a>) -> Result<VerifiedPath<'a>> {
     if request.intermediates.len() > MAX_INTERMEDIATES {
         return Err(Error::argument("intermediates", "more than 128"));
     }
-    let leaf = Certificate::parse(request.leaf)?;
-    check_leaf(&leaf, request)?;
+    let leaf = leaf::from_der(request.leaf)?;
+    leaf::check(&leaf, request.algorithms)?;
+    if request.profile == Profile::WebPki {
+        web::check_certificate(&leaf, Role::Leaf)?;
+    }
+    rules::check_usage(&leaf, &request.usage)?;
+    leaf::check_tls_key_usage(&leaf, &request.usage)?;
     let moment = Moment::new(request.at, Duration::ZERO);
-    rules::check_validity(&leaf, &leaf.subject_text(), &moment)?;
+    leaf::check_validity(&leaf, &leaf.subject_text(), &moment)?;
     // What can't be read can't be part of a path, but may stand beside one.
     let mut intermediates = Vec::with_capacity(request.intermediates.len());
     let mut unreadable = None;
@@ -199,21 +205,6 @@ pub fn verify_path<'a>(request: &PathRequest<'a>) -> Result<VerifiedPath<'a>> {
         Err(Error::UntrustedIssuer(why)) => Err(unreadable.unwrap_or(Error::UntrustedIssuer(why))),
         Err(error) => Err(error),
     }
-}
-
-/// What the leaf must keep by itself, whoever issued it.
-fn check_leaf(leaf: &Certificate<'_>, request: &PathRequest<'_>) -> Result<()> {
-    if leaf.is_ca() {
-        return Err(Error::CaUsedAsLeaf);
-    }
-    request.algorithms.check_signature_kind(&leaf.signed)?;
-    request.algorithms.check_key(leaf)?;
-    rules::check_certificate(leaf, Role::Leaf)?;
-    if request.profile == Profile::WebPki {
-        web::check_certificate(leaf, Role::Leaf)?;
-    }
-    rules::check_usage(leaf, &request.usage)?;
-    rules::check_tls_key_usage(leaf, &request.usage)
 }
 
 /// The lists of a request, and the CAs that it holds besides those of a path.

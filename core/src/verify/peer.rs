@@ -2,9 +2,10 @@
 
 use super::{
     ca_path::CaPath,
+    leaf,
     moment::Moment,
     policy::{Federated, SvidPolicy, Trust, service_types},
-    rules::{self, Role},
+    rules,
     search::Search,
     svid::Svid,
 };
@@ -56,7 +57,7 @@ pub fn verify_svid(chain: &[impl AsRef<[u8]>], policy: &SvidPolicy) -> Result<Sv
     if chain.len() > MAX_CHAIN {
         return Err(Error::PathLengthExceeded);
     }
-    let leaf = Certificate::parse(leaf.as_ref())?;
+    let leaf = leaf::from_der(leaf.as_ref())?;
     let id = peer_id(&leaf)?;
     let peer = Peer { leaf, id, policy, trust: &policy.trust, moment: policy.moment() };
     let sent = || {
@@ -70,9 +71,6 @@ pub fn verify_svid(chain: &[impl AsRef<[u8]>], policy: &SvidPolicy) -> Result<Sv
 
 /// The only URI SAN, counted on the DER: a second one in bad encoding counts (X509-SVID 2).
 fn peer_id(leaf: &Certificate<'_>) -> Result<SpiffeId> {
-    if leaf.is_ca() {
-        return Err(Error::CaUsedAsLeaf);
-    }
     let mut uris = leaf.alt_names().iter().filter(|name| name.form == Form::Uri);
     let uri = match (uris.next(), uris.count()) {
         (None, _) => return Err(Error::SpiffeIdMissing),
@@ -124,23 +122,11 @@ impl<'a> Peer<'a> {
 
     /// What the leaf must keep by itself.
     fn check_leaf(&self) -> Result<()> {
-        let leaf = &self.leaf;
-        self.trust.algorithms.check_signature_kind(&leaf.signed)?;
-        self.trust.algorithms.check_key(leaf)?;
-        rules::check_certificate(leaf, Role::Leaf)?;
-        rules::check_usage(leaf, &self.trust.usage)?;
-        // X509-SVID 4.3, 5.2: a leaf's key signs data, and neither certificates nor lists.
-        match leaf.extensions.key_usage.as_ref().map(|extension| &extension.value) {
-            None => return Err(rules::rule("X509-SVID 4.3: no key usage")),
-            Some(usage) if !usage.digital_signature() => {
-                return Err(Error::KeyUsageNotAllowed(self.trust.usage.words()));
-            }
-            Some(usage) if usage.key_cert_sign() || usage.crl_sign() => {
-                return Err(rules::rule("X509-SVID 4.3: a leaf whose key usage is a CA's"));
-            }
-            Some(_) => {}
-        }
-        rules::check_validity(leaf, &self.id, &self.moment)
+        let Trust { algorithms, usage, .. } = self.trust;
+        leaf::check(&self.leaf, algorithms)?;
+        rules::check_usage(&self.leaf, usage)?;
+        leaf::check_svid_key_usage(&self.leaf, usage)?;
+        leaf::check_validity(&self.leaf, &self.id, &self.moment)
     }
 
     fn verify_own(
@@ -150,12 +136,13 @@ impl<'a> Peer<'a> {
     ) -> Result<Svid> {
         let Trust { algorithms, issuers, anchors, .. } = self.trust;
         let mut failure = None;
-        for issuer in issuers.iter().filter(|issuer| issuer.cas.is_named_by(&self.leaf)) {
-            let tried = issuer.cas.check_signed(&self.leaf, algorithms).and_then(|()| {
-                self.check_under(&issuer.cas, Some(&issuer.service_types), workload.as_ref())
+        let paths = self.policy.paths.above_leaves.iter().zip(issuers);
+        for (cas, issuer) in paths.filter(|(cas, _)| cas.is_named_by(&self.leaf)) {
+            let tried = cas.check_signed(&self.leaf, algorithms).and_then(|()| {
+                self.check_under(cas, Some(&issuer.service_types), workload.as_ref())
             });
             match tried {
-                Ok(()) => return self.finish(&issuer.cas, workload),
+                Ok(()) => return self.finish(cas, workload),
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
@@ -166,12 +153,11 @@ impl<'a> Peer<'a> {
         let sent = sent();
         let cas = Search::new(&sent, anchors, algorithms).up(&self.leaf, &|path, anchor| {
             let issuer = issuers.get(anchor).ok_or_else(|| Error::internal("anchor"))?;
-            let above: Vec<Certificate<'_>> =
-                issuer.above.iter().map(|der| Certificate::parse(der)).collect::<Result<_>>()?;
+            let above = issuer.above()?;
             let cas: Vec<_> = path.iter().skip(1).copied().chain(&above).collect();
             let types = Some(issuer.service_types.clone());
             let types = service_types(&cas, self.trust.segment, types)?;
-            let cas = CaPath::new(&cas, &self.trust.demands(issuer.uri_rule))?;
+            let cas = CaPath::new(&cas, &self.policy.demands(issuer.uri_rule))?;
             self.check_under(&cas, types.as_deref(), workload.as_ref())?;
             Ok(cas)
         })?;
@@ -194,7 +180,7 @@ impl<'a> Peer<'a> {
             Search::new(&through, &federated.roots, algorithms).up(&self.leaf, &|path, _| {
                 let cas = path.get(1..).unwrap_or_default();
                 let types = service_types(cas, *segment, None)?;
-                let cas = CaPath::new(cas, &self.trust.demands(UriRule::Host))?;
+                let cas = CaPath::new(cas, &self.policy.demands(UriRule::Host))?;
                 self.check_under(&cas, types.as_deref(), workload.as_ref())?;
                 Ok(cas)
             })?;

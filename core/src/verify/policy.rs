@@ -73,13 +73,14 @@ impl fmt::Display for PeerRole {
 #[derive(Debug, Clone)]
 pub struct SvidPolicy {
     pub(super) trust: Arc<Trust>,
+    pub(super) paths: Arc<Paths>,
     /// `None`: everybody of the trust domain in this segment.
     pub(super) expected: Option<Arc<[IdPattern]>>,
     pub(super) denied: Arc<Denied>,
     time: Time,
 }
 
-/// The part of a policy that costs something to make.
+/// What a policy knows whatever the revocation lists.
 #[derive(Debug)]
 pub(super) struct Trust {
     pub(super) segment: Segment,
@@ -90,15 +91,16 @@ pub(super) struct Trust {
     pub(super) anchors: Vec<Anchor>,
     pub(super) issuers: Vec<Issuer>,
     pub(super) federated: Vec<Federated>,
-    lists: KnownLists,
     require_crl: bool,
     skew: Duration,
 }
 
-impl Trust {
-    pub(super) fn demands(&self, uri_rule: UriRule) -> Demands<'_> {
-        demands(&self.usage, &self.algorithms, uri_rule, &self.lists, self.require_crl)
-    }
+/// Revocation lists, and the anchors held against every rule under them.
+#[derive(Debug)]
+pub(super) struct Paths {
+    lists: KnownLists,
+    /// Alongside the issuers: each anchor, and the pinned root above it.
+    pub(super) above_leaves: Vec<CaPath>,
 }
 
 fn demands<'d>(
@@ -112,19 +114,24 @@ fn demands<'d>(
     Demands { usage, algorithms, profile, uri_rule, max_depth, lists, require_crl }
 }
 
-/// An anchor, and what has been worked out about it.
+/// What has been worked out about an anchor.
 #[derive(Debug)]
 pub(super) struct Issuer {
-    /// The anchor and the pinned root above it.
-    pub(super) cas: CaPath,
-    /// The root, DER; nothing if none is pinned.
-    pub(super) above: Vec<Vec<u8>>,
+    /// The root above it, DER; nothing if none is pinned.
+    above: Vec<Vec<u8>>,
     pub(super) uri_rule: UriRule,
     pub(super) service_types: Vec<ServiceType>,
 }
 
+impl Issuer {
+    /// The CAs above it.
+    pub(super) fn above(&self) -> Result<Vec<Certificate<'_>>> {
+        self.above.iter().map(|der| Certificate::parse(der)).collect()
+    }
+}
+
 /// A foreign trust domain.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Federated {
     pub(super) trust_domain: TrustDomain,
     pub(super) roots: Vec<Anchor>,
@@ -176,25 +183,8 @@ impl SvidPolicy {
     pub fn with_crls(&self, crls: impl IntoIterator<Item: AsRef<[u8]>>) -> Result<Self> {
         let crls =
             crls.into_iter().map(|der| Crl::from_der(der.as_ref())).collect::<Result<_>>()?;
-        let Trust { segment, usage, algorithms, require_crl, skew, .. } = &*self.trust;
-        let lists = self.trust.lists.with_crls(crls, algorithms)?;
-        let issuers = self.trust.anchors.iter().zip(&self.trust.issuers).map(|(anchor, issuer)| {
-            let demands = demands(usage, algorithms, issuer.uri_rule, &lists, *require_crl);
-            issuer.again(anchor, &demands)
-        });
-        let trust = Trust {
-            segment: *segment,
-            usage: usage.clone(),
-            trust_domain: self.trust.trust_domain.clone(),
-            algorithms: algorithms.clone(),
-            anchors: self.trust.anchors.clone(),
-            issuers: issuers.collect::<Result<_>>()?,
-            federated: self.trust.federated.clone(),
-            lists,
-            require_crl: *require_crl,
-            skew: *skew,
-        };
-        Ok(SvidPolicy { trust: Arc::new(trust), ..self.clone() })
+        let lists = self.paths.lists.with_crls(crls, &self.trust.algorithms)?;
+        Ok(SvidPolicy { paths: Arc::new(Paths::new(&self.trust, lists)?), ..self.clone() })
     }
 
     /// The same policy for one moment, whatever the clock says.
@@ -213,6 +203,11 @@ impl SvidPolicy {
     #[must_use]
     pub fn trust_domain(&self) -> &TrustDomain {
         &self.trust.trust_domain
+    }
+
+    pub(super) fn demands(&self, uri_rule: UriRule) -> Demands<'_> {
+        let Trust { usage, algorithms, require_crl, .. } = &*self.trust;
+        demands(usage, algorithms, uri_rule, &self.paths.lists, *require_crl)
     }
 
     pub(super) fn moment(&self) -> Moment {

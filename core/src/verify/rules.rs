@@ -1,10 +1,8 @@
 //! The rules of RFC 5280 4 and 6.1 that webpki leaves out.
 
-use std::fmt;
-
 use x509_parser::{oid_registry as oid, x509::X509Version};
 
-use super::{Usage, moment::Moment};
+use super::Usage;
 use crate::{
     Error, Result,
     x509::{Budget, Certificate, Extensions, Form, UriRule},
@@ -28,22 +26,6 @@ pub(super) fn check_certificate(certificate: &Certificate<'_>, role: Role) -> Re
     check_key_usage(certificate, role)?;
     check_key_identifiers(certificate, role)?;
     check_names(certificate, role)
-}
-
-/// Checks that the moment lies within a leaf's validity, both ends included (RFC 5280 4.1.2.5).
-pub(super) fn check_validity(
-    leaf: &Certificate<'_>,
-    who: &dyn fmt::Display,
-    moment: &Moment,
-) -> Result<()> {
-    let (begin, end) = (leaf.not_before(), leaf.not_after());
-    if moment.is_before(begin) {
-        return Err(Error::CertificateNotYetValid(format!("{who} begins at {begin}")));
-    }
-    if moment.is_after(end) {
-        return Err(Error::CertificateExpired(format!("{who} ended at {end}")));
-    }
-    Ok(())
 }
 
 /// Checks the path lengths of the CAs of a path, the leaf's issuer first, the anchor last
@@ -110,23 +92,6 @@ pub(super) fn check_usage(certificate: &Certificate<'_>, usage: &Usage) -> Resul
     } else {
         Err(Error::UsageNotAllowed(usage.words()))
     }
-}
-
-/// Checks that a leaf's key usage fits TLS (RFC 5280 4.2.1.12: both extensions must fit the use).
-pub(super) fn check_tls_key_usage(leaf: &Certificate<'_>, usage: &Usage) -> Result<()> {
-    let Some(key_usage) = leaf.extensions.key_usage.as_ref().map(|e| &e.value) else {
-        return Ok(());
-    };
-    let fits = match usage {
-        Usage::Server => {
-            key_usage.digital_signature()
-                || key_usage.key_encipherment()
-                || key_usage.key_agreement()
-        }
-        Usage::Client => key_usage.digital_signature() || key_usage.key_agreement(),
-        Usage::Any | Usage::Purpose(_) => true,
-    };
-    if fits { Ok(()) } else { Err(Error::KeyUsageNotAllowed(usage.words())) }
 }
 
 fn check_fields(certificate: &Certificate<'_>, role: Role) -> Result<()> {

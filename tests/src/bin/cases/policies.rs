@@ -53,7 +53,7 @@ fn pinned_roots(cases: &mut Cases, pki: &Pki) {
 }
 
 fn service_types(cases: &mut Cases, pki: &Pki) {
-    let legacy = pki.root.bare("Legacy CA", |_| {});
+    let legacy = pki.root.subordinate("Legacy CA", |_| {});
     cases.certificate("legacy CA", &legacy.der);
     cases.certificate("node of the legacy CA", &legacy.leaf(NODE));
     cases.certificate("auth of the legacy CA", &legacy.leaf(AUTH));
@@ -70,7 +70,7 @@ fn service_types(cases: &mut Cases, pki: &Pki) {
     let foreign = grant(json!(["envoy/app"]));
     refuse(cases, "a type of the other segment", node, foreign, "PKI_INVALID_POLICY");
 
-    let narrow = pki.root.bare("Node CA", |params| {
+    let narrow = pki.root.subordinate("Node CA", |params| {
         let extension = testkit::hierarchy::service_types(&[ServiceType::Node]);
         params.custom_extensions.push(extension);
     });
@@ -97,7 +97,7 @@ fn demanded_lists(cases: &mut Cases, pki: &Pki) {
     let both = demand(json!({ "roots": ["root"], "crls": [list, "of the root, empty"] }));
     add_case(cases, "all demanded lists", &["node"], both, taken());
     // A list of the same name, by another key, is none of this issuer.
-    let second = pki.root.bare("services CA", |params| {
+    let second = pki.root.subordinate("services CA", |params| {
         let extension = testkit::hierarchy::service_types(&[ServiceType::Node]);
         params.custom_extensions.push(extension);
     });

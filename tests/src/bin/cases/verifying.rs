@@ -131,7 +131,7 @@ fn taken(cases: &mut Cases, pki: &Pki) {
     ] {
         add_case(cases, name, chain, policy(), expect.clone());
     }
-    let second = pki.root.bare("services CA G2", |params| {
+    let second = pki.root.subordinate("services CA G2", |params| {
         params.custom_extensions.push(service_types(&[catalyst_pki::ServiceType::Node]));
     });
     cases.certificate("services G2", &second.der);
@@ -160,7 +160,7 @@ fn issuers(cases: &mut Cases, pki: &Pki) {
     cases.certificate("forged", &forged);
     refuse(cases, "a flipped bit", &["forged"], policy(), "PKI_SIGNATURE_INVALID");
 
-    let sub = pki.services.bare("Sub CA", |_| {});
+    let sub = pki.services.subordinate("Sub CA", |_| {});
     cases.certificate("sub CA", &sub.der);
     cases.certificate("node of the sub CA", &sub.leaf(NODE));
     let chain = ["node of the sub CA", "sub CA", "services"];
@@ -385,7 +385,7 @@ fn revoked(cases: &mut Cases, pki: &Pki) {
 
 fn federated(cases: &mut Cases) {
     let root = Ca::root("Partner Root");
-    let ca = root.bare("Partner CA", |_| {});
+    let ca = root.subordinate("Partner CA", |_| {});
     cases.certificate("partner root", &root.der);
     cases.certificate("partner CA", &ca.der);
     cases.certificate("partner API", &ca.leaf(API));

@@ -7,9 +7,9 @@ use crate::{
     Error, Result, ServiceType, TrustDomain,
     verify::{
         anchor::Anchor,
-        ca_path::{CaPath, Demands},
+        ca_path::CaPath,
         known::{KnownCa, KnownLists},
-        policy::{Issuer, SvidPolicy, Trust, demands, service_types, somebody},
+        policy::{Issuer, Paths, SvidPolicy, Trust, demands, service_types, somebody},
         revocation::NoLists,
         rules::{self, Role},
         search::Search,
@@ -46,26 +46,17 @@ impl SvidPolicyBuilder {
             let certificate = Certificate::parse(root.der())?;
             known.push(KnownCa::new(&certificate, Some(certificate.spki())));
         }
-        let mut chains = Vec::with_capacity(self.anchors.len());
+        let mut issuers = Vec::with_capacity(self.anchors.len());
         for (anchor, types) in &self.anchors {
             let certificate = Certificate::parse(anchor.der())?;
-            let chain = self
+            let issuer = self
                 .check_anchor(&certificate, types)
                 .map_err(|error| rejected(&certificate, error))?;
-            let root = chain.above.last().map(|der| Certificate::parse(der)).transpose()?;
+            let root = issuer.above.last().map(|der| Certificate::parse(der)).transpose()?;
             known.push(KnownCa::new(&certificate, root.as_ref().map(|root| root.spki())));
-            chains.push(chain);
+            issuers.push(issuer);
         }
-        let crls = std::mem::take(&mut self.crls);
-        let lists = KnownLists::new(crls, known.into(), &self.algorithms)?;
-        let issuers = self.anchors.iter().zip(chains);
-        let issuers: Vec<Issuer> = issuers
-            .map(|((anchor, _), Chain { above, uri_rule, service_types })| {
-                let (usage, algorithms) = (&self.usage, &self.algorithms);
-                let demands = demands(usage, algorithms, uri_rule, &lists, self.require_crl);
-                Issuer::new(anchor, above, service_types, &demands)
-            })
-            .collect::<Result<_>>()?;
+        let lists = KnownLists::new(self.crls, known.into(), &self.algorithms)?;
         let trust = Trust {
             segment: self.segment,
             usage: self.usage,
@@ -74,11 +65,11 @@ impl SvidPolicyBuilder {
             anchors: self.anchors.into_iter().map(|(anchor, _)| anchor).collect(),
             issuers,
             federated: self.federated,
-            lists,
             require_crl: self.require_crl,
             skew: self.skew,
         };
         Ok(SvidPolicy {
+            paths: Arc::new(Paths::new(&trust, lists)?),
             trust: Arc::new(trust),
             expected: self.expected.map(somebody).transpose()?,
             denied: self.denied,
@@ -200,7 +191,7 @@ impl SvidPolicyBuilder {
         Ok(known)
     }
 
-    fn check_anchor(&self, anchor: &Certificate<'_>, types: &[ServiceType]) -> Result<Chain> {
+    fn check_anchor(&self, anchor: &Certificate<'_>, types: &[ServiceType]) -> Result<Issuer> {
         let refused = |why: &str| Err(Error::AnchorRejected(why.into()));
         let names_itself = anchor.key_id().is_some() && anchor.issuer_key_id() == anchor.key_id();
         if anchor.is_self_issued() || names_itself || self.is_pinned(anchor)? {
@@ -233,7 +224,7 @@ impl SvidPolicyBuilder {
                 let words = format!("it signs for no service type of the segment {}", self.segment);
                 refused(&words)
             }
-            Some(service_types) => Ok(Chain { above, uri_rule, service_types }),
+            Some(service_types) => Ok(Issuer { above, uri_rule, service_types }),
         }
     }
 
@@ -248,36 +239,19 @@ impl SvidPolicyBuilder {
     }
 }
 
-impl Issuer {
-    fn new(
-        anchor: &Anchor,
-        above: Vec<Vec<u8>>,
-        service_types: Vec<ServiceType>,
-        demands: &Demands<'_>,
-    ) -> Result<Self> {
-        let anchor = Certificate::parse(anchor.der())?;
-        let roots: Vec<Certificate<'_>> =
-            above.iter().map(|der| Certificate::parse(der)).collect::<Result<_>>()?;
-        let cas: Vec<_> = [&anchor].into_iter().chain(&roots).collect();
-        let cas = CaPath::new(&cas, demands).map_err(|error| rejected(&anchor, error))?;
-        Ok(Issuer { cas, above, uri_rule: demands.uri_rule, service_types })
+impl Paths {
+    pub(in crate::verify::policy) fn new(trust: &Trust, lists: KnownLists) -> Result<Self> {
+        let Trust { usage, algorithms, require_crl, .. } = trust;
+        let path = |(anchor, issuer): (&Anchor, &Issuer)| {
+            let anchor = Certificate::parse(anchor.der())?;
+            let above = issuer.above()?;
+            let cas: Vec<_> = [&anchor].into_iter().chain(&above).collect();
+            let demands = demands(usage, algorithms, issuer.uri_rule, &lists, *require_crl);
+            CaPath::new(&cas, &demands).map_err(|error| rejected(&anchor, error))
+        };
+        let above_leaves = trust.anchors.iter().zip(&trust.issuers).map(path);
+        Ok(Paths { above_leaves: above_leaves.collect::<Result<_>>()?, lists })
     }
-
-    /// The same anchor under other lists.
-    pub(in crate::verify::policy) fn again(
-        &self,
-        anchor: &Anchor,
-        demands: &Demands<'_>,
-    ) -> Result<Self> {
-        Self::new(anchor, self.above.clone(), self.service_types.clone(), demands)
-    }
-}
-
-/// What was found of an anchor before the lists are looked at.
-struct Chain {
-    above: Vec<Vec<u8>>,
-    uri_rule: UriRule,
-    service_types: Vec<ServiceType>,
 }
 
 /// Says which certificate it is about; some refusals are better known by their own code.
