@@ -171,6 +171,21 @@ test('shutdown closes the database, and opens none', async () => {
   await newSvid(inMemory, 'node', 'a');
 });
 
+test('a shutdown while the database is being opened leaves none of its files open', async () => {
+  const certsDb = join(folder(), 'certs.db');
+  for (let round = 0; round < 20; round++) {
+    const manager = managerOf(certsDb);
+    const calls = Array.from({ length: 4 }, () => manager.getStatus());
+    const [end, ...outcomes] = await Promise.allSettled([manager.shutdown(), ...calls]);
+    assert.equal(end.status, 'fulfilled');
+    for (const { status, reason } of outcomes) {
+      if (status === 'rejected') assert.equal(reason.code, 'PKI_SHUT_DOWN');
+    }
+    await failsWith('PKI_SHUT_DOWN', manager.getStatus());
+  }
+  assert.deepEqual(openFilesOf(certsDb), []);
+});
+
 /** The files of a database that this process has open; where /proc says so. */
 function openFilesOf(certsDb) {
   if (process.platform !== 'linux') return [];
