@@ -592,11 +592,10 @@ fn who_waits_together_waits_no_longer_than_one_alone() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     // The time is a real one, for locks are waited for by the system's clock. One after another those
-    // that don't share a commit alone would take 16 times as long, the last one more than 8 seconds: a
-    // machine that is slow doesn't make of half a second so many.
+    // that don't share a commit alone would take more than 8 seconds, and SQLite left to itself takes 5:
+    // a machine that is slow doesn't make of half a second so many.
     let longest = waits.into_iter().max().unwrap();
-    let one_after_another = busy_timeout * u32::try_from(THREADS / 2).unwrap();
-    assert!(longest >= busy_timeout && longest < one_after_another, "{longest:?}");
+    assert!(longest >= busy_timeout && longest < 10 * busy_timeout, "{longest:?}");
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(store.record_leaf(leaf(0)).unwrap(), Recorded::Stored);
 }
