@@ -5,6 +5,10 @@ use catalyst_pki::{
     Anchor, Crl, Denied, Error, ErrorCode, PathRequest, Segment, SvidPolicy, SvidPolicyBuilder,
     Timestamp, verify_path, verify_svid,
 };
+use der::{
+    Decode, Encode,
+    asn1::{ObjectIdentifier, OctetString},
+};
 use rcgen::{
     BasicConstraints, CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope, IsCa,
     KeyIdMethod, KeyUsagePurpose, SerialNumber,
@@ -13,6 +17,7 @@ use testkit::hierarchy::{
     Ca, NODE, NOW, Pki, SERIAL, empty_policy, hex, policy, revoked, service_types, timestamp,
 };
 use time::Duration;
+use x509_cert::{certificate::Rfc5280, crl::CertificateList, ext::Extension};
 
 use ErrorCode::{
     CertificateRevoked, CrlInvalid, IdentityDenied, InvalidPolicy, IssuerRevoked, RevocationUnknown,
@@ -472,8 +477,8 @@ fn a_list_speaks_of_its_distribution_point_and_of_its_kind_of_certificates() {
     let elsewhere = scoped(&pki.services, there, None, &[&SERIAL]);
     assert_eq!(verdict(&leaf, pki.policy(), &[&elsewhere]), Err(CertificateRevoked));
     // Lists of two distribution points are no versions of each other: both must be current.
-    let ended = |uri: &str, scope| {
-        pki.services.crl_with(|list, _| {
+    let ended = |ca: &Ca, uri: &str, scope| {
+        ca.crl_with(|list, _| {
             list.next_update = NOW - Duration::MINUTE;
             list.issuing_distribution_point = Some(CrlIssuingDistributionPoint {
                 distribution_point: CrlDistributionPoint { uris: vec![uri.into()] },
@@ -481,16 +486,26 @@ fn a_list_speaks_of_its_distribution_point_and_of_its_kind_of_certificates() {
             });
         })
     };
-    let lists = [&own(here, None)[..], &ended(there, None)];
+    let lists = [&own(here, None)[..], &ended(&pki.services, there, None)];
     assert_eq!(verdict(&leaf, pki.policy(), &lists), Err(CrlInvalid));
     // An ended list about CAs alone is no matter for a leaf, nor one about users for a CA.
-    let about_cas = ended(here, Some(CrlScope::CaCertsOnly));
+    let about_cas = ended(&pki.services, here, Some(CrlScope::CaCertsOnly));
     assert_eq!(verdict(&leaf, pki.policy(), &[&about_cas]), Ok(()));
-    let about_users = scoped(&pki.root, here, Some(CrlScope::UserCertsOnly), &[]);
-    let late = pki.policy().at(timestamp(NOW + Duration::minutes(20)));
-    assert_eq!(verdict(&leaf, late, &[&about_users]), Ok(()));
-    let both = [&about_users[..], &pki.services.crl(1, &[])];
-    assert_eq!(verdict(&leaf, demanding(), &both), Err(RevocationUnknown));
+    let ca = pki.root.subordinate("CA", |ca| {
+        ca.crl_distribution_points = vec![CrlDistributionPoint { uris: vec![here.into()] }];
+        ca.custom_extensions.push(service_types(Segment::Services.service_types()));
+    });
+    let (leaf, own) = (ca.leaf(NODE), ca.crl(1, &[]));
+    let policy = || policy(&ca).pinned_root_der(&pki.root.der);
+    for (scope, ended_is, current_is) in [
+        (Some(CrlScope::UserCertsOnly), Ok(()), Err(RevocationUnknown)),
+        (Some(CrlScope::CaCertsOnly), Err(CrlInvalid), Ok(())),
+        (None, Err(CrlInvalid), Ok(())),
+    ] {
+        assert_eq!(verdict(&leaf, policy(), &[&ended(&pki.root, here, scope)]), ended_is);
+        let lists = [&scoped(&pki.root, here, scope, &[])[..], &own];
+        assert_eq!(verdict(&leaf, policy().require_crl(), &lists), current_is);
+    }
 }
 
 #[test]
@@ -511,13 +526,65 @@ fn a_list_that_ends_before_it_begins_is_none() {
     let pki = Pki::new();
     let mut list = pki.services.crl(1, &[]);
     // UTCTime: what is 11:00 of the one day and 11:00 of the next.
-    for (from, to) in
-        [(&b"260601110000Z"[..], b"260602110001Z"), (b"260602110000Z", b"260601110000Z")]
-    {
+    let replace = |list: &mut Vec<u8>, from: &[u8], to: &[u8]| {
         let at = list.windows(from.len()).position(|window| window == from).unwrap();
         list[at..at + to.len()].copy_from_slice(to);
-    }
+    };
+    replace(&mut list, b"260601110000Z", b"260602110000Z");
+    assert!(Crl::from_der(&list).is_ok());
+    replace(&mut list, b"260602110000Z", b"260602110001Z");
     assert!(matches!(Crl::from_der(&list), Err(Error::CrlInvalid(why)) if why.contains("ends")));
+}
+
+#[test]
+fn a_list_says_what_it_is() {
+    let ca = Ca::root("CA");
+    let serials: [&[u8]; 2] = [&[1], &[2]];
+    for (serials, count) in [(&serials[..0], 0), (&serials[..1], 1), (&serials, 2)] {
+        let der = ca.crl(1, serials);
+        let list = Crl::from_der(&der).unwrap();
+        assert_eq!(list.der(), der);
+        assert_eq!((list.len(), list.is_empty()), (count, count == 0));
+        assert_eq!(list.this_update(), timestamp(NOW - Duration::HOUR));
+        assert_eq!(list.next_update(), timestamp(NOW + 23 * Duration::HOUR));
+    }
+}
+
+#[test]
+fn the_extensions_of_a_list_keep_the_rules() {
+    const NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
+    const AUTHORITY_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
+    let der = Ca::root("CA").crl(1, &[]);
+    // Its signature is not looked at yet.
+    let bent = |bend: &dyn Fn(&mut Vec<Extension>)| {
+        let mut list = CertificateList::<Rfc5280>::from_der(&der).unwrap();
+        bend(list.tbs_cert_list.crl_extensions.as_mut().unwrap());
+        match Crl::from_der(&list.to_der().unwrap()) {
+            Ok(_) => Ok(()),
+            Err(Error::CrlInvalid(why)) => Err(why),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    let critical = |id| {
+        bent(&move |extensions| {
+            extensions.iter_mut().find(|e| e.extn_id == id).unwrap().critical = true;
+        })
+    };
+    let without = |id| bent(&move |extensions| extensions.retain(|e| e.extn_id != id));
+    let with = |critical| {
+        bent(&move |extensions| {
+            let extn_id = ObjectIdentifier::new_unwrap("1.2.3.4");
+            let extn_value = OctetString::new(*b"any").unwrap();
+            extensions.push(Extension { extn_id, critical, extn_value });
+        })
+    };
+    assert_eq!(bent(&|_| {}), Ok(()));
+    assert_eq!(critical(NUMBER), Err("a critical CRL number".into()));
+    assert_eq!(without(NUMBER), Err("no CRL number".into()));
+    assert_eq!(critical(AUTHORITY_KEY_ID), Err("a critical authority key identifier".into()));
+    assert_eq!(without(AUTHORITY_KEY_ID), Err("no authority key identifier".into()));
+    assert_eq!(with(false), Ok(()));
+    assert!(with(true).is_err());
 }
 
 #[test]

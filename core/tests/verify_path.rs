@@ -2,12 +2,13 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 use catalyst_pki::{
-    Anchor, Error, ErrorCode, PathRequest, PeerName, Profile, Segment, Usage, verify_path,
-    verify_svid,
+    Algorithms, Anchor, Error, ErrorCode, PathRequest, PeerName, Profile, Segment, Usage,
+    verify_path, verify_svid,
 };
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyIdMethod, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, SanType,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384,
+    PKCS_ED25519, SanType,
 };
 use testkit::hierarchy::{
     Ca, NODE, NOW, Pki, dns, permitted_uris, policy, san, service_types, timestamp,
@@ -22,6 +23,10 @@ use ErrorCode::{
 
 fn unlimited(params: &mut CertificateParams) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+}
+
+fn extension(id: &[u64], content: &[u8]) -> CustomExtension {
+    CustomExtension::from_oid_content(id, content.to_vec())
 }
 
 fn root() -> Ca {
@@ -87,9 +92,11 @@ fn a_path_length_counts_the_cas_below_but_no_self_issued_ones() {
     let below = ca.subordinate("Below", unlimited);
     assert_eq!(verdict(&ca.leaf(NODE), &[&ca], &root), Ok(3));
     assert_eq!(verdict(&below.leaf(NODE), &[&below, &ca], &root), Err(PathLengthExceeded));
-    // The CA's own new key.
-    let renewed = ca.subordinate("CA", unlimited);
-    assert_eq!(verdict(&renewed.leaf(NODE), &[&renewed, &ca], &root), Ok(4));
+    // The CA's own new key, whatever the spelling of its name.
+    for issuer in [&ca, &ca.spelt_otherwise()] {
+        let renewed = issuer.subordinate("CA", unlimited);
+        assert_eq!(verdict(&renewed.leaf(NODE), &[&renewed, &ca], &root), Ok(4));
+    }
     // A pinned root's path length counts for what is below its anchor.
     let anchor = root.subordinate("Anchor", |params| {
         unlimited(params);
@@ -179,6 +186,12 @@ fn a_leaf_is_looked_at() {
     };
     assert_eq!(leaf(&|_| {}), Ok(2));
     assert_eq!(leaf(&unlimited), Err(CaUsedAsLeaf));
+    let length_alone = |params: &mut CertificateParams| {
+        params.is_ca = IsCa::NoCa;
+        // SEQUENCE { INTEGER 0 }
+        params.custom_extensions.push(extension(&[2, 5, 29, 19], b"\x30\x03\x02\x01\x00"));
+    };
+    assert_eq!(leaf(&length_alone), Err(PathRuleViolated));
     let lists = |p: &mut CertificateParams| p.key_usages = vec![KeyUsagePurpose::CrlSign];
     assert_eq!(leaf(&lists), Err(KeyUsageNotAllowed));
     // RFC 5280 4.2.1.12: what fits a TLS server and a TLS client, each by itself.
@@ -216,6 +229,41 @@ fn a_leaf_is_looked_at() {
         let verdict = verify_path(&request).map(|path| path.chain().len());
         assert_eq!(verdict.map_err(|error| error.code()), expected, "{name}");
     }
+}
+
+#[test]
+fn a_certificate_has_its_limits() {
+    // Signatures of one length.
+    let root = Ca::root_with("Root", &PKCS_ED25519, |_| {});
+    let told = |bend: &dyn Fn(&mut CertificateParams)| {
+        let leaf = root.leaf_with(NODE, bend);
+        let anchors = [Anchor::from_der(&root.der).unwrap()];
+        let mut request = PathRequest::new(&leaf, &anchors, timestamp(NOW));
+        let algorithms = Algorithms::all();
+        request.algorithms = &algorithms;
+        let verdict = verify_path(&request).map(drop).map_err(|error| error.to_string());
+        (leaf.len(), verdict)
+    };
+    let padded = |length| {
+        told(&move |params| {
+            params.custom_extensions.push(extension(&[1, 2, 3], &vec![0; length]));
+        })
+    };
+    let (length, verdict) = padded(0x8000);
+    assert_eq!(verdict, Ok(()));
+    let most = 0x8000 + 4 + 0xfffe - length;
+    assert_eq!(padded(most), (4 + 0xfffe, Ok(())));
+    let (_, refused) = padded(most + 1);
+    assert!(refused.is_err_and(|why| why.contains("over 64 KiB long")));
+
+    // Six stand in every leaf.
+    let many = |count: u64| {
+        told(&move |params| {
+            params.custom_extensions.extend((6..count).map(|i| extension(&[1, 2, 3, i], b"")));
+        })
+    };
+    assert_eq!(many(128).1, Ok(()));
+    assert!(many(129).1.is_err_and(|why| why.contains("over 128 extensions")));
 }
 
 #[test]
@@ -286,19 +334,6 @@ fn a_mailbox_is_named_in_whole() {
 }
 
 #[test]
-fn a_key_is_a_point_on_its_curve() {
-    let pki = Pki::new();
-    let mut leaf = pki.services.leaf(NODE);
-    // The uncompressed point, behind its tag, length and count of unused bits.
-    let head = leaf.windows(4).position(|bytes| bytes == [0x03, 0x62, 0x00, 0x04]).unwrap();
-    leaf[head + 50] ^= 1;
-    let policy = pki.policy().build().unwrap();
-    assert_eq!(verify_svid(&[&leaf], &policy).unwrap_err().code(), MalformedCertificate);
-    let verdict = verdict(&leaf, &[&pki.services], &pki.root);
-    assert_eq!(verdict, Err(MalformedCertificate));
-}
-
-#[test]
 fn a_search_ends() {
     let root = root();
     let ca = root.subordinate("CA", |_| {});
@@ -348,6 +383,9 @@ fn the_failure_that_says_most_is_told() {
     let root = root();
     let ca = root.subordinate("CA", |_| {});
     let leaf = ca.leaf(NODE);
+    let anchors = [Anchor::from_der(&root.der).unwrap()];
+    let unknown = verify_path(&PathRequest::new(&leaf, &anchors, timestamp(NOW))).unwrap_err();
+    assert!(matches!(&unknown, Error::UntrustedIssuer(issuer) if issuer == "CN=CA"), "{unknown}");
     let unreadable: &[u8] = b"no certificate";
     assert_eq!(bent(&leaf, &[unreadable], &root, |_| {}), Err(MalformedCertificate));
     assert_eq!(bent(&leaf, &[unreadable, &ca.der], &root, |_| {}), Ok(3));

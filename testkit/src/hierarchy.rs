@@ -8,8 +8,8 @@ use der::Encode;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension,
     DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, RevokedCertParams, SanType, SerialNumber,
-    SignatureAlgorithm,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, PublicKeyData, RevokedCertParams, SanType,
+    SerialNumber, SignatureAlgorithm,
 };
 use time::{Duration, OffsetDateTime, macros::datetime};
 
@@ -109,7 +109,16 @@ impl Ca {
         algorithm: &'static SignatureAlgorithm,
         bend: impl FnOnce(&mut CertificateParams),
     ) -> Vec<u8> {
-        let key = KeyPair::generate_for(algorithm).unwrap();
+        self.leaf_for(id, &KeyPair::generate_for(algorithm).unwrap(), bend)
+    }
+
+    /// A leaf that differs, for any public key.
+    pub fn leaf_for(
+        &self,
+        id: &str,
+        key: &impl PublicKeyData,
+        bend: impl FnOnce(&mut CertificateParams),
+    ) -> Vec<u8> {
         let mut params = CertificateParams::default();
         params.distinguished_name = name("node-a");
         params.serial_number = Some(SerialNumber::from_slice(&SERIAL));
@@ -122,7 +131,7 @@ impl Ca {
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.subject_alt_names = vec![uri(id)];
         bend(&mut params);
-        params.signed_by(&key, &self.issuer()).unwrap().der().to_vec()
+        params.signed_by(key, &self.issuer()).unwrap().der().to_vec()
     }
 
     /// A list of revoked serial numbers, valid for a day.

@@ -12,10 +12,10 @@ use super::{
     template::{IssuerFacts, IssuerKey},
 };
 use crate::{
-    Algorithms, CaKind, Error, Result, Segment, ServiceType, Timestamp,
+    CaKind, Error, Result, Segment, ServiceType, Timestamp,
     bundle::BundledCa,
     certificate_from_pem, profile,
-    x509::{Certificate, NameConstraints, PublicKey},
+    x509::{Certificate, NameConstraints, P384_ONLY, PublicKey},
 };
 
 /// In the last minute of its life a CA signs nothing more: nobody could renew in time.
@@ -184,9 +184,7 @@ pub(super) fn verify_signature(certificate: &[u8], issuer: &[u8]) -> Result<()> 
     let rejected = |what: &str| Error::IssuedCertificateRejected(what.into());
     let [certificate, issuer] =
         [certificate, issuer].map(|der| Certificate::parse(der).map_err(|_| rejected("encoding")));
-    Algorithms::p384_only()
-        .verify(&certificate?.signed, issuer?.spki())
-        .map_err(|_| rejected("signature"))
+    P384_ONLY.verify(&certificate?.signed, issuer?.spki()).map_err(|_| rejected("signature"))
 }
 
 pub(super) fn corrupt(what: &str) -> Error {

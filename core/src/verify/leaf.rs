@@ -17,7 +17,6 @@ pub(super) fn from_der(der: &[u8]) -> Result<Certificate<'_>> {
 
 /// Checks what it says by itself, whatever it is used for.
 pub(super) fn check(leaf: &Certificate<'_>, algorithms: &Algorithms) -> Result<()> {
-    algorithms.check_signature_kind(&leaf.signed)?;
     algorithms.check_key(leaf)?;
     rules::check_certificate(leaf, Role::Leaf)
 }

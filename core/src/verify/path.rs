@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Algorithms, Crl, Error, Result, Timestamp,
-    x509::{Certificate, Name, UriRule},
+    x509::{Certificate, Name, P384_ONLY, UriRule},
 };
 
 /// The most intermediates that are taken from a peer.
@@ -102,7 +102,7 @@ impl<'a> PathRequest<'a> {
             names: &[],
             crls: &[],
             require_crl: false,
-            algorithms: Algorithms::p384_only(),
+            algorithms: &P384_ONLY,
             max_depth: MAX_DEPTH,
             profile: Profile::Rfc5280,
         }

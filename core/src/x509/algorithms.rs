@@ -156,23 +156,20 @@ pub struct Algorithms {
     verifiers: Vec<&'static dyn SignatureVerificationAlgorithm>,
 }
 
+/// P-384 alone, made once.
+pub(crate) static P384_ONLY: LazyLock<Algorithms> = LazyLock::new(Algorithms::p384);
+
 impl Algorithms {
     /// P-384 alone: what this PKI issues.
     #[must_use]
     pub fn p384() -> Self {
-        Algorithms { allowed: Vec::new(), verifiers: Vec::new() }.with(Algorithm::P384)
-    }
-
-    /// The same, made once.
-    pub(crate) fn p384_only() -> &'static Self {
-        static P384: LazyLock<Algorithms> = LazyLock::new(Algorithms::p384);
-        &P384
+        Self::only(&[Algorithm::P384])
     }
 
     /// Everything in [`Algorithm::ALL`], for certificates of other PKIs.
     #[must_use]
     pub fn all() -> Self {
-        Algorithm::ALL.into_iter().fold(Self::p384(), Self::with)
+        Self::only(&Algorithm::ALL)
     }
 
     /// The same set with one more.
@@ -223,33 +220,26 @@ impl Algorithms {
     /// Verifies that the key in `issuer_spki` made this signature.
     pub(crate) fn verify(&self, signed: &Signed<'_>, issuer_spki: &[u8]) -> Result<()> {
         let spki = Spki::parse(issuer_spki)?;
+        let is_of_kind =
+            |v: &&dyn SignatureVerificationAlgorithm| *v.signature_alg_id() == *signed.algorithm;
         let mut fitting = self
             .verifiers
             .iter()
-            .filter(|v| {
-                *v.signature_alg_id() == *signed.algorithm
-                    && *v.public_key_alg_id() == *spki.algorithm
-            })
+            .filter(|v| is_of_kind(v) && *v.public_key_alg_id() == *spki.algorithm)
             .peekable();
         if fitting.peek().is_none() {
-            return Err(not_allowed("signature", signed.algorithm, |a| {
-                a.verifiers().iter().any(|v| *v.signature_alg_id() == *signed.algorithm)
+            let what = match self.verifiers.iter().any(is_of_kind) {
+                true => "signature by a key other than",
+                false => "signature",
+            };
+            return Err(not_allowed(what, signed.algorithm, |a| {
+                a.verifiers().iter().any(is_of_kind)
             }));
         }
         fitting
             .find(|v| v.verify_signature(spki.key, signed.message, signed.signature).is_ok())
             .map(|_| ())
             .ok_or(Error::SignatureInvalid)
-    }
-
-    /// Checks that a certificate's signature is of an allowed kind, without verifying it.
-    pub(crate) fn check_signature_kind(&self, signed: &Signed<'_>) -> Result<()> {
-        let fits =
-            |v: &&dyn SignatureVerificationAlgorithm| *v.signature_alg_id() == *signed.algorithm;
-        if self.verifiers.iter().any(fits) {
-            return Ok(());
-        }
-        Err(not_allowed("signature", signed.algorithm, |a| a.verifiers().iter().any(fits)))
     }
 }
 

@@ -24,8 +24,9 @@ use super::{
 };
 use crate::{Error, Result, SERVICE_TYPES_OID, Timestamp};
 
-/// The most bytes of one certificate that are looked at: what fits a TLS message easily.
-const MAX_LEN: usize = 512 * 1024;
+/// The most bytes of one certificate: of a longer one webpki, to which each is shown too, says only
+/// that it can't be read.
+const MAX_LEN: usize = 4 + 0xfffe;
 
 /// The most extensions: far more than any certificate has, few enough to compare each with each.
 const MAX_EXTENSIONS: usize = 128;
@@ -89,7 +90,7 @@ impl<'a> Certificate<'a> {
     /// that can't be read or stands there twice.
     pub(crate) fn parse(der: &'a [u8]) -> Result<Self> {
         if der.len() > MAX_LEN {
-            return Err(malformed("over 512 KiB long"));
+            return Err(malformed("over 64 KiB long"));
         }
         let signed = Signed::parse(der)?;
         let (rest, x509) = X509CertificateParser::new()

@@ -284,13 +284,12 @@ impl Base {
                     && address.iter().zip(mask).map(|(a, m)| a & m).eq(network.iter().copied())
             }
             (Base::Directory(base), Subject::Directory(name)) => name.starts_with(base),
-            (Base::Unsupported, _) => {
+            // Two forms that don't go together never get here; if they did, closed is right.
+            _ => {
                 return Err(Error::NameConstraintViolated(
                     "a constraint on a form of name that can't be compared".into(),
                 ));
             }
-            // Two forms that don't go together never get here; if they did, closed is right.
-            _ => return Err(Error::NameConstraintViolated("forms of name differ".into())),
         })
     }
 }
@@ -393,6 +392,7 @@ fn violated(name: &GeneralName<'_>, how: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use testkit::requests::tlv;
 
     fn base(form: Form, value: &[u8]) -> Result<Base> {
         Base::parse(GeneralName { form, value })
@@ -473,5 +473,101 @@ mod tests {
         assert!(within(Form::Dns, "example.com", "*.example.com"));
         assert!(!within(Form::Dns, "example.com", "notexample.com"));
         assert!(within(Form::Dns, "", "example.com"));
+        for stranger in [&b"example.com"[..], b"*.other.example", b"*.bar.example.org"] {
+            let stranger = subject(Form::Dns, stranger);
+            assert!(!base.overlaps(&stranger, UriRule::Host).unwrap(), "{stranger:?}");
+        }
+    }
+
+    /// Constraints on one kind of subtree, context tag 0 or 1.
+    fn constraints(kind: u8, subtrees: &[Vec<u8>]) -> Vec<u8> {
+        let subtrees: Vec<_> = subtrees.iter().map(Vec::as_slice).collect();
+        tlv(0x30, &[&tlv(0xa0 | kind, &subtrees)])
+    }
+
+    #[test]
+    fn what_can_not_be_meant_is_malformed() {
+        let base = tlv(0x82, &[b"example.com"]);
+        let subtree = |base: &[u8]| tlv(0x30, &[base]);
+        let dns = |name: &[u8]| subtree(&tlv(0x82, &[name]));
+        for (der, expected) in [
+            (constraints(0, &[subtree(&base)]), true),
+            (constraints(1, &[subtree(&base), dns(b"")]), true),
+            (constraints(2, &[subtree(&base)]), false),
+            (constraints(0, &[]), false),
+            (tlv(0x30, &[]), false),
+            (constraints(0, &[tlv(0x31, &[&base])]), false),
+            (constraints(0, &[tlv(0x30, &[&base, &tlv(0x80, &[&[0]])])]), false),
+            (constraints(0, &[subtree(&tlv(0x89, &[b"example.com"]))]), false),
+            (constraints(0, &[dns(b".example.com")]), false),
+            (constraints(0, &[dns(b"exa mple.com")]), false),
+            (constraints(0, &[dns("b\u{e4}r.example".as_bytes())]), false),
+            (constraints(0, &[subtree(&tlv(0x81, &[b"ops@"]))]), false),
+            (constraints(0, &[subtree(&tlv(0xa4, &[b"CN"]))]), false),
+        ] {
+            assert_eq!(NameConstraints::parse(&der).is_ok(), expected, "{der:02x?}");
+        }
+        let twice = [constraints(1, &[subtree(&base)]), constraints(0, &[subtree(&base)])];
+        let turned = tlv(0x30, &[&twice[0][2..], &twice[1][2..]]);
+        assert!(NameConstraints::parse(&turned).is_err());
+    }
+
+    #[test]
+    fn who_breaks_a_constraint_is_told() {
+        let name = |form, value| GeneralName { form, value };
+        let common_name = [&tlv(0x06, &[&[0x55, 4, 3]])[..], &tlv(0x0c, &[b"a"])].concat();
+        let directory = tlv(0x30, &[&tlv(0x31, &[&tlv(0x30, &[&common_name])])]);
+        for (excluded, name, told) in [
+            (
+                tlv(0x82, &[b"a.example"]),
+                name(Form::Dns, b"a.example"),
+                "\"a.example\" is excluded",
+            ),
+            (
+                tlv(0x81, &[b"a.example"]),
+                name(Form::Email, b"b@a.example"),
+                "\"b@a.example\" is excluded",
+            ),
+            (
+                tlv(0x86, &[b"a.example"]),
+                name(Form::Uri, b"x://a.example"),
+                "\"x://a.example\" is excluded",
+            ),
+            (
+                tlv(0x87, &[&[0; 8]]),
+                name(Form::Ip, &[192, 0, 2, 1]),
+                "the address [c0, 00, 02, 01] is excluded",
+            ),
+            (
+                tlv(0xa4, &[&directory]),
+                name(Form::Directory, &directory),
+                "a directory name is excluded",
+            ),
+            (
+                tlv(0x88, &[&[0x2a]]),
+                name(Form::RegisteredId, &[0x2a]),
+                "a constraint on a form of name that can't be compared",
+            ),
+            (
+                tlv(0x88, &[&[0x2a]]),
+                name(Form::RegisteredId, &[]),
+                "a name can't be read, though its form is constrained",
+            ),
+            (
+                tlv(0x86, &[b"x:/a"]),
+                name(Form::Uri, b"x://a.example"),
+                "the constraint \"x:/a\" names no host, so no URI can satisfy it",
+            ),
+        ] {
+            let constraints = constraints(1, &[tlv(0x30, &[&excluded])]);
+            let constraints = NameConstraints::parse(&constraints).unwrap();
+            for rule in [UriRule::Host, UriRule::HostOrSpiffePrefix] {
+                let refused = constraints.check([name].into_iter(), rule, &mut Budget::new());
+                let Err(Error::NameConstraintViolated(why)) = refused else {
+                    panic!("{refused:?}")
+                };
+                assert_eq!(why, told);
+            }
+        }
     }
 }

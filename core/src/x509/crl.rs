@@ -266,3 +266,31 @@ fn is_field(any: &der::asn1::AnyRef<'_>, wanted: u32) -> bool {
 fn invalid(why: impl Into<String>) -> Error {
     Error::CrlInvalid(why.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::requests::tlv;
+
+    #[test]
+    fn a_distribution_point_is_known_by_its_full_name_alone() {
+        let uri = tlv(0x86, &[b"http://crl.example"]);
+        let full = tlv(0xa0, &[&uri]);
+        let name = tlv(0xa0, &[&full]);
+        for (point, known) in [
+            (tlv(0x30, &[&name]), true),
+            // Some reasons, another issuer of lists.
+            (tlv(0x30, &[&name, &tlv(0x81, &[&[1, 2]])]), false),
+            (tlv(0x30, &[&name, &tlv(0xa2, &[&uri])]), false),
+            (tlv(0x30, &[&tlv(0xa2, &[&full])]), false),
+            // A name relative to the issuer's.
+            (tlv(0x30, &[&tlv(0xa0, &[&tlv(0xa1, &[&uri])])]), false),
+            (tlv(0x30, &[&tlv(0xa0, &[&tlv(0x30, &[&uri])])]), false),
+            (tlv(0x30, &[]), false),
+        ] {
+            let points = distribution_points(&tlv(0x30, &[&point]));
+            assert_eq!(points.len(), usize::from(known), "{point:02x?}");
+        }
+        assert!(distribution_points(b"no sequence").is_empty());
+    }
+}

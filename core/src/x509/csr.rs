@@ -59,3 +59,24 @@ pub fn generate_key_and_csr(id: &WorkloadId, dns: &[&str]) -> Result<KeyAndCsr> 
         csr_pem: pem::to_pem("CERTIFICATE REQUEST", csr.der()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::{certification_request::X509CertificationRequest, prelude::FromDer};
+
+    use super::*;
+
+    #[test]
+    fn a_request_names_its_instance_as_far_as_a_common_name_may_be_long() {
+        for (length, expected) in [(1, true), (64, true), (65, false)] {
+            let instance = "a".repeat(length);
+            let id = format!("spiffe://mesh.example.com/node/{instance}").parse().unwrap();
+            let request = generate_key_and_csr(&id, &[]).unwrap();
+            let request = ::pem::parse(&request.csr_pem).unwrap();
+            let (_, request) = X509CertificationRequest::from_der(request.contents()).unwrap();
+            let names = request.certification_request_info.subject.iter_common_name();
+            let names: Vec<_> = names.map(|name| name.as_str().unwrap()).collect();
+            assert_eq!(names, if expected { vec![&instance[..]] } else { vec![] });
+        }
+    }
+}

@@ -199,3 +199,41 @@ fn algorithm_name(algorithm: &AlgorithmIdentifierOwned) -> String {
     };
     name.to_owned()
 }
+
+#[cfg(all(test, feature = "authority"))]
+mod tests {
+    use der::{Any, asn1::BitString};
+
+    use super::*;
+
+    #[test]
+    fn a_key_of_another_kind_is_refused_by_its_name() {
+        const EC: &str = "1.2.840.10045.2.1";
+        for (oid, curve, name) in [
+            (EC, Some("1.2.840.10045.3.1.7"), "P-256"),
+            (EC, Some("1.3.132.0.35"), "P-521"),
+            (EC, Some("1.3.132.0.33"), "P-224"),
+            (EC, Some("1.3.132.0.10"), "secp256k1"),
+            (EC, Some("1.3.132.0.1"), "EC on curve 1.3.132.0.1"),
+            (EC, None, "EC without a named curve"),
+            ("1.2.840.113549.1.1.1", None, "RSA"),
+            ("1.2.840.113549.1.1.10", None, "RSA-PSS"),
+            ("1.3.101.110", None, "X25519"),
+            ("1.3.101.111", None, "X448"),
+            ("1.3.101.112", None, "Ed25519"),
+            ("1.3.101.113", None, "Ed448"),
+            ("2.16.840.1.101.3.4.3.17", None, "ML-DSA-44"),
+            ("2.16.840.1.101.3.4.3.18", None, "ML-DSA-65"),
+            ("2.16.840.1.101.3.4.3.19", None, "ML-DSA-87"),
+            ("1.2.3.4", Some("1.3.132.0.34"), "1.2.3.4"),
+        ] {
+            let id = |text: &str| ObjectIdentifier::new(text).unwrap();
+            let parameters = curve.map(|curve| Any::encode_from(&id(curve)).unwrap());
+            let algorithm = AlgorithmIdentifierOwned { oid: id(oid), parameters };
+            let subject_public_key = BitString::from_bytes(&[4; POINT_LEN]).unwrap();
+            let refused =
+                PublicKey::of(&SubjectPublicKeyInfoOwned { algorithm, subject_public_key });
+            assert_eq!(refused.unwrap_err(), Error::KeyAlgorithmNotAllowed(name.into()));
+        }
+    }
+}

@@ -137,8 +137,8 @@ fn folded(value: &x509_parser::der_parser::asn1_rs::Any<'_>) -> String {
         // TeletexString: Latin-1, as everybody reads it.
         20 => Some(value.data.iter().copied().map(char::from).collect()),
         // UniversalString and BMPString: four and two bytes for each character.
-        28 => wide(value.data, 4),
-        30 => wide(value.data, 2),
+        28 => wide(value.data, u32::from_be_bytes),
+        30 => wide(value.data, |character| u16::from_be_bytes(character).into()),
         _ => None,
     };
     match text {
@@ -153,12 +153,9 @@ pub(crate) fn folded_text(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn wide(data: &[u8], width: usize) -> Option<String> {
-    if !data.len().is_multiple_of(width) {
-        return None;
-    }
-    let code = |c: &[u8]| c.iter().fold(0u32, |code, byte| code << 8 | u32::from(*byte));
-    data.chunks_exact(width).map(|c| char::from_u32(code(c))).collect()
+fn wide<const N: usize>(data: &[u8], code: impl Fn([u8; N]) -> u32) -> Option<String> {
+    let (characters, []) = data.as_chunks() else { return None };
+    characters.iter().map(|character| char::from_u32(code(*character))).collect()
 }
 
 #[cfg(test)]
@@ -175,10 +172,61 @@ mod tests {
             let set = [&[0x31, len(sequence.len())], &sequence[..]].concat();
             [&[0x30, len(set.len())], &set[..]].concat()
         };
-        let foo = directory(&name(12, b"Foo  Bar")).unwrap();
-        assert_eq!(directory(&name(19, b"foo bar ")).unwrap(), foo);
-        assert_eq!(directory(&name(30, b"\0F\0o\0o\0 \0b\0a\0r")).unwrap(), foo);
-        assert_ne!(directory(&name(12, b"foo")).unwrap(), foo);
-        assert_ne!(directory(&name(4, b"foo bar")).unwrap(), foo);
+        let foo = directory(&name(12, "Foo  B\u{c4}r".as_bytes())).unwrap();
+        for (tag, text) in [
+            (12, "foo b\u{e4}r ".as_bytes()),
+            (20, b"FOO B\xc4R"),
+            (28, b"\0\0\0F\0\0\0o\0\0\0o\0\0\0 \0\0\0b\0\0\0\xe4\0\0\0r"),
+            (30, b"\0F\0o\0o\0 \0b\0\xe4\0r"),
+        ] {
+            assert_eq!(directory(&name(tag, text)).unwrap(), foo, "{tag}");
+        }
+        let ascii = directory(&name(12, b"Foo")).unwrap();
+        for tag in [18, 19, 22, 26] {
+            assert_eq!(directory(&name(tag, b" fOO ")).unwrap(), ascii, "{tag}");
+        }
+        // Every octet of a character counts, and none is left over.
+        for (tag, text) in [
+            (12, &b"fo"[..]),
+            (4, b"foo"),
+            (30, b"\x01f\0o\0o"),
+            (28, b"\0\0\x01f\0\0\0o\0\0\0o"),
+            (28, b"\0\x01\0f\0\0\0o\0\0\0o"),
+            (30, b"\0f\0o\0o\0"),
+        ] {
+            assert_ne!(directory(&name(tag, text)).unwrap(), ascii, "{tag} {text:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_the_form_of_its_kind() {
+        for (form, value, expected) in [
+            (Form::Email, &b"ops+1@db.example.com"[..], true),
+            (Form::Email, b"@db.example.com", false),
+            (Form::Email, b"o ps@db.example.com", false),
+            (Form::Email, b"o,ps@db.example.com", false),
+            (Form::Email, b"\"ops\"@db.example.com", false),
+            (Form::Email, b"ops@db@example.com", false),
+            (Form::Email, b"ops@db.example.com ", false),
+            (Form::Email, b"ops", false),
+            (Form::Uri, b"spiffe://td.example/a", true),
+            (Form::Uri, b"x+1.a-b:c", true),
+            (Form::Uri, b"://td.example", false),
+            (Form::Uri, b"1x:a", false),
+            (Form::Uri, b"x_y:a", false),
+            (Form::Uri, b"x:", false),
+            (Form::Uri, b"x:a b", false),
+            (Form::Uri, b"node-a", false),
+            (Form::Dns, b"*.example.com", true),
+            (Form::Dns, b"a.*.example.com", false),
+            (Form::Ip, &[192, 0, 2, 1], true),
+            (Form::Ip, &[0; 16], true),
+            (Form::Ip, &[0; 8], false),
+            (Form::RegisteredId, b"\x2a", true),
+            (Form::RegisteredId, b"", false),
+        ] {
+            let name = GeneralName { form, value };
+            assert_eq!(name.is_well_formed(), expected, "{form:?} {value:02x?}");
+        }
     }
 }

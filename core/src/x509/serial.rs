@@ -67,15 +67,16 @@ pub(crate) fn bytes_from_hex(text: &str) -> Option<Vec<u8>> {
         .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
         .collect::<Option<_>>()?;
     let octet = |pair: &[u8]| match pair {
-        [high, low] => Some(high << 4 | low),
+        [high, low] => Some(high * 16 + low),
         _ => None,
     };
     digits.chunks(2).map(octet).collect::<Option<Vec<u8>>>().filter(|octets| !octets.is_empty())
 }
 
+/// Without leading zeros; nothing of zero itself.
 fn shortest_magnitude(octets: &[u8]) -> &[u8] {
     match octets {
-        [0, rest @ ..] if !rest.is_empty() => shortest_magnitude(rest),
+        [0, rest @ ..] => shortest_magnitude(rest),
         _ => octets,
     }
 }
