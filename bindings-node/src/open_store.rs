@@ -19,7 +19,8 @@ use catalyst_pki::{
             Backup, CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus,
             CertificateType, Counts, DenyListEntry, ExpiringCertificate, MemoryStore, NewHierarchy,
             NewLeaf, PlannedLeaf, Recorded, Records, SigningFacts, SqliteStore, Store,
-            StoredHierarchy,
+            StoredHierarchy, TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector,
+            TokenStore,
         },
     },
 };
@@ -124,6 +125,41 @@ impl OpenStore {
             MayWait::ForDisk => while_waiting(|| write(&*self.store)),
             MayWait::Never => write(&*self.store),
         }
+    }
+}
+
+impl TokenStore for OpenStore {
+    fn token_keys(&self) -> Result<Vec<TokenKey>> {
+        self.store.token_keys()
+    }
+
+    fn add_token_key(
+        &self,
+        new: &TokenKey,
+        active: Option<&str>,
+        graced_until: Timestamp,
+    ) -> Result<bool> {
+        self.write(|store| store.add_token_key(new, active, graced_until))
+    }
+
+    fn record_token(&self, token: &TokenRecord) -> Result<()> {
+        self.write(|store| store.record_token(token))
+    }
+
+    fn find_token(&self, jti: &str) -> Result<Option<TokenRecord>> {
+        self.store.find_token(jti)
+    }
+
+    fn list_tokens(&self, query: &TokenQuery) -> Result<TokenPage> {
+        self.store.list_tokens(query)
+    }
+
+    fn revoke_tokens(&self, selected: &TokenSelector, at: Timestamp) -> Result<Vec<String>> {
+        self.write(|store| store.revoke_tokens(selected, at))
+    }
+
+    fn revoked_tokens(&self, now: Timestamp) -> Result<Vec<String>> {
+        self.store.revoked_tokens(now)
     }
 }
 

@@ -265,6 +265,28 @@ errors! {
     KeyUsageNotAllowed(&'static str) = 528, "KEY_USAGE_NOT_ALLOWED", 401,
         "The certificate's key usage does not allow {0}";
 
+    /// A token that is none, or not for this verifier. Why stands in the event that says so.
+    InvalidToken = 600, "INVALID_TOKEN", 401, "Invalid token";
+    /// A token signed by no key of its issuer that is known.
+    TokenKeyNotFound = 601, "TOKEN_KEY_NOT_FOUND", 401, "Invalid token: Key not found";
+    /// A token whose time has passed.
+    TokenExpired = 602, "TOKEN_EXPIRED", 401, "Token expired";
+    /// A token that was revoked.
+    TokenRevoked = 603, "TOKEN_REVOKED", 401, "Invalid token: Token is revoked";
+    /// A token without certificate where one that is bound is due.
+    TokenNotBound = 604, "TOKEN_NOT_BOUND", 401, "Token missing certificate binding";
+    /// A token that is bound to another certificate than that of who shows it.
+    TokenBindingMismatch = 605, "TOKEN_BINDING_MISMATCH", 401,
+        "Token not bound to this certificate";
+    /// A token that was issued to another identity than that of who shows it.
+    TokenIdentityMismatch = 606, "TOKEN_IDENTITY_MISMATCH", 401, "Identity mismatch";
+    /// Whoever asks may not do this.
+    PermissionDenied = 607, "PERMISSION_DENIED", 403, "Permission denied";
+    /// The issuer of tokens has no key yet.
+    TokenIssuerNotReady = 608, "TOKEN_ISSUER_NOT_READY", 503, "Token factory not initialized";
+    /// What should be a certificate in DER is none.
+    InvalidDer = 609, "INVALID_DER", 400, "Invalid DER encoding";
+
     /// A defect of ours: report it.
     Internal(String) = 900, "INTERNAL", 500, "Internal error: {0}";
 }

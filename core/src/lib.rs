@@ -49,8 +49,10 @@ mod bundle;
 mod clock;
 mod dns;
 mod error;
+mod jws;
 mod profile;
 mod spiffe;
+pub mod token;
 mod verify;
 mod x509;
 

@@ -23,13 +23,9 @@ pub(crate) use self::{
     certificate::{Certificate, Extensions},
     constraints::{Budget, NameConstraints, UriRule},
     crl::{Point, distribution_points},
+    key::PublicKey,
     names::{Form, GeneralName, Name, split_mailbox},
     serial::{bytes_from_hex, hex, serial_from_hex, serial_to_hex, shortest},
 };
 #[cfg(feature = "authority")]
-pub(crate) use self::{
-    csr::CertificateRequest,
-    key::{PrivateKey, PublicKey},
-    names::folded_text,
-    pem::to_pem,
-};
+pub(crate) use self::{csr::CertificateRequest, key::PrivateKey, names::folded_text, pem::to_pem};

@@ -16,7 +16,9 @@ use catalyst_pki::{
     Timestamp, WorkloadId,
     authority::{
         CertificateManager, Health, ManagerConfig, SignRequest, SignedCertificate,
-        signer::{KeyBackend, KeyProtection, KeySealer, LocalKeys, NewKey, Passphrase, Signer},
+        signer::{
+            KeyBackend, KeyProtection, KeyPurpose, KeySealer, LocalKeys, NewKey, Passphrase, Signer,
+        },
         store::{
             CertificateRecord, CertificateStatus, CertificateType, MemoryStore, Records,
             SqliteStore, Store,
@@ -650,8 +652,8 @@ impl Hsm {
 }
 
 impl KeyBackend for Hsm {
-    fn generate(&self, kind: CaKind) -> Result<NewKey> {
-        let NewKey { signer, stored, .. } = self.keys.generate(kind)?;
+    fn generate(&self, purpose: KeyPurpose) -> Result<NewKey> {
+        let NewKey { signer, stored, .. } = self.keys.generate(purpose)?;
         Ok(NewKey::new(Arc::new(HsmKey { key: signer, hsm: self.clone() }), stored))
     }
 
@@ -755,8 +757,8 @@ struct OneUnreachable {
 }
 
 impl KeyBackend for OneUnreachable {
-    fn generate(&self, kind: CaKind) -> Result<NewKey> {
-        self.keys.generate(kind)
+    fn generate(&self, purpose: KeyPurpose) -> Result<NewKey> {
+        self.keys.generate(purpose)
     }
 
     fn load(&self, stored: &str) -> Result<Arc<dyn Signer>> {

@@ -11,10 +11,10 @@ use aws_lc_rs::{
     signature::{ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
 };
 use catalyst_pki::{
-    CaKind, Error, Result,
+    Error, Result,
     authority::{
         CertificateManager, ManagerConfig,
-        signer::{KeyBackend, NewKey, Signer, suite},
+        signer::{KeyBackend, KeyPurpose, NewKey, Signer, suite},
         store::MemoryStore,
     },
 };
@@ -27,11 +27,11 @@ struct Hsm {
 struct HsmKey(EcdsaKeyPair);
 
 impl KeyBackend for Hsm {
-    fn generate(&self, kind: CaKind) -> Result<NewKey> {
+    fn generate(&self, purpose: KeyPurpose) -> Result<NewKey> {
         let key = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING);
         let key = Arc::new(HsmKey(key.map_err(|_| failed("no key"))?));
         let mut keys = self.keys.lock().unwrap();
-        let label = format!("hsm:{kind}/{}", keys.len());
+        let label = format!("hsm:{purpose}/{}", keys.len());
         keys.insert(label.clone(), Arc::clone(&key));
         Ok(NewKey::new(key, label))
     }

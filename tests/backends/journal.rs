@@ -4,6 +4,8 @@
     reason = "what may grow has no literal outside of the core"
 )]
 
+mod tokens;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
@@ -16,11 +18,13 @@ use catalyst_pki::{
     authority::store::{
         CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
         Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, PlannedLeaf, Recorded,
-        SigningFacts, Store, StoredHierarchy,
+        SigningFacts, Store, StoredHierarchy, TokenSelector,
         decide::{self, Facts},
         suite,
     },
 };
+
+use self::tokens::Tokens;
 
 #[derive(Default)]
 struct Journal(Mutex<Entries>);
@@ -33,6 +37,7 @@ struct Entries {
     /// Name, owner, until when.
     names: Vec<(String, String, Timestamp)>,
     denied: Vec<DenyListEntry>,
+    tokens: Tokens,
 }
 
 impl Entries {
@@ -233,6 +238,8 @@ impl Store for Journal {
         let mut entries = self.entries();
         entries.denied.retain(|known| known.spiffe_id != entry.spiffe_id);
         entries.denied.push(entry.clone());
+        let tokens = TokenSelector::SpiffeId(entry.spiffe_id.clone());
+        entries.tokens.revoke(&tokens, entry.denied_at);
         let mut out: Vec<_> = entries
             .sorted(|record| {
                 is_leaf(record)
@@ -333,6 +340,7 @@ impl Store for Journal {
         let all = entries.records.len();
         entries.records.retain(|_, record| !is_leaf(record) || record.not_after >= before);
         entries.names.retain(|(_, _, until)| *until >= before);
+        entries.tokens.purge(before);
         Ok((all - entries.records.len()) as u64)
     }
 }

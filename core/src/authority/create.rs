@@ -9,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 use super::{
     ca::{CaCertificate, verify_signature},
     config::ManagerConfig,
-    signer::KeyBackend,
+    signer::{KeyBackend, KeyPurpose},
     store::{CertificateRecord, CertificateStatus, CertificateType, NewHierarchy, Store},
     template::{IssuerKey, Role, Serial, Template},
 };
@@ -63,7 +63,7 @@ impl NewCa {
         config: &ManagerConfig,
         now: Timestamp,
     ) -> Result<Self> {
-        let new_key = backend.generate(kind)?;
+        let new_key = backend.generate(KeyPurpose::Ca(kind))?;
         let public_key = PublicKey::from_point(new_key.signer.public_key())
             .ok_or_else(|| Error::KeyBackendFailed("it made no P-384 key".into()))?;
         let key = IssuerKey(Arc::clone(&new_key.signer));

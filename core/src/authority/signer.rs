@@ -41,13 +41,13 @@ pub trait Signer: fmt::Debug + Send + Sync + 'static {
 
 /// A place that makes CA keys and finds them again.
 pub trait KeyBackend: fmt::Debug + Send + Sync + 'static {
-    /// Makes a new P-384 key for a CA. The kind is for whoever looks after the keys: it may become a
-    /// part of a label, and decides nothing else.
+    /// Makes a new P-384 key. What it is for is for whoever looks after the keys: it may become a part
+    /// of a label, and decides nothing else.
     ///
     /// # Errors
     ///
     /// [`Error::KeyBackendFailed`](crate::Error::KeyBackendFailed).
-    fn generate(&self, kind: CaKind) -> Result<NewKey>;
+    fn generate(&self, purpose: KeyPurpose) -> Result<NewKey>;
 
     /// Finds a key by what [`generate`](Self::generate) gave to be stored.
     ///
@@ -61,6 +61,25 @@ pub trait KeyBackend: fmt::Debug + Send + Sync + 'static {
     /// Whether the keys are protected only so far as is good for development: status says so.
     fn is_for_development(&self) -> bool {
         false
+    }
+}
+
+/// What a key is for: no key is ever for two things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyPurpose {
+    /// Signs certificates and revocation lists, as this CA.
+    Ca(CaKind),
+    /// Signs access tokens.
+    Token,
+}
+
+impl fmt::Display for KeyPurpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyPurpose::Ca(kind) => kind.fmt(f),
+            KeyPurpose::Token => f.write_str("token key"),
+        }
     }
 }
 

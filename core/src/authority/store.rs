@@ -10,6 +10,7 @@ mod records;
 mod sqlite;
 #[cfg(any(test, feature = "test-suites"))]
 pub mod suite;
+mod tokens;
 
 use std::{fmt, path::Path};
 
@@ -21,6 +22,7 @@ pub use record::{
 };
 pub use records::Records;
 pub use sqlite::SqliteStore;
+pub use tokens::{TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStore};
 
 use crate::{Error, Result, Timestamp, TrustDomain};
 
@@ -32,7 +34,7 @@ use crate::{Error, Result, Timestamp, TrustDomain};
 /// All errors are [`Error::StoreUnavailable`] but where a method
 /// says otherwise. What may be written is decided by [`decide`], in the transaction that writes it;
 /// whether an implementation keeps to it all is what `suite` tries.
-pub trait Store: fmt::Debug + Send + Sync + 'static {
+pub trait Store: TokenStore + fmt::Debug + Send + Sync + 'static {
     /// The hierarchy as it stands: every CA certificate of whatever status, oldest first.
     fn hierarchy(&self) -> Result<StoredHierarchy>;
 
@@ -88,7 +90,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn supersede(&self, serial: &str) -> Result<bool>;
 
     /// Puts an identity on the deny list, or changes its reason, and answers its unexpired
-    /// certificates, superseded ones too, the first to expire first.
+    /// certificates, superseded ones too, the first to expire first. Its tokens are revoked.
     fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>>;
 
     /// Takes an identity off the deny list; `false` if it wasn't on it.

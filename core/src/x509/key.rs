@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-#[cfg(feature = "authority")]
-use aws_lc_rs::signature::ECDSA_P384_SHA384_ASN1;
 use aws_lc_rs::{
     rand::SystemRandom,
-    signature::{ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
+    signature::{ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
 };
 use der::pem::{self, LineEnding};
 #[cfg(feature = "authority")]
@@ -15,12 +13,10 @@ use der::{Decode, asn1::ObjectIdentifier};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use zeroize::Zeroizing;
 
-#[cfg(feature = "authority")]
 use super::algorithms::is_on_curve;
 use crate::{Error, Result};
 
 /// The length of an uncompressed point on P-384 (SEC 1 2.3.3).
-#[cfg(feature = "authority")]
 const POINT_LEN: usize = 97;
 
 /// A P-384 private key in this process. aws-lc wipes it when it is dropped; Debug prints nothing.
@@ -99,9 +95,23 @@ impl rcgen::SigningKey for PrivateKey {
 }
 
 /// A P-384 public key: an uncompressed point.
-#[cfg(feature = "authority")]
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PublicKey([u8; POINT_LEN]);
+
+impl PublicKey {
+    /// Takes an uncompressed point on the curve.
+    pub(crate) fn from_point(point: &[u8]) -> Option<Self> {
+        <[u8; POINT_LEN]>::try_from(point)
+            .ok()
+            .filter(|p| is_on_curve(&ECDSA_P384_SHA384_ASN1, p))
+            .map(PublicKey)
+    }
+
+    /// The uncompressed point.
+    pub(crate) fn as_point(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 #[cfg(feature = "authority")]
 impl PublicKey {
@@ -131,22 +141,8 @@ impl PublicKey {
             .and_then(PublicKey::from_point)
             .ok_or_else(|| Error::InvalidKey("it is no uncompressed P-384 point".into()))
     }
-
-    /// Takes an uncompressed point on the curve.
-    pub(crate) fn from_point(point: &[u8]) -> Option<Self> {
-        <[u8; POINT_LEN]>::try_from(point)
-            .ok()
-            .filter(|p| is_on_curve(&ECDSA_P384_SHA384_ASN1, p))
-            .map(PublicKey)
-    }
-
-    /// The uncompressed point.
-    pub(crate) fn as_point(&self) -> &[u8] {
-        &self.0
-    }
 }
 
-#[cfg(feature = "authority")]
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PublicKey(P-384)")
@@ -169,9 +165,9 @@ const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10
 #[cfg(feature = "authority")]
 const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 
+#[cfg(feature = "authority")]
 /// What a person calls a key of this algorithm. A curve is known by its OID alone, never by the
 /// length of the key or the digest of the signature.
-#[cfg(feature = "authority")]
 fn algorithm_name(algorithm: &AlgorithmIdentifierOwned) -> String {
     let curve = || algorithm.parameters.as_ref()?.decode_as::<ObjectIdentifier>().ok();
     let name = match algorithm.oid.to_string().as_str() {

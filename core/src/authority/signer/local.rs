@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{KeyBackend, KeySealer, NewKey, Signer};
-use crate::{CaKind, Result, x509::PrivateKey};
+use super::{KeyBackend, KeyPurpose, KeySealer, NewKey, Signer};
+use crate::{Result, x509::PrivateKey};
 
 /// Keys of this process; what the store keeps of them is encrypted by a [`KeySealer`].
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ impl LocalKeys {
 }
 
 impl KeyBackend for LocalKeys {
-    fn generate(&self, _: CaKind) -> Result<NewKey> {
+    fn generate(&self, _: KeyPurpose) -> Result<NewKey> {
         let key = PrivateKey::generate()?;
         let stored = self.sealer.seal(key.to_pkcs8()?.as_ref())?;
         Ok(NewKey::new(Arc::new(key), stored))

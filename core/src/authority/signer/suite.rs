@@ -3,13 +3,14 @@
 
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_ASN1, UnparsedPublicKey};
 
-use super::KeyBackend;
+use super::{KeyBackend, KeyPurpose};
 use crate::{CaKind, ErrorCode};
 
 /// Runs all of it; panics where the backend fails.
 pub fn run(backend: &dyn KeyBackend) {
-    for kind in CaKind::ALL {
-        let new = backend.generate(kind).unwrap();
+    let cas = CaKind::ALL.into_iter().map(KeyPurpose::Ca);
+    for purpose in cas.chain([KeyPurpose::Token]) {
+        let new = backend.generate(purpose).unwrap();
         assert!(!new.stored.contains("-----BEGIN PRIVATE KEY-----"), "stored in plain text");
         assert!(!new.stored.contains("-----BEGIN EC PRIVATE KEY-----"), "stored in plain text");
 
@@ -22,7 +23,7 @@ pub fn run(backend: &dyn KeyBackend) {
             .verify(b"to be signed", &signature)
             .unwrap();
 
-        let other = backend.generate(kind).unwrap();
+        let other = backend.generate(purpose).unwrap();
         assert_ne!(other.signer.public_key(), new.signer.public_key());
         assert!(format!("{:?}", new.signer).len() < 40, "Debug must print nothing of a key");
     }

@@ -1,5 +1,7 @@
 //! Plain memory: nothing outlives the process, nothing waits for anything.
 
+mod tokens;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
@@ -8,10 +10,11 @@ use std::{
 
 use parking_lot::Mutex;
 
+use self::tokens::Tokens;
 use super::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
     Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, PlannedLeaf, Recorded,
-    SigningFacts, Store, StoredHierarchy,
+    SigningFacts, Store, StoredHierarchy, TokenSelector,
     cursor::Cursor,
     decide::{self, Facts},
 };
@@ -66,6 +69,7 @@ struct State {
     /// The owners of a name, and until when each holds it.
     names: HashMap<String, Vec<(String, Timestamp)>>,
     denied: BTreeMap<String, DenyListEntry>,
+    tokens: Tokens,
 }
 
 impl State {
@@ -337,6 +341,8 @@ impl Store for MemoryStore {
     fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>> {
         let mut state = self.state.lock();
         state.denied.insert(entry.spiffe_id.clone(), entry.clone());
+        let tokens = TokenSelector::SpiffeId(entry.spiffe_id.clone());
+        state.tokens.revoke(&tokens, entry.denied_at);
         let mut expiring: Vec<_> = state
             .of_identity(&entry.spiffe_id)
             .filter(|record| record.not_after > entry.denied_at)
@@ -447,6 +453,7 @@ impl Store for MemoryStore {
                 .map(|(_, number)| *number)
                 .collect();
             if due.is_empty() {
+                state.tokens.purge(before);
                 state.names.retain(|_, owners| {
                     owners.retain(|(_, not_after)| *not_after >= before);
                     !owners.is_empty()

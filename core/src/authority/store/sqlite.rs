@@ -24,6 +24,7 @@ mod schema;
 mod setting;
 mod shared_file;
 mod status;
+mod tokens;
 
 use std::{
     fs, io,
@@ -289,7 +290,7 @@ fn unlock(writer: &Connection, protection: &KeyProtection, path: &Path) -> Outco
             "is read-only: give this user write permission on the file and its folder",
         ));
     }
-    if found == Found::Ours(schema::VERSION) {
+    if matches!(found, Found::Ours(version) if version >= schema::WITH_HEADER) {
         let header = schema::key_header(writer)?;
         return Ok(KeySealer::for_database(protection, path, Some(&header), true)?);
     }

@@ -1,6 +1,8 @@
 //! What every store must do: each one runs this.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says so by a panic")]
 
+mod tokens;
+
 use std::{collections::HashSet, sync::Barrier, thread, time::Duration};
 
 use proptest::{
@@ -40,6 +42,7 @@ pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
     many_record_at_once(&*make(), 16, 25);
     counts_agree_with_a_model(make);
     no_two_hierarchies_have_one_number(make);
+    tokens::run(make);
 }
 
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);

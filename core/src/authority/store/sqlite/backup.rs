@@ -19,7 +19,7 @@ use super::{
     failure::{Failure, Outcome, Place, unusable},
     file_beside, hierarchy, migrate, registry, row,
     schema::{self, Found, columns},
-    setting,
+    setting, tokens,
 };
 use crate::{
     Error, Result,
@@ -67,7 +67,8 @@ pub(super) fn backup(database: &Database, sealer: &KeySealer, to: &Path) -> Resu
 }
 
 /// Puts a backup in the place of all that is in the database, in one transaction. What was taken
-/// away from somebody since then stays so: denials, and CAs that were revoked.
+/// away from somebody since then stays so: denials, CAs and tokens that were revoked, keys that no longer
+/// sign them.
 pub(super) fn restore(database: &Database, sealer: &KeySealer, from: &Path) -> Result<()> {
     let from = path::absolute(from)
         .map_err(|error| unusable(format!("the backup {}: {error}", from.display())))?;
@@ -187,6 +188,7 @@ fn take_over_keys(restored: &Connection, theirs: &KeySealer, sealer: &KeySealer)
             update.execute(params![key, row.get::<_, i64>(12)?])?;
         }
     }
+    tokens::take_over_keys(restored, theirs, sealer)?;
     setting::set(restored, setting::KEY_HEADER, sealer.header())
 }
 
@@ -235,6 +237,7 @@ fn keep_what_was_taken_away(present: &Connection, restored: &Connection) -> Outc
             )?
             .execute([ToSqlOutput::Borrowed(row.get_ref(0)?)])?;
     }
+    tokens::keep_what_was_taken_away(present, restored)?;
     // Clients take a lower number for a replay, and managers see by it that something has changed.
     let sequence =
         setting::hierarchy_sequence(present)?.max(setting::hierarchy_sequence(restored)?);

@@ -2,10 +2,13 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::failure::{Outcome, Place};
+use super::{
+    failure::{Outcome, Place},
+    tokens,
+};
 use crate::{
     Timestamp,
-    authority::store::{DenyListEntry, ExpiringCertificate},
+    authority::store::{DenyListEntry, ExpiringCertificate, TokenSelector},
 };
 
 pub(super) fn deny(
@@ -19,6 +22,7 @@ pub(super) fn deny(
              ON CONFLICT DO UPDATE SET reason = excluded.reason, denied_at = excluded.denied_at",
         )?
         .execute(params![entry.spiffe_id, entry.reason, now])?;
+    tokens::revoke(connection, &TokenSelector::SpiffeId(entry.spiffe_id.clone()), entry.denied_at)?;
     let mut statement = connection.prepare_cached(
         "SELECT serial, not_after FROM certificate INDEXED BY certificate_by_spiffe_id
          WHERE type = 'end-entity' AND spiffe_id = ?1 AND not_after > ?2

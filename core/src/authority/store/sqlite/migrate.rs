@@ -6,7 +6,7 @@ use super::{
     connection::transaction,
     failure::Outcome,
     legacy,
-    schema::{Found, VERSION, create, inspect, key_header},
+    schema::{Found, VERSION, WITH_HEADER, create, create_token_tables, inspect, key_header},
     setting,
 };
 use crate::authority::signer::KeySealer;
@@ -25,14 +25,24 @@ pub(super) fn database(connection: &Connection, sealer: KeySealer) -> Outcome<Ke
             Found::Empty => create(connection)?,
             Found::Legacy => legacy::adopt(connection, &sealer)?,
             Found::Ours(VERSION) => return under_its_header(connection, &sealer),
-            Found::Ours(_) => {}
+            Found::Ours(earlier) => {
+                create_token_tables(connection)?;
+                if earlier >= WITH_HEADER {
+                    let sealer = under_its_header(connection, &sealer)?;
+                    set_version(connection)?;
+                    return Ok(sealer);
+                }
+            }
         }
-        // Here go the steps from one version to the next. Version 1 had no header: each key in it has a
-        // salt of its own, which is read as well.
+        // Version 1 had no header: each key in it has a salt of its own, which is read as well.
         setting::set(connection, setting::KEY_HEADER, sealer.header())?;
-        connection.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
+        set_version(connection)?;
         Ok(sealer)
     })
+}
+
+fn set_version(connection: &Connection) -> Outcome<()> {
+    Ok(connection.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?)
 }
 
 /// The passphrase under the header of the database. Another process may have made it since the sealer

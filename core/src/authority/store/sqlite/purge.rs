@@ -11,6 +11,7 @@ use super::{
     counts::Tally,
     database::Database,
     failure::{Failure, Outcome},
+    tokens,
 };
 use crate::{Result, Timestamp};
 
@@ -64,12 +65,14 @@ fn is_due(connection: &Connection, before: Timestamp) -> Outcome<bool> {
             "SELECT EXISTS (SELECT 1 FROM certificate INDEXED BY certificate_by_not_after
                             WHERE type = 'end-entity' AND not_after < ?1)
                  OR EXISTS (SELECT 1 FROM dns_name INDEXED BY dns_name_by_not_after
-                            WHERE not_after < ?1)",
+                            WHERE not_after < ?1)
+                 OR EXISTS (SELECT 1 FROM token INDEXED BY token_by_expires_at
+                            WHERE expires_at < ?1)",
         )?
         .query_row([before.as_millis()], |row| row.get(0))?)
 }
 
-/// How many certificates were deleted, and how many names.
+/// How many certificates were deleted, and how many names and tokens.
 fn batch(connection: &Connection, before: Timestamp, limit: u32) -> Outcome<(usize, usize)> {
     let before = before.as_millis();
     let deleted = connection
@@ -89,6 +92,7 @@ fn batch(connection: &Connection, before: Timestamp, limit: u32) -> Outcome<(usi
         tally.add(status.parse()?, issuer_serial.as_deref(), not_after, -1);
     }
     tally.write(connection)?;
+    let tokens = tokens::purge(connection, before, limit)?;
     let names = connection
         .prepare_cached(
             "DELETE FROM dns_name WHERE (name, owner) IN (
@@ -96,5 +100,5 @@ fn batch(connection: &Connection, before: Timestamp, limit: u32) -> Outcome<(usi
                  WHERE not_after < ?1 ORDER BY not_after LIMIT ?2)",
         )?
         .execute(params![before, limit])?;
-    Ok((deleted.len(), names))
+    Ok((deleted.len(), names + tokens))
 }

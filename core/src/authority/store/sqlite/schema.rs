@@ -10,7 +10,9 @@ use super::{
 use crate::Error;
 
 /// `PRAGMA user_version` of a database that this program has written.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
+/// Since which version the keys of a database have one header.
+pub(super) const WITH_HEADER: i64 = 2;
 /// `PRAGMA application_id`: `CPKI` in ASCII.
 const APPLICATION_ID: i64 = 0x4350_4B49;
 
@@ -63,6 +65,47 @@ const TABLES: &str = "
     CREATE TRIGGER denied_identity_removed AFTER DELETE ON denied_identity BEGIN
         UPDATE setting SET value = value - 1 WHERE key = 'denied_count';
     END;
+";
+
+/// Since version 3. `number` is the order of minting, and is never given again.
+const TOKEN_TABLES: &str = "
+    CREATE TABLE token_key (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        private_key TEXT NOT NULL,
+        public_key BLOB NOT NULL,
+        created_at INTEGER NOT NULL,
+        graced_until INTEGER
+    );
+    CREATE TABLE token (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        jti TEXT NOT NULL UNIQUE,
+        family TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        entity_id TEXT NOT NULL,
+        entity_name TEXT NOT NULL,
+        entity_type TEXT NOT NULL,
+        principal TEXT NOT NULL,
+        fingerprint TEXT,
+        spiffe_id TEXT,
+        -- A list in JSON; token_san is the index of it.
+        sans TEXT NOT NULL,
+        issued_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        revoked_at INTEGER
+    );
+    CREATE TABLE token_san (
+        san TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        PRIMARY KEY (san, number)
+    ) WITHOUT ROWID;
+    CREATE INDEX token_san_by_number ON token_san (number);
+    CREATE INDEX token_by_family ON token (family);
+    CREATE INDEX token_by_subject ON token (subject);
+    CREATE INDEX token_by_fingerprint ON token (fingerprint) WHERE fingerprint IS NOT NULL;
+    CREATE INDEX token_by_spiffe_id ON token (spiffe_id) WHERE spiffe_id IS NOT NULL;
+    CREATE INDEX token_by_expires_at ON token (expires_at);
+    CREATE INDEX token_by_revocation ON token (expires_at) WHERE revoked_at IS NOT NULL;
 ";
 
 const INDEXES: &str = "
@@ -126,7 +169,7 @@ fn look(connection: &Connection) -> Outcome<Found> {
             check_legacy_columns(connection)?;
             Ok(Found::Legacy)
         }
-        (1.., APPLICATION_ID, tables) if TABLE_NAMES.iter().all(|name| tables.contains(name)) => {
+        (1.., APPLICATION_ID, tables) if tables_of(version).all(|name| tables.contains(&name)) => {
             Ok(Found::Ours(version))
         }
         (1.., APPLICATION_ID, _) => Err(Failure::Database("lacks tables: restore a backup")),
@@ -152,8 +195,12 @@ fn check_legacy_columns(connection: &Connection) -> Outcome<()> {
     Ok(())
 }
 
-const TABLE_NAMES: [&str; 5] =
-    ["certificate", "denied_identity", "dns_name", "leaf_count", "setting"];
+fn tables_of(version: i64) -> impl Iterator<Item = &'static str> {
+    const FIRST: [&str; 5] =
+        ["certificate", "denied_identity", "dns_name", "leaf_count", "setting"];
+    const SINCE_3: [&str; 3] = ["token_key", "token", "token_san"];
+    FIRST.into_iter().chain(SINCE_3.into_iter().filter(move |_| version >= 3))
+}
 
 pub(super) fn key_header(connection: &Connection) -> Outcome<String> {
     let header = setting::get(connection, setting::KEY_HEADER)?;
@@ -168,8 +215,13 @@ pub(super) fn create(connection: &Connection) -> Outcome<()> {
 /// Without indexes, which are made faster when the rows are there.
 pub(super) fn create_tables(connection: &Connection) -> Outcome<()> {
     connection.execute_batch(TABLES)?;
+    create_token_tables(connection)?;
     connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}"))?;
     Ok(())
+}
+
+pub(super) fn create_token_tables(connection: &Connection) -> Outcome<()> {
+    Ok(connection.execute_batch(TOKEN_TABLES)?)
 }
 
 pub(super) fn create_indexes(connection: &Connection) -> Outcome<()> {

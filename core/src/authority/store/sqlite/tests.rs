@@ -23,7 +23,7 @@ use crate::{
         CertificateManager, ManagerConfig,
         signer::{DERIVATIONS, Owner, Passphrase},
         store::{
-            CertificateStatus, CertificateType,
+            CertificateStatus, CertificateType, TokenStore,
             suite::{self, NOW, hierarchy, leaf, now_with},
         },
     },
@@ -233,9 +233,39 @@ fn version_1(path: &Path) -> [String; 2] {
     let of_a_leaf = seal(text, "SEALED PRIVATE KEY TEXT");
 
     drop(open(path));
-    let downgrade = "DELETE FROM setting WHERE key = 'key_header'; PRAGMA user_version = 1;";
-    Connection::open(path).unwrap().execute_batch(downgrade).unwrap();
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch("DELETE FROM setting WHERE key = 'key_header'").unwrap();
+    without_tokens(&connection, 1);
     [of_a_ca, of_a_leaf]
+}
+
+/// Takes away what came with version 3 of the schema.
+fn without_tokens(connection: &Connection, version: i64) {
+    connection
+        .execute_batch(&format!(
+            "DROP TABLE token_san; DROP TABLE token; DROP TABLE token_key;
+             PRAGMA user_version = {version};"
+        ))
+        .unwrap();
+}
+
+#[test]
+fn a_database_of_version_2_goes_on_and_can_keep_tokens() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    store.create_hierarchy(&hierarchy()).unwrap();
+    let header = store.sealer().header().to_owned();
+    drop(store);
+    without_tokens(&Connection::open(&path).unwrap(), 2);
+
+    let error = SqliteStore::open(&path, &protection("battery staple")).unwrap_err();
+    assert_eq!(error, Error::WrongPassphrase);
+    for _ in 0..2 {
+        let store = open(&path);
+        assert_eq!(store.sealer().header(), header, "keys are sealed under it");
+        assert_eq!(store.hierarchy().unwrap().cas.len(), hierarchy().cas.len());
+        assert_eq!(store.token_keys().unwrap(), []);
+    }
 }
 
 #[test]
