@@ -287,6 +287,12 @@ errors! {
     /// What should be a certificate in DER is none.
     InvalidDer = 609, "INVALID_DER", 400, "Invalid DER encoding";
 
+    /// A bootstrap token that is for another identity.
+    BootstrapTokenMismatch(String) = 610, "BOOTSTRAP_TOKEN_MISMATCH", 403,
+        "Bootstrap token is for {0}";
+    /// A bootstrap token that was used for another request.
+    BootstrapTokenUsed = 611, "BOOTSTRAP_TOKEN_USED", 403, "Bootstrap token already used";
+
     /// A defect of ours: report it.
     Internal(String) = 900, "INTERNAL", 500, "Internal error: {0}";
 }

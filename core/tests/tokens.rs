@@ -12,11 +12,11 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use catalyst_pki::{
     Clock, Error, ErrorCode, ManualClock, ServiceType, Svid, Timestamp, TrustDomain,
     authority::{
-        CertificateManager, ManagerConfig,
+        CertificateManager, ManagerConfig, SignRequest, SignedCertificate,
         signer::{KeyProtection, KeySealer, LocalKeys, Passphrase},
         store::{MemoryStore, SqliteStore, Store, TokenQuery, TokenSelector},
     },
-    certificate_from_pem,
+    certificate_from_pem, generate_key_and_csr,
     token::{
         Entity, EntityType, Holder, Jwks, MintRequest, Principal, RotateKeys, TokenConfig,
         TokenIssuer, TokenVerifier, thumbprint,
@@ -237,7 +237,7 @@ fn what_no_token_can_say_is_refused() {
         &|request| request.audience = Some("a\0b".into()),
         &|request| request.sans = vec!["a".into(); 101],
         &|request| request.expires_in = Some(Duration::ZERO),
-        &|request| request.holder = Some(Holder::Fingerprint("AA:BB".into(), None)),
+        &|request| request.holder = Some(Holder::Fingerprint("AA:BB".into())),
     ];
     for bend in bends {
         assert_eq!(refused(bend).code(), ErrorCode::InvalidArgument);
@@ -394,9 +394,12 @@ fn identity_is_that_of_whom_the_token_was_issued_to() {
         world.issuer.verify(&token, &world.svid(identity)).map(|_| ())
     };
     let by_fingerprint = |identity: &[u8], id: Option<&str>| {
-        let id = id.map(|id| id.parse().unwrap());
         let fingerprint = world.svid(identity).fingerprint;
-        world.request().bound_to(Holder::Fingerprint(fingerprint, id))
+        let request = world.request().bound_to(Holder::Fingerprint(fingerprint));
+        match id {
+            Some(id) => request.of_identity(id.parse().unwrap()),
+            None => request,
+        }
     };
     let known = id(ServiceType::Orchestrator, PEER);
     assert_eq!(show(&by_fingerprint(&world.peer, Some(&known)), &world.peer), Ok(()));
@@ -528,6 +531,133 @@ fn who_is_denied_loses_all_tokens() {
     assert_eq!(world.issuer.verify(&minted.token, &peer), Err(Error::TokenRevoked));
     let minted = world.issuer.mint(&world.request()).unwrap();
     assert!(world.issuer.verify(&minted.token, &peer).is_ok());
+}
+
+/// A CA and an issuer on one store, and a service that has no certificate yet.
+struct Bootstrap {
+    manager: CertificateManager,
+    issuer: TokenIssuer,
+}
+
+impl Bootstrap {
+    fn on(store: Arc<dyn Store>, sealer: &KeySealer) -> Self {
+        let mut config = ManagerConfig::new(trust_domain());
+        config.clock = clock();
+        let keys = Arc::new(LocalKeys::new(sealer.clone()));
+        let manager = CertificateManager::new(Arc::clone(&store), keys, config).unwrap();
+        manager.initialize().unwrap();
+        let issuer = issuer_on(store, clock(), sealer.clone());
+        issuer.initialize().unwrap();
+        Bootstrap { manager, issuer }
+    }
+
+    fn token(&self, uses: Option<u32>) -> String {
+        let id = id(ServiceType::Node, PEER).parse().unwrap();
+        let mut request = MintRequest::new("bootstrap", entity(), Principal::Bootstrap);
+        request = request.of_identity(id);
+        request.uses = uses;
+        self.issuer.mint(&request).unwrap().token
+    }
+
+    fn sign(&self, token: &str, csr: &str) -> catalyst_pki::Result<SignedCertificate> {
+        let jti = self.issuer.bootstrap(token, &id(ServiceType::Node, PEER))?;
+        let mut request = SignRequest::new(csr, ServiceType::Node, PEER);
+        request.token = Some(&jti);
+        self.manager.sign_csr(&request)
+    }
+}
+
+fn csr() -> String {
+    generate_key_and_csr(&id(ServiceType::Node, PEER).parse().unwrap(), &[]).unwrap().csr_pem
+}
+
+#[test]
+fn a_bootstrap_token_is_good_for_one_request_however_often_that_comes() {
+    let sealer = KeySealer::ephemeral().unwrap();
+    let ca = Bootstrap::on(Arc::new(MemoryStore::new()), &sealer);
+    let (token, request) = (ca.token(None), csr());
+    let signed = ca.sign(&token, &request).unwrap();
+    // An answer that got lost: the same certificate, and no other comes into being.
+    assert_eq!(ca.sign(&token, &request).unwrap(), signed);
+    let used = ca.sign(&token, &csr()).unwrap_err();
+    assert_eq!(used.to_string(), "Bootstrap token already used");
+
+    let twice = ca.token(Some(2));
+    assert!(ca.sign(&twice, &csr()).is_ok() && ca.sign(&twice, &csr()).is_ok());
+    assert_eq!(ca.sign(&twice, &csr()), Err(Error::BootstrapTokenUsed));
+}
+
+#[test]
+fn a_request_that_is_refused_uses_no_token_up() {
+    let sealer = KeySealer::ephemeral().unwrap();
+    let ca = Bootstrap::on(Arc::new(MemoryStore::new()), &sealer);
+    let token = ca.token(None);
+    assert_eq!(ca.sign(&token, "no request").unwrap_err().code(), ErrorCode::InvalidCsr);
+    assert!(ca.sign(&token, &csr()).is_ok());
+}
+
+#[test]
+fn a_bootstrap_token_is_for_one_identity_and_one_purpose() {
+    let sealer = KeySealer::ephemeral().unwrap();
+    let ca = Bootstrap::on(Arc::new(MemoryStore::new()), &sealer);
+    let token = ca.token(None);
+    let (known, other) = (id(ServiceType::Node, PEER), id(ServiceType::Auth, PEER));
+    let refused = ca.issuer.bootstrap(&token, &other).unwrap_err();
+    assert_eq!(refused.to_string(), format!("Bootstrap token is for {known}"));
+    assert_eq!(ca.issuer.authenticate(&token, None), Err(Error::PermissionDenied));
+    let elsewhere = ca.issuer.verifier().unwrap();
+    assert_eq!(elsewhere.authenticate(&token, None), Err(Error::PermissionDenied));
+    let user = ca.issuer.mint(&MintRequest::new("u", entity(), Principal::User)).unwrap();
+    assert_eq!(ca.issuer.bootstrap(&user.token, &known), Err(Error::PermissionDenied));
+
+    let mint = |bend: &dyn Fn(&mut MintRequest)| {
+        let mut request = MintRequest::new("bootstrap", entity(), Principal::Bootstrap);
+        request.spiffe_id = Some(known.parse().unwrap());
+        bend(&mut request);
+        ca.issuer.mint(&request).unwrap_err().to_string()
+    };
+    assert!(mint(&|request| request.spiffe_id = None).starts_with("Invalid spiffeId"));
+    assert!(mint(&|request| request.uses = Some(0)).starts_with("Invalid uses"));
+    let held = Holder::Fingerprint("A".repeat(43));
+    assert!(
+        mint(&|request| request.holder = Some(held.clone())).starts_with("Invalid certificate")
+    );
+    let several = |request: &mut MintRequest| {
+        (request.principal, request.uses) = (Principal::User, Some(2));
+    };
+    assert!(mint(&several).starts_with("Invalid uses"));
+}
+
+#[test]
+fn a_denied_identity_cant_begin_with_an_earlier_token() {
+    let sealer = KeySealer::ephemeral().unwrap();
+    let ca = Bootstrap::on(Arc::new(MemoryStore::new()), &sealer);
+    let token = ca.token(None);
+    let known = id(ServiceType::Node, PEER);
+    ca.manager.deny_identity(&known, "lost").unwrap();
+    ca.manager.allow_identity(&known).unwrap();
+    assert_eq!(ca.sign(&token, &csr()), Err(Error::TokenRevoked));
+    assert!(ca.sign(&ca.token(None), &csr()).is_ok());
+}
+
+#[test]
+fn a_restored_backup_makes_no_bootstrap_token_good_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let passphrase = KeyProtection::Passphrase(Passphrase::new("correct horse").unwrap());
+    let store = SqliteStore::open(&folder.path().join("certs.db"), &passphrase).unwrap();
+    let (store, sealer) = {
+        let sealer = store.sealer().clone();
+        (Arc::new(store), sealer)
+    };
+    let ca = Bootstrap::on(Arc::clone(&store) as Arc<dyn Store>, &sealer);
+    let (token, unused) = (ca.token(None), ca.token(None));
+    let backup = folder.path().join("backup.db");
+    store.backup(&backup).unwrap();
+    ca.sign(&token, &csr()).unwrap();
+    store.restore(&backup).unwrap();
+    for void in [token, unused] {
+        assert_eq!(ca.sign(&void, &csr()), Err(Error::TokenRevoked));
+    }
 }
 
 #[test]

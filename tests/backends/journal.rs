@@ -18,7 +18,7 @@ use catalyst_pki::{
     authority::store::{
         CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
         Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, PlannedLeaf, Recorded,
-        SigningFacts, Store, StoredHierarchy, TokenSelector,
+        SigningFacts, Store, StoredHierarchy, TokenSelector, TokenStanding, TokenUse,
         decide::{self, Facts},
         suite,
     },
@@ -81,6 +81,10 @@ impl Facts for Entries {
         };
         Ok(names.iter().filter(is_held).cloned().collect())
     }
+
+    fn token_standing(&self, token_use: &TokenUse) -> Result<TokenStanding> {
+        Ok(self.tokens.standing(token_use))
+    }
 }
 
 impl Entries {
@@ -103,6 +107,9 @@ impl Entries {
 
     fn push_leaf(&mut self, leaf: &NewLeaf) -> Result<()> {
         self.require_new(&leaf.record)?;
+        if let Some(token_use) = &leaf.token_use {
+            self.tokens.use_for(token_use, &leaf.record.serial);
+        }
         for name in &leaf.exclusive_names {
             self.names.push((name.clone(), leaf.owner.clone(), leaf.record.not_after));
         }

@@ -9,17 +9,18 @@ use rcgen::Issuer;
 
 use super::{
     CertificateManager, EVENTS,
-    ca::CaCertificate,
+    ca::{CaCertificate, corrupt},
     create::BACKDATE,
     names::LeafNames,
     store::{
         CertificateRecord, CertificateStatus, CertificateType, NewLeaf, PlannedLeaf, Recorded,
+        TokenStanding, TokenUse,
     },
     template::{IssuerKey, Role, Serial, Template},
 };
 use crate::{
-    Error, Result, ServiceType, Timestamp, WorkloadId,
-    x509::{CertificateRequest, certificate_to_pem, fingerprint},
+    Error, Result, ServiceType, Timestamp, WorkloadId, certificate_from_pem,
+    x509::{Certificate, CertificateRequest, certificate_to_pem, fingerprint},
 };
 
 /// The signature of a local key is verified once in so many certificates: a verification costs more
@@ -45,6 +46,10 @@ pub struct SignRequest<'a> {
     /// Whether the CSR must name the SPIFFE ID itself. Switch it off only for callers that have
     /// checked by other means who sent the request.
     pub require_csr_spiffe_id: bool,
+    /// The `jti` of the token that is used up for it, as
+    /// [`TokenIssuer::bootstrap`](crate::token::TokenIssuer::bootstrap) answers it. The same request with
+    /// the same token gets the same certificate again.
+    pub token: Option<&'a str>,
 }
 
 impl<'a> SignRequest<'a> {
@@ -57,6 +62,7 @@ impl<'a> SignRequest<'a> {
             instance_id,
             ttl_seconds: None,
             require_csr_spiffe_id: true,
+            token: None,
         }
     }
 }
@@ -84,6 +90,27 @@ pub struct SignedCertificate {
     pub omitted_dns_names: Vec<String>,
 }
 
+impl SignedCertificate {
+    /// The certificate of a record, which `ca` below `root` has signed.
+    fn of(
+        record: &CertificateRecord,
+        ca: &str,
+        root: &str,
+        omitted_dns_names: Vec<String>,
+    ) -> Self {
+        let half = record.not_before.plus(record.not_after.since(record.not_before) / 2);
+        SignedCertificate {
+            certificate_pem: record.certificate_pem.clone(),
+            chain: vec![ca.to_owned(), root.to_owned()],
+            expires_at: record.not_after,
+            renew_after: half.max(record.created_at),
+            fingerprint: record.fingerprint.clone(),
+            serial: record.serial.clone(),
+            omitted_dns_names,
+        }
+    }
+}
+
 impl CertificateManager {
     /// Issues a certificate for the key of a request.
     ///
@@ -98,7 +125,7 @@ impl CertificateManager {
     /// [`Error::CsrWithoutSpiffeId`], [`Error::DnsNameNotAllowed`], [`Error::DnsNameTaken`],
     /// [`Error::SigningCaUnavailable`], [`Error::SigningCaExpired`] (from the last minute of that CA
     /// on), [`Error::SigningCaNotYetValid`], [`Error::SigningCaRevoked`],
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::TokenRevoked`], [`Error::BootstrapTokenUsed`], [`Error::StoreUnavailable`].
     pub fn sign_csr(&self, request: &SignRequest<'_>) -> Result<SignedCertificate> {
         let hierarchy = self.hierarchy()?;
         let id =
@@ -135,14 +162,45 @@ impl CertificateManager {
         let asked = self.read_csr(id, request, names);
         // One read of the store for all: a denied identity is told so whatever its request says.
         let exclusive = asked.as_ref().map(|(_, names)| names.exclusive()).unwrap_or_default();
-        let planned = PlannedLeaf::new(id.as_str(), id.instance_id(), &exclusive, self.now());
+        let token_use = request.token.zip(asked.as_ref().ok());
+        let token_use = token_use.map(|(jti, (csr, _))| TokenUse::new(jti, csr.digest));
+        let planned = PlannedLeaf::new(id.as_str(), id.instance_id(), &exclusive, self.now())
+            .with_token_use(token_use.as_ref());
         let facts = self.store().facts_before_signing(&planned)?;
         if facts.is_denied {
             return Err(Error::IdentityDenied(id.to_string()));
         }
         let (csr, mut names) = asked?;
+        match facts.token {
+            None | Some(TokenStanding::Good) => {}
+            Some(standing) => return self.signed_before(standing, &names),
+        }
         names.leave(&facts.taken_names)?;
-        self.sign_and_record(id, &csr, names, ttl)
+        self.sign_and_record(id, &csr, names, ttl, token_use)
+    }
+
+    /// The certificate that a request with a used token got when it came for the first time.
+    fn signed_before(
+        &self,
+        standing: TokenStanding,
+        names: &LeafNames,
+    ) -> Result<SignedCertificate> {
+        let serial = match standing {
+            TokenStanding::UsedForThis(serial) => serial,
+            TokenStanding::Revoked => return Err(Error::TokenRevoked),
+            TokenStanding::UsedUp | TokenStanding::Good => return Err(Error::BootstrapTokenUsed),
+        };
+        let record = self.store().find_by_serial(&serial)?.ok_or(Error::BootstrapTokenUsed)?;
+        let hierarchy = self.current_hierarchy()?.ok_or(Error::NotInitialized)?;
+        let mut cas = hierarchy.intermediates.iter().map(|ca| &ca.record);
+        let ca = cas.find(|ca| record.issuer_serial.as_ref() == Some(&ca.serial));
+        let ca = ca.ok_or_else(|| corrupt("the CA of a certificate is gone: restore a backup"))?;
+        let der = certificate_from_pem(&record.certificate_pem)?;
+        let certificate = Certificate::parse(&der)?;
+        let mut omitted = names.dns_names();
+        omitted.retain(|name| !certificate.alt_names().iter().any(|of| of.text() == Some(name)));
+        let root = &hierarchy.root.record.certificate_pem;
+        Ok(SignedCertificate::of(&record, &ca.certificate_pem, root, omitted))
     }
 
     /// What a request says, and the names that it is granted.
@@ -183,6 +241,7 @@ impl CertificateManager {
         csr: &CertificateRequest,
         mut names: LeafNames,
         ttl: Duration,
+        token_use: Option<TokenUse>,
     ) -> Result<SignedCertificate> {
         for _ in 0..MAX_ATTEMPTS {
             let mut hierarchy = self.hierarchy()?;
@@ -195,18 +254,12 @@ impl CertificateManager {
             permitted.keep_to(|name| ca.permits_dns(name))?;
             let validity = Validity::new(now, ttl, ca, id);
             let record = self.sign(id, csr, &permitted, &validity, ca, issuer)?;
-            let root = &hierarchy.root.record;
-            let signed = SignedCertificate {
-                certificate_pem: record.certificate_pem.clone(),
-                chain: vec![ca.record.certificate_pem.clone(), root.certificate_pem.clone()],
-                expires_at: validity.not_after,
-                renew_after: validity.renew_after,
-                fingerprint: record.fingerprint.clone(),
-                serial: record.serial.clone(),
-                omitted_dns_names: permitted.omitted(),
-            };
+            let root = &hierarchy.root.record.certificate_pem;
+            let ca = &ca.record.certificate_pem;
+            let signed = SignedCertificate::of(&record, ca, root, permitted.omitted());
             let new = NewLeaf::new(record, hierarchy.sequence)
-                .with_names(id.instance_id(), permitted.exclusive());
+                .with_names(id.instance_id(), permitted.exclusive())
+                .with_token_use(token_use.clone());
             let recorded = self.store().record_leaf(new)?;
             match recorded {
                 Recorded::Stored => {
@@ -216,6 +269,8 @@ impl CertificateManager {
                 Recorded::Denied => return Err(Error::IdentityDenied(id.to_string())),
                 Recorded::NamesTaken(taken) => names.leave(&taken)?,
                 Recorded::HierarchyChanged => self.reload()?,
+                // Used meanwhile, perhaps for this very request: by a retry that was faster.
+                Recorded::Token(standing) => return self.signed_before(standing, &names),
             }
         }
         Err(Error::StoreUnavailable {
@@ -268,7 +323,6 @@ impl CertificateManager {
 struct Validity {
     not_before: Timestamp,
     not_after: Timestamp,
-    renew_after: Timestamp,
     /// When it was signed.
     signed_at: Timestamp,
 }
@@ -288,8 +342,7 @@ impl Validity {
                 "Certificate cut to the end of its CA"
             );
         }
-        let renew_after = now.max(not_before.plus(not_after.since(not_before) / 2));
-        Validity { not_before, not_after, renew_after, signed_at: now }
+        Validity { not_before, not_after, signed_at: now }
     }
 }
 

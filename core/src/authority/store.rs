@@ -22,7 +22,10 @@ pub use record::{
 };
 pub use records::Records;
 pub use sqlite::SqliteStore;
-pub use tokens::{TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStore};
+pub use tokens::{
+    TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStanding, TokenStore,
+    TokenUse,
+};
 
 use crate::{Error, Result, Timestamp, TrustDomain};
 
@@ -190,6 +193,8 @@ pub struct PlannedLeaf<'a> {
     pub owner: &'a str,
     /// The present moment: certificates that have ended by then hold no names.
     pub now: Timestamp,
+    /// The token that is used for it.
+    pub token_use: Option<&'a TokenUse>,
 }
 
 impl<'a> PlannedLeaf<'a> {
@@ -201,7 +206,14 @@ impl<'a> PlannedLeaf<'a> {
         exclusive_names: &'a [String],
         now: Timestamp,
     ) -> Self {
-        PlannedLeaf { spiffe_id, exclusive_names, owner, now }
+        PlannedLeaf { spiffe_id, exclusive_names, owner, now, token_use: None }
+    }
+
+    /// The same with the token that is used for it.
+    #[must_use]
+    pub fn with_token_use(mut self, token_use: Option<&'a TokenUse>) -> Self {
+        self.token_use = token_use;
+        self
     }
 }
 
@@ -213,6 +225,8 @@ pub struct SigningFacts {
     pub is_denied: bool,
     /// Those of its names that an unexpired certificate of another owner holds, in their order.
     pub taken_names: Vec<String>,
+    /// What is known of the token that is used for it; `None` where none is.
+    pub token: Option<TokenStanding>,
 }
 
 /// A leaf to be stored, and what must still hold when it is.
@@ -227,6 +241,8 @@ pub struct NewLeaf {
     pub owner: String,
     /// The state of the hierarchy that it was signed with.
     pub hierarchy_sequence: u64,
+    /// The token that is used for it.
+    pub token_use: Option<TokenUse>,
 }
 
 impl NewLeaf {
@@ -234,7 +250,14 @@ impl NewLeaf {
     #[must_use]
     pub fn new(record: CertificateRecord, hierarchy_sequence: u64) -> Self {
         let (owner, exclusive_names) = <(String, Vec<String>)>::default();
-        NewLeaf { record, exclusive_names, owner, hierarchy_sequence }
+        NewLeaf { record, exclusive_names, owner, hierarchy_sequence, token_use: None }
+    }
+
+    /// The same with the token that is used for it: use and leaf are stored together, or neither.
+    #[must_use]
+    pub fn with_token_use(mut self, token_use: Option<TokenUse>) -> Self {
+        self.token_use = token_use;
+        self
     }
 
     /// The same with `names` (lower case) that belong to `owner` alone.
@@ -257,6 +280,9 @@ pub enum Recorded {
     NamesTaken(Vec<String>),
     /// The hierarchy has changed in the meantime.
     HierarchyChanged,
+    /// The token that it was to be signed for is not good for it (any more), or has been used for it
+    /// already.
+    Token(TokenStanding),
 }
 
 /// What [`Store::counts`] answers.

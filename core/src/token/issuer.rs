@@ -7,7 +7,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::{
     EVENTS,
-    claims::{Confirmation, TokenClaims},
+    claims::{Confirmation, Principal, TokenClaims},
     jwks::Jwks,
     keys::Keys,
     mint::{MintRequest, MintedToken},
@@ -73,7 +73,7 @@ impl TokenConfig {
 /// let thumbprint = "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0";
 /// let minted = issuer.mint(
 ///     &MintRequest::new("node-b.example.com", entity, Principal::Node)
-///         .bound_to(Holder::Fingerprint(thumbprint.into(), None)),
+///         .bound_to(Holder::Fingerprint(thumbprint.into())),
 /// )?;
 /// assert_eq!(minted.token.split('.').count(), 3);
 /// # Ok::<(), catalyst_pki::Error>(())
@@ -154,7 +154,7 @@ impl TokenIssuer {
     /// certificate that is none, [`Error::StoreUnavailable`], [`Error::KeyBackendFailed`].
     pub fn mint(&self, request: &MintRequest) -> Result<MintedToken> {
         request.check()?;
-        let bound = request.holder.as_ref().map(super::mint::Holder::bound).transpose()?;
+        let bound = request.bound()?;
         let keys = self.current_keys()?;
         let issued_at = self.now().floor_to_second();
         let expires_at = issued_at.plus(request.lifetime());
@@ -174,15 +174,18 @@ impl TokenIssuer {
             .as_ref()
             .and_then(|bound| bound.not_after)
             .is_some_and(|certificate_ends| expires_at > certificate_ends);
-        let (fingerprint, spiffe_id) =
-            bound.map(|bound| (bound.fingerprint, bound.spiffe_id)).unzip();
+        let (fingerprint, spiffe_id) = match bound {
+            Some(bound) => (Some(bound.fingerprint), bound.spiffe_id),
+            None => (None, request.spiffe_id.as_ref().map(ToString::to_string)),
+        };
         let record = TokenRecord {
             entity_id: claims.entity.id,
             entity_name: claims.entity.name,
             entity_type: claims.entity.entity_type.as_str().to_owned(),
             principal: claims.principal.as_str().to_owned(),
             fingerprint: fingerprint.clone(),
-            spiffe_id: spiffe_id.flatten(),
+            spiffe_id,
+            uses: request.granted_uses(),
             sans: request.sans.clone(),
             ..TokenRecord::new(claims.jti.clone(), claims.sub, issued_at, expires_at)
         };
@@ -215,10 +218,12 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// As there, [`Error::TokenIssuerNotReady`], [`Error::StoreUnavailable`].
+    /// As there, [`Error::TokenIdentityMismatch`], [`Error::TokenIssuerNotReady`],
+    /// [`Error::StoreUnavailable`].
     pub fn authenticate(&self, token: &str, peer: Option<&Svid>) -> Result<TokenClaims> {
         let verifier = self.verifier()?;
         let (claims, record) = self.look(&verifier, token, Some(&self.config.issuer))?;
+        verifier::refuse_bootstrap(&claims)?;
         match peer {
             Some(peer) if claims.cnf.is_some() => {
                 verifier.check_peer(&claims, peer, record.spiffe_id.as_deref())?;
@@ -226,6 +231,24 @@ impl TokenIssuer {
             _ => verifier::check_shown(&claims, peer)?,
         }
         Ok(claims)
+    }
+
+    /// Verifies a bootstrap token for the first certificate of an identity; answers its `jti`, for
+    /// [`SignRequest::token`](crate::authority::SignRequest::token).
+    ///
+    /// # Errors
+    ///
+    /// As [`inspect`](Self::inspect), [`Error::PermissionDenied`] for a token of another principal,
+    /// [`Error::BootstrapTokenMismatch`] for one of another identity.
+    pub fn bootstrap(&self, token: &str, spiffe_id: &str) -> Result<String> {
+        let (claims, record) = self.look(&self.verifier()?, token, Some(&self.config.issuer))?;
+        if claims.principal != Principal::Bootstrap {
+            return Err(Error::PermissionDenied);
+        }
+        match record.spiffe_id {
+            Some(known) if known == spiffe_id => Ok(claims.jti),
+            known => Err(Error::BootstrapTokenMismatch(known.unwrap_or_default())),
+        }
     }
 
     /// Looks at a token alone, for an audience or for this issuer: whoever shows it may have stolen it.

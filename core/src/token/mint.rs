@@ -23,9 +23,8 @@ const MAX_TEXT_LEN: usize = 1_024;
 pub enum Holder {
     /// This certificate, DER. Its SPIFFE ID is recorded: only who bears it may show the token.
     Certificate(Vec<u8>),
-    /// The one of this fingerprint (SHA-256 of the DER, base64url without padding or hex), and of this
-    /// SPIFFE ID where that is known. Without one the token can't be rebound.
-    Fingerprint(String, Option<SpiffeId>),
+    /// The one of this fingerprint: SHA-256 of the DER, base64url without padding or hex.
+    Fingerprint(String),
 }
 
 /// A token to be minted.
@@ -40,6 +39,12 @@ pub struct MintRequest {
     pub principal: Principal,
     /// The certificate that it is bound to. `None` makes a token that whoever holds it may use.
     pub holder: Option<Holder>,
+    /// The SPIFFE ID of who shows it. A certificate says its own. With a fingerprint alone it may be
+    /// given; without one the token can't be rebound. A bootstrap token must have one: it is for the
+    /// first certificate of that identity.
+    pub spiffe_id: Option<SpiffeId>,
+    /// For how many requests a bootstrap token may be used; `None` means one.
+    pub uses: Option<u32>,
     /// Names that it may be revoked by, besides its own identifier.
     pub sans: Vec<String>,
     /// For whom it is meant; `None` means the issuer.
@@ -58,6 +63,8 @@ impl MintRequest {
             entity,
             principal,
             holder: None,
+            spiffe_id: None,
+            uses: None,
             sans: Vec::new(),
             audience: None,
             expires_in: None,
@@ -71,7 +78,28 @@ impl MintRequest {
         self
     }
 
+    /// The same, of the workload with this SPIFFE ID.
+    #[must_use]
+    pub fn of_identity(mut self, spiffe_id: SpiffeId) -> Self {
+        self.spiffe_id = Some(spiffe_id);
+        self
+    }
+
     pub(super) fn check(&self) -> Result<()> {
+        match (self.principal, &self.holder, &self.spiffe_id, self.uses) {
+            (Principal::Bootstrap, Some(_), ..) => {
+                let how = "a bootstrap token is for who has none yet";
+                return Err(Error::argument("certificate", how));
+            }
+            (Principal::Bootstrap, None, None, _) => {
+                return Err(Error::argument("spiffeId", "a bootstrap token is for one identity"));
+            }
+            (Principal::Bootstrap, .., Some(0)) => {
+                return Err(Error::argument("uses", "it must be 1 or more"));
+            }
+            (Principal::Bootstrap, ..) | (.., None) => {}
+            _ => return Err(Error::argument("uses", "only a bootstrap token is used up")),
+        }
         let texts = [("subject", &self.subject), ("entity id", &self.entity.id)];
         if let Some((name, _)) = texts.iter().find(|(_, text)| text.trim().is_empty()) {
             return Err(Error::argument(name, "it must not be empty"));
@@ -110,23 +138,32 @@ pub(super) struct Bound {
     pub(super) not_after: Option<Timestamp>,
 }
 
-impl Holder {
-    pub(super) fn bound(&self) -> Result<Bound> {
-        match self {
+impl MintRequest {
+    /// What is known of the certificate, if there is one.
+    pub(super) fn bound(&self) -> Result<Option<Bound>> {
+        let given = self.spiffe_id.as_ref().map(ToString::to_string);
+        let Some(holder) = &self.holder else { return Ok(None) };
+        Ok(Some(match holder {
             Holder::Certificate(der) => {
                 let certificate = Certificate::parse(der).map_err(|_| Error::InvalidDer)?;
-                Ok(Bound {
-                    fingerprint: fingerprint(der),
-                    spiffe_id: spiffe_id(&certificate),
-                    not_after: Some(certificate.not_after()),
-                })
+                let own = spiffe_id(&certificate);
+                if given.is_some() && given != own {
+                    let how = "the certificate is of another, or of none";
+                    return Err(Error::argument("spiffeId", how));
+                }
+                let not_after = Some(certificate.not_after());
+                Bound { fingerprint: fingerprint(der), spiffe_id: own, not_after }
             }
-            Holder::Fingerprint(text, spiffe_id) => Ok(Bound {
-                fingerprint: parse_thumbprint(text)?,
-                spiffe_id: spiffe_id.as_ref().map(ToString::to_string),
-                not_after: None,
-            }),
-        }
+            Holder::Fingerprint(text) => {
+                let fingerprint = parse_thumbprint(text)?;
+                Bound { fingerprint, spiffe_id: given, not_after: None }
+            }
+        }))
+    }
+
+    /// How many requests it may be used for.
+    pub(super) fn granted_uses(&self) -> Option<u32> {
+        (self.principal == Principal::Bootstrap).then(|| self.uses.unwrap_or(1))
     }
 }
 

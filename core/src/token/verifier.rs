@@ -3,7 +3,12 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{EVENTS, binding::is_same, claims::TokenClaims, jwks::Jwks};
+use super::{
+    EVENTS,
+    binding::is_same,
+    claims::{Principal, TokenClaims},
+    jwks::Jwks,
+};
 use crate::{
     Clock, Error, Result, ServiceType, Svid, SystemClock, TrustDomain,
     jws::{self, Fault, Kind},
@@ -114,9 +119,11 @@ impl TokenVerifier {
     ///
     /// # Errors
     ///
-    /// As [`inspect`](Self::inspect), and [`Error::TokenBindingMismatch`].
+    /// As [`inspect`](Self::inspect), [`Error::TokenBindingMismatch`], and [`Error::PermissionDenied`] for
+    /// a bootstrap token: it is taken for a certificate's request alone.
     pub fn authenticate(&self, token: &str, peer: Option<&Svid>) -> Result<TokenClaims> {
         let claims = self.inspect(token)?;
+        refuse_bootstrap(&claims)?;
         check_shown(&claims, peer)?;
         Ok(claims)
     }
@@ -214,6 +221,14 @@ impl TokenVerifier {
             target: EVENTS, jti = claims.jti, spiffe_id = %peer.spiffe_id, "Token identity mismatch"
         );
         Err(Error::TokenIdentityMismatch)
+    }
+}
+
+/// A bootstrap token lets nobody do anything but ask for the one certificate.
+pub(super) fn refuse_bootstrap(claims: &TokenClaims) -> Result<()> {
+    match claims.principal {
+        Principal::Bootstrap => Err(Error::PermissionDenied),
+        _ => Ok(()),
     }
 }
 

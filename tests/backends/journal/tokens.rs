@@ -2,7 +2,10 @@
 
 use catalyst_pki::{
     Error, Result, Timestamp,
-    authority::store::{TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStore},
+    authority::store::{
+        TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStanding, TokenStore,
+        TokenUse,
+    },
 };
 
 use super::Journal;
@@ -12,6 +15,8 @@ pub(super) struct Tokens {
     keys: Vec<TokenKey>,
     last_number: i64,
     records: Vec<(i64, TokenRecord)>,
+    /// Each use, and the serial of what came of it.
+    uses: Vec<(TokenUse, String)>,
 }
 
 impl Tokens {
@@ -26,6 +31,18 @@ impl Tokens {
             }
         }
         revoked
+    }
+
+    pub(super) fn standing(&self, token_use: &TokenUse) -> TokenStanding {
+        let token = self.records.iter().map(|(_, token)| token).find(|t| t.jti == token_use.jti);
+        let of_token = self.uses.iter().filter(|(other, _)| other.jti == token_use.jti);
+        let for_this = self.uses.iter().find(|(other, _)| other == token_use);
+        let used = of_token.count() as u64;
+        TokenStanding::of(token, used, for_this.map(|(_, serial)| serial.clone()))
+    }
+
+    pub(super) fn use_for(&mut self, token_use: &TokenUse, serial: &str) {
+        self.uses.push((token_use.clone(), serial.to_owned()));
     }
 
     pub(super) fn purge(&mut self, before: Timestamp) {

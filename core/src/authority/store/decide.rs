@@ -7,7 +7,10 @@
 
 use aws_lc_rs::rand;
 
-use super::{CertificateRecord, CertificateType, NewLeaf, PlannedLeaf, Recorded, SigningFacts};
+use super::{
+    CertificateRecord, CertificateType, NewLeaf, PlannedLeaf, Recorded, SigningFacts,
+    TokenStanding, TokenUse,
+};
 use crate::{Error, Result, Timestamp, authority::signer::SEALED};
 
 /// What a store knows, as of the transaction that is open.
@@ -47,6 +50,13 @@ pub trait Facts {
         owner: &str,
         now: Timestamp,
     ) -> Result<Vec<String>, Self::Error>;
+
+    /// How it stands with a token: [`TokenStanding::of`] says so.
+    ///
+    /// # Errors
+    ///
+    /// Where the store can't be read.
+    fn token_standing(&self, token_use: &TokenUse) -> Result<TokenStanding, Self::Error>;
 }
 
 /// What is known of a leaf that is about to be signed.
@@ -58,10 +68,11 @@ pub fn before_signing<F: Facts>(
     planned: &PlannedLeaf<'_>,
     facts: &F,
 ) -> Result<SigningFacts, F::Error> {
-    let PlannedLeaf { spiffe_id, exclusive_names, owner, now } = *planned;
+    let PlannedLeaf { spiffe_id, exclusive_names, owner, now, token_use } = *planned;
     Ok(SigningFacts {
         is_denied: facts.is_denied(spiffe_id)?,
         taken_names: facts.names_held_by_others(exclusive_names, owner, now)?,
+        token: token_use.map(|token_use| facts.token_standing(token_use)).transpose()?,
     })
 }
 
@@ -80,6 +91,12 @@ pub fn on_signed_leaf<F: Facts>(leaf: &NewLeaf, facts: &F) -> Result<Option<Reco
         && facts.is_denied(spiffe_id)?
     {
         return Ok(Some(Recorded::Denied));
+    }
+    if let Some(token_use) = &leaf.token_use {
+        match facts.token_standing(token_use)? {
+            TokenStanding::Good => {}
+            refused => return Ok(Some(Recorded::Token(refused))),
+        }
     }
     if leaf.hierarchy_sequence != facts.hierarchy_sequence()? {
         return Ok(Some(Recorded::HierarchyChanged));

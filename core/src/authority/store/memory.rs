@@ -14,7 +14,7 @@ use self::tokens::Tokens;
 use super::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
     Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, PlannedLeaf, Recorded,
-    SigningFacts, Store, StoredHierarchy, TokenSelector,
+    SigningFacts, Store, StoredHierarchy, TokenSelector, TokenStanding, TokenUse,
     cursor::Cursor,
     decide::{self, Facts},
 };
@@ -166,6 +166,9 @@ impl State {
 
     fn store_leaf(&mut self, leaf: NewLeaf) -> Result<()> {
         self.require_new(&leaf.record)?;
+        if let Some(token_use) = &leaf.token_use {
+            self.tokens.use_for(token_use, &leaf.record.serial);
+        }
         for name in leaf.exclusive_names {
             self.hold(name, &leaf.owner, leaf.record.not_after);
         }
@@ -219,6 +222,10 @@ impl Facts for State {
             owners.into_iter().any(|(other, not_after)| other != owner && *not_after > now)
         };
         Ok(names.iter().filter(is_held).cloned().collect())
+    }
+
+    fn token_standing(&self, token_use: &TokenUse) -> Result<TokenStanding> {
+        Ok(self.tokens.standing(token_use))
     }
 }
 

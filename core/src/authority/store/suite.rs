@@ -69,6 +69,7 @@ pub(crate) fn leaf(number: usize) -> NewLeaf {
         exclusive_names: vec![format!("node-{number}")],
         owner: format!("node-{number}"),
         hierarchy_sequence: 0,
+        token_use: None,
     }
 }
 

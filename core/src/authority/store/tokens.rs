@@ -119,6 +119,8 @@ pub struct TokenRecord {
     pub expires_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// How many certificates may be signed for it; `None` for a token that isn't used up.
+    pub uses: Option<u32>,
 }
 
 impl TokenRecord {
@@ -145,6 +147,54 @@ impl TokenRecord {
             issued_at,
             expires_at,
             revoked_at: None,
+            uses: None,
+        }
+    }
+}
+
+/// The use of a token for one certificate. It counts once, however often the same request is repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenUse {
+    /// The token.
+    pub jti: String,
+    /// SHA-256 of the request's DER.
+    pub request: [u8; 32],
+}
+
+impl TokenUse {
+    /// The use of a token for the request of that digest.
+    #[must_use]
+    pub fn new(jti: impl Into<String>, request: [u8; 32]) -> Self {
+        TokenUse { jti: jti.into(), request }
+    }
+}
+
+/// How it stands with a token that is to be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenStanding {
+    /// It is good for one certificate more.
+    Good,
+    /// It is revoked, or nothing is recorded of it.
+    Revoked,
+    /// It has been used as often as it may be.
+    UsedUp,
+    /// It has been used for this very request: the certificate of this serial came of it.
+    UsedForThis(String),
+}
+
+impl TokenStanding {
+    /// How it stands with a token of which this is known.
+    #[must_use]
+    pub fn of(token: Option<&TokenRecord>, used: u64, for_this: Option<String>) -> Self {
+        match (token, for_this) {
+            (None, _) => TokenStanding::Revoked,
+            (Some(token), _) if token.revoked_at.is_some() => TokenStanding::Revoked,
+            (Some(_), Some(serial)) => TokenStanding::UsedForThis(serial),
+            (Some(token), None) => match token.uses {
+                Some(uses) if used < u64::from(uses) => TokenStanding::Good,
+                _ => TokenStanding::UsedUp,
+            },
         }
     }
 }

@@ -6,9 +6,12 @@
 //! Sets may stand in any order: its signature covers the bytes as they were sent, and big producers
 //! of requests do not sort them as DER wants it.
 
-use aws_lc_rs::signature::{
-    ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1,
-    EcdsaVerificationAlgorithm, UnparsedPublicKey,
+use aws_lc_rs::{
+    digest,
+    signature::{
+        ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1,
+        EcdsaVerificationAlgorithm, UnparsedPublicKey,
+    },
 };
 use der::{
     Decode, Encode, Tag, TagNumber, Tagged,
@@ -62,6 +65,8 @@ pub(crate) struct CertificateRequest {
     pub(crate) uri: Option<String>,
     /// The DNS SANs, as they stand there.
     pub(crate) dns_names: Vec<String>,
+    /// SHA-256 of the request's DER: by it a request is known again.
+    pub(crate) digest: [u8; 32],
 }
 
 impl CertificateRequest {
@@ -94,7 +99,9 @@ impl CertificateRequest {
         let public_key = public_key(key)?;
         verify_proof(&public_key, &signed)?;
         let (uri, dns_names) = requested_names(attributes)?;
-        Ok(CertificateRequest { public_key, uri, dns_names })
+        let mut digest = [0; 32];
+        digest.copy_from_slice(digest::digest(&digest::SHA256, &der).as_ref());
+        Ok(CertificateRequest { public_key, uri, dns_names, digest })
     }
 }
 

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::MemoryStore;
 use crate::{
     Error, Result, Timestamp,
-    authority::store::{TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStore},
+    authority::store::{
+        TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStanding, TokenStore,
+        TokenUse,
+    },
 };
 
 #[derive(Default)]
@@ -15,6 +18,8 @@ pub(super) struct Tokens {
     last_number: i64,
     records: BTreeMap<i64, TokenRecord>,
     by_jti: HashMap<String, i64>,
+    /// For which requests a token was used, and the serial of what came of each.
+    uses: HashMap<String, HashMap<[u8; 32], String>>,
 }
 
 impl Tokens {
@@ -32,9 +37,23 @@ impl Tokens {
         revoked
     }
 
+    pub(super) fn standing(&self, token_use: &TokenUse) -> TokenStanding {
+        let token = self.by_jti.get(&token_use.jti).and_then(|number| self.records.get(number));
+        let uses = self.uses.get(&token_use.jti);
+        let used = uses.map_or(0, |uses| uses.len() as u64);
+        let for_this = uses.and_then(|uses| uses.get(&token_use.request)).cloned();
+        TokenStanding::of(token, used, for_this)
+    }
+
+    pub(super) fn use_for(&mut self, token_use: &TokenUse, serial: &str) {
+        let uses = self.uses.entry(token_use.jti.clone()).or_default();
+        uses.insert(token_use.request, serial.to_owned());
+    }
+
     pub(super) fn purge(&mut self, before: Timestamp) {
         self.records.retain(|_, token| token.expires_at >= before);
         self.by_jti.retain(|_, number| self.records.contains_key(number));
+        self.uses.retain(|jti, _| self.by_jti.contains_key(jti));
     }
 }
 

@@ -8,12 +8,12 @@ use super::{
     counts::Tally,
     database::Turn,
     failure::{Failure, Outcome, Place},
-    row, setting,
+    row, setting, tokens,
 };
 use crate::{
     Result, Timestamp,
     authority::store::{
-        NewLeaf, Recorded,
+        NewLeaf, Recorded, TokenStanding, TokenUse,
         decide::{self, Facts},
     },
 };
@@ -88,6 +88,10 @@ impl Facts for Known<'_> {
         now: Timestamp,
     ) -> Outcome<Vec<String>> {
         names_held_by_others(self.connection, names, owner, now)
+    }
+
+    fn token_standing(&self, token_use: &TokenUse) -> Outcome<TokenStanding> {
+        tokens::standing(self.connection, token_use)
     }
 }
 
@@ -167,6 +171,9 @@ fn insert<'a>(
     }
     for name in &leaf.exclusive_names {
         hold_name(connection, name, &leaf.owner, record.not_after)?;
+    }
+    if let Some(token_use) = &leaf.token_use {
+        tokens::use_for(connection, token_use, &record.serial)?;
     }
     tally.add(record.status, record.issuer_serial.as_deref(), record.not_after, 1);
     Ok(Ok(()))

@@ -92,8 +92,16 @@ const TOKEN_TABLES: &str = "
         sans TEXT NOT NULL,
         issued_at INTEGER NOT NULL,
         expires_at INTEGER NOT NULL,
-        revoked_at INTEGER
+        revoked_at INTEGER,
+        uses INTEGER
     );
+    -- For which requests a token was used: SHA-256 of the DER, and the serial of what came of it.
+    CREATE TABLE token_use (
+        jti TEXT NOT NULL,
+        request BLOB NOT NULL,
+        serial TEXT NOT NULL,
+        PRIMARY KEY (jti, request)
+    ) WITHOUT ROWID;
     CREATE TABLE token_san (
         san TEXT NOT NULL,
         number INTEGER NOT NULL,
@@ -198,7 +206,7 @@ fn check_legacy_columns(connection: &Connection) -> Outcome<()> {
 fn tables_of(version: i64) -> impl Iterator<Item = &'static str> {
     const FIRST: [&str; 5] =
         ["certificate", "denied_identity", "dns_name", "leaf_count", "setting"];
-    const SINCE_3: [&str; 3] = ["token_key", "token", "token_san"];
+    const SINCE_3: [&str; 4] = ["token_key", "token", "token_use", "token_san"];
     FIRST.into_iter().chain(SINCE_3.into_iter().filter(move |_| version >= 3))
 }
 

@@ -243,7 +243,7 @@ fn version_1(path: &Path) -> [String; 2] {
 fn without_tokens(connection: &Connection, version: i64) {
     connection
         .execute_batch(&format!(
-            "DROP TABLE token_san; DROP TABLE token; DROP TABLE token_key;
+            "DROP TABLE token_san; DROP TABLE token_use; DROP TABLE token; DROP TABLE token_key;
              PRAGMA user_version = {version};"
         ))
         .unwrap();

@@ -10,12 +10,15 @@ use crate::{
     Error, Result, Timestamp,
     authority::{
         signer::{KeySealer, Owner},
-        store::{TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStore},
+        store::{
+            TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStanding, TokenStore,
+            TokenUse,
+        },
     },
 };
 
 const COLUMNS: &str = "jti, family, subject, entity_id, entity_name, entity_type, principal, \
-                       fingerprint, spiffe_id, sans, issued_at, expires_at, revoked_at, number";
+                       fingerprint, spiffe_id, sans, issued_at, expires_at, revoked_at, uses, number";
 
 impl TokenStore for SqliteStore {
     fn token_keys(&self) -> Result<Vec<TokenKey>> {
@@ -36,12 +39,7 @@ impl TokenStore for SqliteStore {
     }
 
     fn find_token(&self, jti: &str) -> Result<Option<TokenRecord>> {
-        self.database.read(|connection| {
-            let sql = format!("SELECT {COLUMNS} FROM token WHERE jti = ?1");
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query([jti])?;
-            rows.next()?.map(|row| Ok(read(row)?.1)).transpose()
-        })
+        self.database.read(|connection| find(connection, jti))
     }
 
     fn list_tokens(&self, query: &TokenQuery) -> Result<TokenPage> {
@@ -63,6 +61,32 @@ impl TokenStore for SqliteStore {
             Ok(jtis.collect::<rusqlite::Result<_>>()?)
         })
     }
+}
+
+fn find(connection: &Connection, jti: &str) -> Outcome<Option<TokenRecord>> {
+    let sql = format!("SELECT {COLUMNS} FROM token WHERE jti = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([jti])?;
+    rows.next()?.map(|row| Ok(read(row)?.1)).transpose()
+}
+
+pub(super) fn standing(connection: &Connection, token_use: &TokenUse) -> Outcome<TokenStanding> {
+    let used: i64 = connection
+        .prepare_cached("SELECT COUNT(*) FROM token_use WHERE jti = ?1")?
+        .query_row([&token_use.jti], |row| row.get(0))?;
+    let for_this = connection
+        .prepare_cached("SELECT serial FROM token_use WHERE jti = ?1 AND request = ?2")?
+        .query_row(params![token_use.jti, token_use.request], |row| row.get(0))
+        .optional()?;
+    let token = find(connection, &token_use.jti)?;
+    Ok(TokenStanding::of(token.as_ref(), used.unsigned_abs(), for_this))
+}
+
+pub(super) fn use_for(connection: &Connection, token_use: &TokenUse, serial: &str) -> Outcome<()> {
+    connection
+        .prepare_cached("INSERT INTO token_use (jti, request, serial) VALUES (?1, ?2, ?3)")?
+        .execute(params![token_use.jti, token_use.request, serial])?;
+    Ok(())
 }
 
 fn keys(connection: &Connection) -> Outcome<Vec<TokenKey>> {
@@ -111,7 +135,7 @@ fn record(connection: &Connection, token: &TokenRecord) -> Outcome<()> {
     let inserted = connection
         .prepare_cached(&format!(
             "INSERT INTO token ({COLUMNS})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, NULL)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, NULL)
              ON CONFLICT (jti) DO NOTHING"
         ))?
         .execute(params![
@@ -128,6 +152,7 @@ fn record(connection: &Connection, token: &TokenRecord) -> Outcome<()> {
             millis(token.issued_at),
             millis(token.expires_at),
             token.revoked_at.map(millis),
+            token.uses,
         ])?;
     if inserted == 0 {
         return Err(Error::DuplicateRecord("jti").into());
@@ -201,6 +226,12 @@ pub(super) fn purge(connection: &Connection, before: i64, limit: u32) -> Outcome
     connection
         .prepare_cached(&format!("DELETE FROM token_san WHERE number IN ({ended})"))?
         .execute(params![before, limit])?;
+    connection
+        .prepare_cached(&format!(
+            "DELETE FROM token_use
+             WHERE jti IN (SELECT jti FROM token WHERE number IN ({ended}))"
+        ))?
+        .execute(params![before, limit])?;
     let deleted = connection
         .prepare_cached(&format!("DELETE FROM token WHERE number IN ({ended})"))?
         .execute(params![before, limit])?;
@@ -257,6 +288,12 @@ pub(super) fn keep_what_was_taken_away(present: &Connection, restored: &Connecti
             )?
             .execute(params![token.revoked_at.map(Timestamp::as_millis), token.jti])?;
     }
+    // What a backup doesn't know to be used up could be used again.
+    restored.execute(
+        "UPDATE token SET revoked_at = CAST(unixepoch('subsec') * 1000 AS INTEGER)
+         WHERE uses IS NOT NULL AND revoked_at IS NULL",
+        [],
+    )?;
     Ok(())
 }
 
@@ -287,6 +324,7 @@ fn read(row: &Row<'_>) -> Outcome<(i64, TokenRecord)> {
         issued_at: time(row.get(10)?)?,
         expires_at: time(row.get(11)?)?,
         revoked_at: row.get::<_, Option<i64>>(12)?.map(time).transpose()?,
+        uses: row.get(13)?,
     };
-    Ok((row.get(13)?, token))
+    Ok((row.get(14)?, token))
 }

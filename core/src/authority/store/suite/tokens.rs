@@ -4,7 +4,8 @@ use super::{HOUR, NOW, Store, leaf};
 use crate::{
     ErrorCode, Timestamp,
     authority::store::{
-        DenyListEntry, TokenKey, TokenQuery, TokenRecord, TokenSelector as Selector,
+        DenyListEntry, NewLeaf, PlannedLeaf, Recorded, TokenKey, TokenQuery, TokenRecord,
+        TokenSelector as Selector, TokenStanding, TokenUse,
     },
 };
 
@@ -17,6 +18,8 @@ pub(super) fn run(make: &dyn Fn() -> Box<dyn Store>) {
     every_selector_finds_its_own(&*make());
     a_denied_identity_loses_its_tokens(&*make());
     tokens_that_ended_are_purged(&*make());
+    a_use_is_stored_with_its_leaf_or_not_at_all(&*make());
+    one_of_many_uses_a_token_up(&*make());
 }
 
 fn key(id: &str) -> TokenKey {
@@ -167,6 +170,65 @@ fn a_denied_identity_loses_its_tokens(store: &dyn Store) {
     assert!(store.allow(&denied).unwrap());
     store.record_token(&TokenRecord { jti: "new".into(), family: "new".into(), ..bound }).unwrap();
     assert_eq!(store.revoked_tokens(NOW).unwrap(), ["bound"]);
+}
+
+fn bootstrap(jti: &str, uses: u32) -> TokenRecord {
+    TokenRecord { uses: Some(uses), ..token(jti) }
+}
+
+fn used_for(jti: &str, request: u8) -> TokenUse {
+    TokenUse::new(jti, [request; 32])
+}
+
+/// A leaf of an empty store's hierarchy, for which a token is used.
+fn leaf_for(number: usize, token_use: &TokenUse) -> NewLeaf {
+    NewLeaf { hierarchy_sequence: 0, token_use: Some(token_use.clone()), ..leaf(number) }
+}
+
+fn a_use_is_stored_with_its_leaf_or_not_at_all(store: &dyn Store) {
+    store.record_token(&bootstrap("two", 2)).unwrap();
+    let standing = |token_use: &TokenUse| {
+        let planned = PlannedLeaf::new("spiffe://td.example/node/a", "a", &[], NOW);
+        let planned = planned.with_token_use(Some(token_use));
+        store.facts_before_signing(&planned).unwrap().token.unwrap()
+    };
+    let (first, second, third) = (used_for("two", 1), used_for("two", 2), used_for("two", 3));
+    assert_eq!(standing(&first), TokenStanding::Good);
+    let recorded = |number, token_use| store.record_leaf(leaf_for(number, token_use));
+    assert_eq!(recorded(1, &first), Ok(Recorded::Stored));
+    let again = TokenStanding::UsedForThis(leaf(1).record.serial);
+    assert_eq!(recorded(2, &first), Ok(Recorded::Token(again.clone())));
+    assert_eq!(store.find_by_serial(&leaf(2).record.serial).unwrap(), None);
+
+    // A leaf that is refused for another reason uses nothing up.
+    assert_eq!(recorded(1, &second).unwrap_err().code(), ErrorCode::DuplicateRecord);
+    assert_eq!(standing(&second), TokenStanding::Good);
+    assert_eq!(recorded(2, &second), Ok(Recorded::Stored));
+    assert_eq!(recorded(3, &third), Ok(Recorded::Token(TokenStanding::UsedUp)));
+    assert_eq!(standing(&first), again, "the first one still gets what it got");
+
+    let unknown = used_for("unknown", 1);
+    assert_eq!(recorded(3, &unknown), Ok(Recorded::Token(TokenStanding::Revoked)));
+    store.record_token(&token("not used up")).unwrap();
+    let other = used_for("not used up", 1);
+    assert_eq!(recorded(3, &other), Ok(Recorded::Token(TokenStanding::UsedUp)), "it is for else");
+    store.revoke_tokens(&Selector::Jti("two".into()), NOW).unwrap();
+    assert_eq!(recorded(3, &first), Ok(Recorded::Token(TokenStanding::Revoked)));
+}
+
+fn one_of_many_uses_a_token_up(store: &dyn Store) {
+    store.record_token(&bootstrap("one", 1)).unwrap();
+    let stored = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8_u8)
+            .map(|n| {
+                let leaf = leaf_for(usize::from(n), &used_for("one", n));
+                scope.spawn(move || store.record_leaf(leaf).unwrap())
+            })
+            .collect();
+        let recorded = threads.into_iter().map(|thread| thread.join().unwrap());
+        recorded.filter(|recorded| *recorded == Recorded::Stored).count()
+    });
+    assert_eq!(stored, 1);
 }
 
 fn tokens_that_ended_are_purged(store: &dyn Store) {
