@@ -222,6 +222,42 @@
 /** The key usage doesn't allow what the key is to do. */
 #define PKI_ERR_KEY_USAGE_NOT_ALLOWED 528
 
+/** A token that is none, or not for this verifier. Why stands in the event that says so. */
+#define PKI_ERR_INVALID_TOKEN 600
+
+/** A token signed by no key of its issuer that is known. */
+#define PKI_ERR_TOKEN_KEY_NOT_FOUND 601
+
+/** A token whose time has passed. */
+#define PKI_ERR_TOKEN_EXPIRED 602
+
+/** A token that was revoked. */
+#define PKI_ERR_TOKEN_REVOKED 603
+
+/** A token without certificate where one that is bound is due. */
+#define PKI_ERR_TOKEN_NOT_BOUND 604
+
+/** A token that is bound to another certificate than that of who shows it. */
+#define PKI_ERR_TOKEN_BINDING_MISMATCH 605
+
+/** A token that was issued to another identity than that of who shows it. */
+#define PKI_ERR_TOKEN_IDENTITY_MISMATCH 606
+
+/** Whoever asks may not do this. */
+#define PKI_ERR_PERMISSION_DENIED 607
+
+/** The issuer of tokens has no key yet. */
+#define PKI_ERR_TOKEN_ISSUER_NOT_READY 608
+
+/** What should be a certificate in DER is none. */
+#define PKI_ERR_INVALID_DER 609
+
+/** A bootstrap token that is for another identity. */
+#define PKI_ERR_BOOTSTRAP_TOKEN_MISMATCH 610
+
+/** A bootstrap token that was used for another request. */
+#define PKI_ERR_BOOTSTRAP_TOKEN_USED 611
+
 /** A defect of ours: report it. */
 #define PKI_ERR_INTERNAL 900
 
