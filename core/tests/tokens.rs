@@ -641,6 +641,19 @@ fn a_denied_identity_cant_begin_with_an_earlier_token() {
 }
 
 #[test]
+fn a_fingerprint_of_a_certificate_that_was_issued_here_says_whose_it_is() {
+    let sealer = KeySealer::ephemeral().unwrap();
+    let ca = Bootstrap::on(Arc::new(MemoryStore::new()), &sealer);
+    let signed = ca.sign(&ca.token(None), &csr()).unwrap();
+    let request = MintRequest::new("anybody", entity(), Principal::User)
+        .bound_to(Holder::Fingerprint(signed.fingerprint));
+    let token = ca.issuer.mint(&request).unwrap().token;
+    assert!(ca.issuer.inspect(&token, None).is_ok());
+    ca.manager.deny_identity(&id(ServiceType::Node, PEER), "lost").unwrap();
+    assert_eq!(ca.issuer.inspect(&token, None), Err(Error::TokenRevoked));
+}
+
+#[test]
 fn a_restored_backup_makes_no_bootstrap_token_good_again() {
     let folder = tempfile::tempdir().unwrap();
     let passphrase = KeyProtection::Passphrase(Passphrase::new("correct horse").unwrap());

@@ -154,7 +154,14 @@ impl TokenIssuer {
     /// certificate that is none, [`Error::StoreUnavailable`], [`Error::KeyBackendFailed`].
     pub fn mint(&self, request: &MintRequest) -> Result<MintedToken> {
         request.check()?;
-        let bound = request.bound()?;
+        let mut bound = request.bound()?;
+        if let Some(bound) = &mut bound
+            && bound.spiffe_id.is_none()
+        {
+            // Of a certificate that was issued here it is known whose it is: who is denied loses its token.
+            let record = self.store.find_by_fingerprint(&bound.fingerprint)?;
+            bound.spiffe_id = record.and_then(|record| record.spiffe_id);
+        }
         let keys = self.current_keys()?;
         let issued_at = self.now().floor_to_second();
         let expires_at = issued_at.plus(request.lifetime());

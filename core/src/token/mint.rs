@@ -39,7 +39,8 @@ pub struct MintRequest {
     pub principal: Principal,
     /// The certificate that it is bound to. `None` makes a token that whoever holds it may use.
     pub holder: Option<Holder>,
-    /// The SPIFFE ID of who shows it. A certificate says its own. With a fingerprint alone it may be
+    /// The SPIFFE ID of who shows it. A certificate says its own, and one that was issued here is
+    /// known by its fingerprint. With any other fingerprint it may be
     /// given; without one the token can't be rebound. A bootstrap token must have one: it is for the
     /// first certificate of that identity.
     pub spiffe_id: Option<SpiffeId>,
