@@ -112,7 +112,7 @@ fn a_database_of_a_newer_program_is_refused() {
         &path,
         &protection(),
         ErrorCode::StoreTooNew,
-        "The database has schema version 999, this program knows up to 2: use the newer program",
+        "The database has schema version 999, this program knows up to 3: use the newer program",
     );
 }
 

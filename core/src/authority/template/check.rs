@@ -208,3 +208,6 @@ fn ensure(holds: bool, what: &str) -> Result<()> {
 fn reject(what: &str) -> Error {
     Error::IssuedCertificateRejected(what.to_owned())
 }
+
+#[cfg(test)]
+mod tests;
