@@ -25,6 +25,10 @@ use crate::{
 /// For how long a key verifies that signs no more, where nothing else is asked for.
 const DEFAULT_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// For how long after its end a token may be taken by somebody whose clock is behind: twice what is
+/// borne with of a difference of clocks.
+const ACCEPTED_PAST_END: Duration = Duration::from_secs(60);
+
 /// The settings of an issuer of tokens.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -320,7 +324,8 @@ impl TokenIssuer {
     ///
     /// [`Error::StoreUnavailable`].
     pub fn revoked(&self) -> Result<Vec<String>> {
-        self.store.revoked_tokens(self.now())
+        // As long as a verifier whose clock is behind may still take them.
+        self.store.revoked_tokens(self.now().minus(ACCEPTED_PAST_END))
     }
 
     /// Tokens that were minted, newest first.
@@ -343,6 +348,7 @@ impl TokenIssuer {
         Ok(TokenVerifier::new(issuer, trust_domain.clone(), self.jwks()?)
             .with_audience(issuer)
             .with_service_types(service_types)
+            .with_revoked(self.revoked()?)
             .with_clock(Arc::clone(clock)))
     }
 
