@@ -1,8 +1,8 @@
 //! What several test suites share: a hierarchy that can be bent at every place, a CA with the services
 //! of a small mesh, requests of any shape, databases, vectors, and the programs of other people.
 //!
-//! Integration tests of `core/` use it too, its unit tests can't: what is defined in the core would be
-//! another type there.
+//! Integration tests of `core/` use it too, its unit tests no more than `requests`: what is defined in
+//! the core would be another type there.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
