@@ -11,6 +11,7 @@ mod files;
 mod group_commit;
 mod guard;
 mod hierarchy;
+mod identity;
 mod leaf;
 mod legacy;
 mod list;

@@ -19,8 +19,8 @@ use super::{
     checkpoint::{self, Log},
     connection,
     failure::{Failure, Outcome, file_error},
-    file_beside,
     guard::{Guard, Held, Work},
+    identity::{FileId, Ids, beside},
     patience::retry_when_busy,
     readers::Readers,
     schema::{self, Found},
@@ -274,70 +274,6 @@ pub(super) fn require_same(connection: &Connection, header: &str) -> Outcome<()>
     Err(Failure::Database(
         "was replaced by another one that has to be opened anew: restart this program",
     ))
-}
-
-/// The log of a database and its index.
-fn beside(path: &Path) -> [PathBuf; 2] {
-    ["-wal", "-shm"].map(|suffix| file_beside(path, suffix))
-}
-
-/// Which files they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ids {
-    database: FileId,
-    log: FileId,
-    index: FileId,
-}
-
-impl Ids {
-    fn at(database: &Path) -> Option<Self> {
-        let [log, index] = beside(database);
-        Some(Ids {
-            database: FileId::of(database)?,
-            log: FileId::of(&log)?,
-            index: FileId::of(&index)?,
-        })
-    }
-}
-
-/// How the files of a database look from outside: what was read of them while this stayed the same was
-/// not changed by others meanwhile.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Look([Option<(FileId, u64, Option<SystemTime>)>; 2], Option<FileId>);
-
-impl Look {
-    pub(super) fn at(database: &Path) -> Self {
-        let [log, index] = beside(database);
-        let look = |path: &Path| {
-            let file = fs::metadata(path).ok()?;
-            Some((FileId::of(path)?, file.len(), file.modified().ok()))
-        };
-        Look([look(database), look(&log)], FileId::of(&index))
-    }
-}
-
-/// A file, whatever its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    /// By `stat`: opening a file to look at it would release SQLite's locks when it is closed.
-    #[cfg(unix)]
-    fn of(path: &Path) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt;
-
-        let file = fs::metadata(path).ok()?;
-        Some(FileId { device: file.dev(), inode: file.ino() })
-    }
-
-    /// Windows lets nobody remove, move or replace a file that SQLite has open.
-    #[cfg(not(unix))]
-    fn of(_path: &Path) -> Option<Self> {
-        Some(FileId { device: 0, inode: 0 })
-    }
 }
 
 /// How a database file looks from outside, and how much of the log had been brought back into it

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 
 use super::{
     failure::{Failure, Outcome},
-    files::Look,
+    identity::Look,
 };
 
 /// What a store waits at most where nobody says otherwise.
