@@ -43,6 +43,7 @@ check: node_modules
 # before JavaScript's, all tests share what the first of them makes, so each suite is one process.
 test: setup built node_modules
 	$(NEXTEST) --workspace
+	$(NEXTEST) -p catalyst-pki --no-default-features
 	cargo test --profile $(CATALYST_PROFILE) --locked --workspace --doc
 	cargo test --profile $(CATALYST_PROFILE) --locked --workspace --test interop --test c
 	npm run build

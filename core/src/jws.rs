@@ -8,11 +8,16 @@ mod open;
 #[cfg(feature = "authority")]
 mod sign;
 
+use std::time::Duration;
+
 use crate::Timestamp;
 
-pub(crate) use self::open::{Fault, open};
 #[cfg(feature = "authority")]
 pub(crate) use self::sign::sign;
+pub(crate) use self::{
+    json::Unambiguous,
+    open::{Fault, open},
+};
 
 /// What a JWS is: each kind has a type (RFC 8725 3.11) and a size of its own, and none passes for
 /// another.
@@ -22,8 +27,8 @@ pub(crate) enum Kind {
     Token,
 }
 
-/// The difference of two clocks that is borne with, in seconds.
-const SKEW_SECONDS: f64 = 30.0;
+/// The difference of two clocks that is borne with.
+pub(crate) const SKEW: Duration = Duration::from_secs(30);
 
 impl Kind {
     /// The values of `typ` that it may have; the first is written.
@@ -34,7 +39,7 @@ impl Kind {
     }
 
     /// How long it may be, in bytes.
-    const fn max_len(self) -> usize {
+    pub(crate) const fn max_len(self) -> usize {
         match self {
             // Far above what is minted, and below the limit of common servers for all headers.
             Kind::Token => 16 * 1024,
@@ -48,11 +53,11 @@ impl Kind {
             Kind::Token => {
                 let ends = numeric_date(claims, "exp")?.ok_or(Fault::Malformed("it has no exp"))?;
                 let begins = numeric_date(claims, "nbf")?;
-                if seconds(now) >= ends + SKEW_SECONDS {
+                if seconds(now) >= ends + SKEW.as_secs_f64() {
                     return Err(Fault::Ended);
                 }
                 match begins {
-                    Some(begins) if seconds(now) < begins - SKEW_SECONDS => {
+                    Some(begins) if seconds(now) < begins - SKEW.as_secs_f64() => {
                         Err(Fault::Malformed("it is not valid yet"))
                     }
                     _ => Ok(()),

@@ -871,6 +871,26 @@ fn a_denial_that_cannot_be_read_is_an_error_event() {
     assert_eq!(*events, expected);
 }
 
+#[test]
+fn a_hierarchy_that_went_back_is_an_error_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, backup] = ["certs.db", "backup.db"].map(|name| folder.path().join(name));
+    let manager = open(&path, config(&clock())).unwrap();
+    manager.initialize().unwrap();
+    manager.store().backup(&backup).unwrap();
+    let cas = manager.store().hierarchy().unwrap().cas;
+    assert!(manager.store().supersede(&cas.last().unwrap().serial).unwrap());
+    let sequence = manager.ca_bundle().unwrap().sequence;
+
+    std::fs::rename(&backup, &path).unwrap();
+    let events = Events::default();
+    let bundle = tracing::subscriber::with_default(events.clone(), || manager.ca_bundle());
+    assert!(bundle.unwrap().sequence < sequence);
+    let said = events.0.lock().unwrap();
+    let is_said = |event: &String| event.starts_with("ERROR Hierarchy went back");
+    assert_eq!(said.iter().filter(|event| is_said(event)).count(), 1, "{said:?}");
+}
+
 /// A Services CA that another root of that name has signed, PEM.
 fn services_ca_of_another(root: &str) -> String {
     let mode = catalyst_pki::NameConstraintMode::None;

@@ -18,7 +18,7 @@ use catalyst_pki::{
     authority::store::{
         CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
         Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, PlannedLeaf, Recorded,
-        SigningFacts, Store, StoredHierarchy, TokenSelector, TokenStanding, TokenUse,
+        SigningFacts, Store, StoredHierarchy, TokenSelector, TokenUse, TokenUses,
         decide::{self, Facts},
         suite,
     },
@@ -82,8 +82,8 @@ impl Facts for Entries {
         Ok(names.iter().filter(is_held).cloned().collect())
     }
 
-    fn token_standing(&self, token_use: &TokenUse) -> Result<TokenStanding> {
-        Ok(self.tokens.standing(token_use))
+    fn token_uses(&self, token_use: &TokenUse) -> Result<TokenUses> {
+        Ok(self.tokens.uses(token_use))
     }
 }
 

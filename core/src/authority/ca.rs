@@ -8,7 +8,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::{
     signer::{KeyBackend, Signer},
-    store::{CertificateRecord, CertificateType},
+    store::{CertificateRecord, CertificateStatus, CertificateType},
     template::{IssuerFacts, IssuerKey},
 };
 use crate::{
@@ -129,6 +129,14 @@ impl CaCertificate {
 
     pub(super) fn has_ended(&self, now: Timestamp) -> bool {
         now > self.record.not_after
+    }
+
+    /// Whether those who verify are told to trust it.
+    pub(super) fn is_trusted(&self, now: Timestamp) -> bool {
+        use CertificateStatus::{Active, Pending, Superseded};
+
+        let is_published = matches!(self.record.status, Pending | Active | Superseded);
+        is_published && self.is_under_root && !self.has_ended(now)
     }
 
     pub(super) fn bundled(&self) -> BundledCa<'_> {

@@ -213,16 +213,15 @@ impl Hierarchy {
         }
     }
 
+    /// The intermediate of a serial, where those who verify trust it.
+    pub(super) fn trusted(&self, serial: &str, now: Timestamp) -> Option<&CaCertificate> {
+        self.intermediates.iter().find(|ca| ca.record.serial == serial && ca.is_trusted(now))
+    }
+
     /// For those who verify: the CAs that have not ended yet.
     pub(super) fn bundle(&self, now: Timestamp) -> CaBundle {
-        use CertificateStatus::{Active, Pending, Superseded};
-
         let of = |segment| -> Vec<_> {
-            self.of(segment)
-                .filter(|ca| matches!(ca.record.status, Pending | Active | Superseded))
-                .filter(|ca| ca.is_under_root && !ca.has_ended(now))
-                .map(CaCertificate::bundled)
-                .collect()
+            self.of(segment).filter(|ca| ca.is_trusted(now)).map(CaCertificate::bundled).collect()
         };
         CaBundle::new(
             &self.trust_domain,

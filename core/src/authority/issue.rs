@@ -9,7 +9,7 @@ use rcgen::Issuer;
 
 use super::{
     CertificateManager, EVENTS,
-    ca::{CaCertificate, corrupt},
+    ca::CaCertificate,
     create::BACKDATE,
     names::LeafNames,
     store::{
@@ -125,21 +125,15 @@ impl CertificateManager {
     /// [`Error::CsrWithoutSpiffeId`], [`Error::DnsNameNotAllowed`], [`Error::DnsNameTaken`],
     /// [`Error::SigningCaUnavailable`], [`Error::SigningCaExpired`] (from the last minute of that CA
     /// on), [`Error::SigningCaNotYetValid`], [`Error::SigningCaRevoked`],
-    /// [`Error::TokenRevoked`], [`Error::BootstrapTokenUsed`], [`Error::StoreUnavailable`].
+    /// [`Error::TokenRevoked`], [`Error::TokenExpired`], [`Error::BootstrapTokenMismatch`],
+    /// [`Error::BootstrapTokenUsed`], [`Error::StoreUnavailable`].
     pub fn sign_csr(&self, request: &SignRequest<'_>) -> Result<SignedCertificate> {
         let hierarchy = self.hierarchy()?;
         let id =
             WorkloadId::new(&hierarchy.trust_domain, request.service_type, request.instance_id)?;
         let result = self.issue(&id, request);
         match &result {
-            Ok(signed) => tracing::info!(
-                target: EVENTS,
-                spiffe_id = %id,
-                serial = %signed.serial,
-                fingerprint = %signed.fingerprint,
-                expires_at = %signed.expires_at,
-                "Certificate issued"
-            ),
+            Ok(_) => {}
             Err(Error::IdentityDenied(_)) => {
                 tracing::warn!(target: EVENTS, spiffe_id = %id, "CSR denied (deny list)");
             }
@@ -188,18 +182,26 @@ impl CertificateManager {
         let serial = match standing {
             TokenStanding::UsedForThis(serial) => serial,
             TokenStanding::Revoked => return Err(Error::TokenRevoked),
+            TokenStanding::Ended => return Err(Error::TokenExpired),
+            TokenStanding::ForAnother(id) => return Err(Error::BootstrapTokenMismatch(id)),
             TokenStanding::UsedUp | TokenStanding::Good => return Err(Error::BootstrapTokenUsed),
         };
-        let record = self.store().find_by_serial(&serial)?.ok_or(Error::BootstrapTokenUsed)?;
+        let record = self.store().find_by_serial(&serial)?;
         let hierarchy = self.current_hierarchy()?.ok_or(Error::NotInitialized)?;
-        let mut cas = hierarchy.intermediates.iter().map(|ca| &ca.record);
-        let ca = cas.find(|ca| record.issuer_serial.as_ref() == Some(&ca.serial));
-        let ca = ca.ok_or_else(|| corrupt("the CA of a certificate is gone: restore a backup"))?;
+        // One that nobody would believe is no answer to go on with.
+        let record = record.filter(|record| record.not_after > self.now());
+        let (record, ca) = record
+            .and_then(|record| {
+                let ca = hierarchy.trusted(record.issuer_serial.as_deref()?, self.now())?;
+                Some((record, &ca.record))
+            })
+            .ok_or(Error::BootstrapTokenUsed)?;
         let der = certificate_from_pem(&record.certificate_pem)?;
         let certificate = Certificate::parse(&der)?;
         let mut omitted = names.dns_names();
         omitted.retain(|name| !certificate.alt_names().iter().any(|of| of.text() == Some(name)));
         let root = &hierarchy.root.record.certificate_pem;
+        tracing::info!(target: EVENTS, spiffe_id = record.spiffe_id, serial, "Certificate given again");
         Ok(SignedCertificate::of(&record, &ca.certificate_pem, root, omitted))
     }
 
@@ -264,6 +266,14 @@ impl CertificateManager {
             match recorded {
                 Recorded::Stored => {
                     permitted.report_omitted(id);
+                    tracing::info!(
+                        target: EVENTS,
+                        spiffe_id = %id,
+                        serial = %signed.serial,
+                        fingerprint = %signed.fingerprint,
+                        expires_at = %signed.expires_at,
+                        "Certificate issued"
+                    );
                     return Ok(signed);
                 }
                 Recorded::Denied => return Err(Error::IdentityDenied(id.to_string())),

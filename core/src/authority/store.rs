@@ -24,7 +24,7 @@ pub use records::Records;
 pub use sqlite::SqliteStore;
 pub use tokens::{
     TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStanding, TokenStore,
-    TokenUse,
+    TokenUse, TokenUses,
 };
 
 use crate::{Error, Result, Timestamp, TrustDomain};

@@ -14,7 +14,7 @@ pub(super) type Object = Map<String, Value>;
 
 /// A value of such a text. How deep it nests is limited by serde_json (128).
 #[derive(Debug)]
-pub(super) struct Unambiguous(pub(super) Value);
+pub(crate) struct Unambiguous(pub(crate) Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

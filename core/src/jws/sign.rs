@@ -38,7 +38,11 @@ pub(crate) fn sign(
     }
     text.push('.');
     text.push_str(&BASE64_URL_SAFE_NO_PAD.encode(signature));
-    Ok(text)
+    // Nobody would open it.
+    match text.len() <= kind.max_len() {
+        true => Ok(text),
+        false => Err(Error::argument("token", format!("it would be {} bytes long", text.len()))),
+    }
 }
 
 fn encode(value: &impl Serialize) -> Result<String> {

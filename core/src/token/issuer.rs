@@ -27,7 +27,7 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// For how long after its end a token may be taken by somebody whose clock is behind: twice what is
 /// borne with of a difference of clocks.
-const ACCEPTED_PAST_END: Duration = Duration::from_secs(60);
+const ACCEPTED_PAST_END: Duration = jws::SKEW.saturating_mul(2);
 
 /// The settings of an issuer of tokens.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub struct TokenConfig {
     pub issuer: String,
     /// The trust domain of those who show tokens.
     pub trust_domain: TrustDomain,
+    /// Other trust domains whose peers may show tokens.
+    pub federated: Vec<TrustDomain>,
     /// The services that may show a token which names no SPIFFE ID. Orchestrators, unless set.
     pub service_types: Vec<ServiceType>,
     /// The clock.
@@ -50,6 +52,7 @@ impl TokenConfig {
         TokenConfig {
             issuer: issuer.into(),
             trust_domain,
+            federated: Vec::new(),
             service_types: vec![ServiceType::Orchestrator],
             clock: Arc::new(SystemClock),
         }
@@ -155,7 +158,8 @@ impl TokenIssuer {
     /// # Errors
     ///
     /// [`Error::TokenIssuerNotReady`], [`Error::InvalidArgument`], [`Error::InvalidDer`] for a
-    /// certificate that is none, [`Error::StoreUnavailable`], [`Error::KeyBackendFailed`].
+    /// certificate that is none, [`Error::IdentityDenied`], [`Error::StoreUnavailable`],
+    /// [`Error::KeyBackendFailed`].
     pub fn mint(&self, request: &MintRequest) -> Result<MintedToken> {
         request.check()?;
         let mut bound = request.bound()?;
@@ -219,7 +223,7 @@ impl TokenIssuer {
     ///
     /// As [`TokenVerifier::verify`], [`Error::TokenIssuerNotReady`], [`Error::StoreUnavailable`].
     pub fn verify(&self, token: &str, peer: &Svid) -> Result<TokenClaims> {
-        let verifier = self.verifier()?;
+        let verifier = self.checker()?;
         let (claims, record) = self.look(&verifier, token, Some(&self.config.issuer))?;
         verifier.check_peer(&claims, peer, record.spiffe_id.as_deref())?;
         Ok(claims)
@@ -232,15 +236,9 @@ impl TokenIssuer {
     /// As there, [`Error::TokenIdentityMismatch`], [`Error::TokenIssuerNotReady`],
     /// [`Error::StoreUnavailable`].
     pub fn authenticate(&self, token: &str, peer: Option<&Svid>) -> Result<TokenClaims> {
-        let verifier = self.verifier()?;
+        let verifier = self.checker()?;
         let (claims, record) = self.look(&verifier, token, Some(&self.config.issuer))?;
-        verifier::refuse_bootstrap(&claims)?;
-        match peer {
-            Some(peer) if claims.cnf.is_some() => {
-                verifier.check_peer(&claims, peer, record.spiffe_id.as_deref())?;
-            }
-            _ => verifier::check_shown(&claims, peer)?,
-        }
+        verifier.check_caller(&claims, peer, record.spiffe_id.as_deref())?;
         Ok(claims)
     }
 
@@ -252,7 +250,7 @@ impl TokenIssuer {
     /// As [`inspect`](Self::inspect), [`Error::PermissionDenied`] for a token of another principal,
     /// [`Error::BootstrapTokenMismatch`] for one of another identity.
     pub fn bootstrap(&self, token: &str, spiffe_id: &str) -> Result<String> {
-        let (claims, record) = self.look(&self.verifier()?, token, Some(&self.config.issuer))?;
+        let (claims, record) = self.look(&self.checker()?, token, Some(&self.config.issuer))?;
         if claims.principal != Principal::Bootstrap {
             return Err(Error::PermissionDenied);
         }
@@ -269,7 +267,7 @@ impl TokenIssuer {
     /// As [`TokenVerifier::inspect`], [`Error::TokenIssuerNotReady`], [`Error::StoreUnavailable`].
     pub fn inspect(&self, token: &str, audience: Option<&str>) -> Result<TokenClaims> {
         let audience = audience.unwrap_or(&self.config.issuer);
-        Ok(self.look(&self.verifier()?, token, Some(audience))?.0)
+        Ok(self.look(&self.checker()?, token, Some(audience))?.0)
     }
 
     /// Makes a new key, which signs from now on.
@@ -344,11 +342,16 @@ impl TokenIssuer {
     ///
     /// [`Error::TokenIssuerNotReady`], [`Error::StoreUnavailable`].
     pub fn verifier(&self) -> Result<TokenVerifier> {
-        let TokenConfig { issuer, trust_domain, service_types, clock } = &self.config;
+        Ok(self.checker()?.with_revoked(self.revoked()?))
+    }
+
+    /// The same without what is revoked: for who looks at a token's record.
+    fn checker(&self) -> Result<TokenVerifier> {
+        let TokenConfig { issuer, trust_domain, federated, service_types, clock } = &self.config;
         Ok(TokenVerifier::new(issuer, trust_domain.clone(), self.jwks()?)
             .with_audience(issuer)
+            .with_federated(federated)
             .with_service_types(service_types)
-            .with_revoked(self.revoked()?)
             .with_clock(Arc::clone(clock)))
     }
 

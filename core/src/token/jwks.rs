@@ -5,7 +5,7 @@ use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, x509::PublicKey};
+use crate::{Error, Result, jws::Unambiguous, x509::PublicKey};
 
 /// The most keys that a set may have: one that signs, and those of a few rotations.
 const MAX_KEYS: usize = 100;
@@ -66,17 +66,22 @@ impl Jwks {
     /// `kid`, or one that stands twice.
     pub fn from_json(json: &str) -> Result<Self> {
         let invalid = |what: &str| Error::argument("jwks", what);
-        let set: GivenSet =
-            serde_json::from_str(json).map_err(|_| invalid("it is no JWK set (RFC 7517 5)"))?;
+        let set = serde_json::from_str(json)
+            .and_then(|Unambiguous(set)| serde_json::from_value::<GivenSet>(set))
+            .map_err(|_| invalid("it is no JWK set (RFC 7517 5), or a name stands twice in it"))?;
         if set.keys.len() > MAX_KEYS {
             return Err(invalid("it has more than 100 keys"));
         }
         let mut keys: Vec<VerificationKey> = Vec::new();
         for value in set.keys {
-            let Ok(jwk) = serde_json::from_value::<Jwk>(value) else { continue };
+            if value.get("kty") != Some(&"EC".into()) || value.get("crv") != Some(&"P-384".into()) {
+                continue;
+            }
+            let jwk = serde_json::from_value::<Jwk>(value)
+                .map_err(|_| invalid("a P-384 key in it has a member that is no text"))?;
             let is_for_signing = jwk.key_use.as_deref().is_none_or(|of| of == "sig")
                 && jwk.alg.as_deref().is_none_or(|of| of == "ES384");
-            if jwk.kty != "EC" || jwk.crv != "P-384" || !is_for_signing {
+            if !is_for_signing {
                 continue;
             }
             let id = jwk.kid.clone().ok_or_else(|| invalid("a key in it has no kid"))?;

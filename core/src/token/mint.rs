@@ -98,6 +98,10 @@ impl MintRequest {
             (Principal::Bootstrap, .., Some(0)) => {
                 return Err(Error::argument("uses", "it must be 1 or more"));
             }
+            (principal, None, Some(_), _) if principal != Principal::Bootstrap => {
+                let how = "whoever holds it may use a token without a certificate";
+                return Err(Error::argument("spiffeId", how));
+            }
             (Principal::Bootstrap, ..) | (.., None) => {}
             _ => return Err(Error::argument("uses", "only a bootstrap token is used up")),
         }

@@ -40,7 +40,8 @@ pub struct TokenVerifier {
 }
 
 impl TokenVerifier {
-    /// A verifier of the tokens that `issuer` signs with `keys`, shown by peers of `trust_domain`. A
+    /// A verifier of the tokens that `issuer` signs with `keys`, shown by peers of `trust_domain`. Until
+    /// [`with_revoked`](Self::with_revoked) brings the issuer's list, no token counts as revoked. A
     /// token that says for whom it is meant is refused until [`with_audience`](Self::with_audience) says
     /// that this is it.
     #[must_use]
@@ -119,12 +120,11 @@ impl TokenVerifier {
     ///
     /// # Errors
     ///
-    /// As [`inspect`](Self::inspect), [`Error::TokenBindingMismatch`], and [`Error::PermissionDenied`] for
-    /// a bootstrap token: it is taken for a certificate's request alone.
+    /// As [`inspect`](Self::inspect); [`Error::PermissionDenied`] for a bootstrap token, which is taken for
+    /// a certificate's request alone; for one that is bound as [`verify`](Self::verify).
     pub fn authenticate(&self, token: &str, peer: Option<&Svid>) -> Result<TokenClaims> {
         let claims = self.inspect(token)?;
-        refuse_bootstrap(&claims)?;
-        check_shown(&claims, peer)?;
+        self.check_caller(&claims, peer, None)?;
         Ok(claims)
     }
 
@@ -140,9 +140,7 @@ impl TokenVerifier {
     }
 
     pub(super) fn inspect_with(&self, token: &str, audience: Option<&str>) -> Result<TokenClaims> {
-        let claims = self.open(token, audience).inspect_err(|error| {
-            tracing::warn!(target: EVENTS, issuer = &*self.issuer, %error, "Token refused");
-        })?;
+        let claims = self.open(token, audience)?;
         if self.revoked.contains(&claims.jti) {
             return Err(revoked(&claims));
         }
@@ -150,17 +148,18 @@ impl TokenVerifier {
     }
 
     fn open(&self, token: &str, audience: Option<&str>) -> Result<TokenClaims> {
-        let refused = |reason: &'static str| {
+        let warn = |reason: &'static str, error: Error| {
             tracing::warn!(target: EVENTS, issuer = &*self.issuer, reason, "Token refused");
-            Error::InvalidToken
+            error
         };
+        let refused = |reason| warn(reason, Error::InvalidToken);
         let opened = jws::open(token, Kind::Token, self.clock.now(), |header| {
             let id = header.key_id.as_deref().ok_or(Fault::Malformed("it names no key"))?;
             self.keys.find(id).cloned().ok_or(Fault::KeyNotFound)
         });
         let claims: TokenClaims = opened.map_err(|fault| match fault {
-            Fault::KeyNotFound => Error::TokenKeyNotFound,
-            Fault::Ended => Error::TokenExpired,
+            Fault::KeyNotFound => warn("no known key has signed it", Error::TokenKeyNotFound),
+            Fault::Ended => warn("its time has passed", Error::TokenExpired),
             Fault::Malformed(reason) => refused(reason),
             Fault::Signature => refused("its signature does not verify"),
         })?;
@@ -175,6 +174,25 @@ impl TokenVerifier {
                 Err(refused("it says for whom it is meant, and this verifier has no audience"))
             }
             _ => Ok(claims),
+        }
+    }
+
+    /// Whether a caller may show a token: a peer whose certificate it is bound to, or anybody where it is
+    /// bound to none.
+    pub(super) fn check_caller(
+        &self,
+        claims: &TokenClaims,
+        peer: Option<&Svid>,
+        known: Option<&str>,
+    ) -> Result<()> {
+        // It lets nobody do anything but ask for the one certificate.
+        if claims.principal == Principal::Bootstrap {
+            return Err(Error::PermissionDenied);
+        }
+        match (peer, &claims.cnf) {
+            (_, None) => Ok(()),
+            (None, Some(_)) => check_shown(claims, None),
+            (Some(peer), Some(_)) => self.check_peer(claims, peer, known),
         }
     }
 
@@ -224,16 +242,8 @@ impl TokenVerifier {
     }
 }
 
-/// A bootstrap token lets nobody do anything but ask for the one certificate.
-pub(super) fn refuse_bootstrap(claims: &TokenClaims) -> Result<()> {
-    match claims.principal {
-        Principal::Bootstrap => Err(Error::PermissionDenied),
-        _ => Ok(()),
-    }
-}
-
 /// A token that is bound to a certificate is good for whoever shows that certificate, and nobody else.
-pub(super) fn check_shown(claims: &TokenClaims, peer: Option<&Svid>) -> Result<()> {
+fn check_shown(claims: &TokenClaims, peer: Option<&Svid>) -> Result<()> {
     let Some(bound) = &claims.cnf else { return Ok(()) };
     if peer.is_some_and(|peer| is_same(&bound.thumbprint, &peer.fingerprint)) {
         return Ok(());

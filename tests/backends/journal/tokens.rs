@@ -3,8 +3,8 @@
 use catalyst_pki::{
     Error, Result, Timestamp,
     authority::store::{
-        TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStanding, TokenStore,
-        TokenUse,
+        TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStore, TokenUse,
+        TokenUses, decide,
     },
 };
 
@@ -33,12 +33,15 @@ impl Tokens {
         revoked
     }
 
-    pub(super) fn standing(&self, token_use: &TokenUse) -> TokenStanding {
-        let token = self.records.iter().map(|(_, token)| token).find(|t| t.jti == token_use.jti);
+    pub(super) fn uses(&self, token_use: &TokenUse) -> TokenUses {
+        let mut records = self.records.iter().map(|(_, token)| token);
         let of_token = self.uses.iter().filter(|(other, _)| other.jti == token_use.jti);
         let for_this = self.uses.iter().find(|(other, _)| other == token_use);
-        let used = of_token.count() as u64;
-        TokenStanding::of(token, used, for_this.map(|(_, serial)| serial.clone()))
+        TokenUses {
+            token: records.find(|token| token.jti == token_use.jti).cloned(),
+            used: of_token.count() as u64,
+            for_this: for_this.map(|(_, serial)| serial.clone()),
+        }
     }
 
     pub(super) fn use_for(&mut self, token_use: &TokenUse, serial: &str) {
@@ -73,7 +76,9 @@ impl TokenStore for Journal {
     }
 
     fn record_token(&self, token: &TokenRecord) -> Result<()> {
-        let tokens = &mut self.entries().tokens;
+        let mut entries = self.entries();
+        decide::on_token(token, &*entries)?;
+        let tokens = &mut entries.tokens;
         if tokens.records.iter().any(|(_, other)| other.jti == token.jti) {
             return Err(Error::DuplicateRecord("jti"));
         }

@@ -8,8 +8,8 @@
 use aws_lc_rs::rand;
 
 use super::{
-    CertificateRecord, CertificateType, NewLeaf, PlannedLeaf, Recorded, SigningFacts,
-    TokenStanding, TokenUse,
+    CertificateRecord, CertificateType, NewLeaf, PlannedLeaf, Recorded, SigningFacts, TokenRecord,
+    TokenStanding, TokenUse, TokenUses,
 };
 use crate::{Error, Result, Timestamp, authority::signer::SEALED};
 
@@ -51,12 +51,12 @@ pub trait Facts {
         now: Timestamp,
     ) -> Result<Vec<String>, Self::Error>;
 
-    /// How it stands with a token: [`TokenStanding::of`] says so.
+    /// What is known of a token that is to be used.
     ///
     /// # Errors
     ///
     /// Where the store can't be read.
-    fn token_standing(&self, token_use: &TokenUse) -> Result<TokenStanding, Self::Error>;
+    fn token_uses(&self, token_use: &TokenUse) -> Result<TokenUses, Self::Error>;
 }
 
 /// What is known of a leaf that is about to be signed.
@@ -72,7 +72,10 @@ pub fn before_signing<F: Facts>(
     Ok(SigningFacts {
         is_denied: facts.is_denied(spiffe_id)?,
         taken_names: facts.names_held_by_others(exclusive_names, owner, now)?,
-        token: token_use.map(|token_use| facts.token_standing(token_use)).transpose()?,
+        token: token_use
+            .map(|token_use| facts.token_uses(token_use))
+            .transpose()?
+            .map(|uses| TokenStanding::of(uses, Some(spiffe_id), now)),
     })
 }
 
@@ -93,7 +96,8 @@ pub fn on_signed_leaf<F: Facts>(leaf: &NewLeaf, facts: &F) -> Result<Option<Reco
         return Ok(Some(Recorded::Denied));
     }
     if let Some(token_use) = &leaf.token_use {
-        match facts.token_standing(token_use)? {
+        let uses = facts.token_uses(token_use)?;
+        match TokenStanding::of(uses, record.spiffe_id.as_deref(), record.created_at) {
             TokenStanding::Good => {}
             refused => return Ok(Some(Recorded::Token(refused))),
         }
@@ -104,6 +108,19 @@ pub fn on_signed_leaf<F: Facts>(leaf: &NewLeaf, facts: &F) -> Result<Option<Reco
     let taken =
         facts.names_held_by_others(&leaf.exclusive_names, &leaf.owner, record.created_at)?;
     Ok((!taken.is_empty()).then_some(Recorded::NamesTaken(taken)))
+}
+
+/// Whether it may be stored that a token was minted: who is denied gets none, also where the denial came
+/// while it was signed.
+///
+/// # Errors
+///
+/// [`Error::IdentityDenied`], those of `facts`.
+pub fn on_token<F: Facts>(token: &TokenRecord, facts: &F) -> Result<(), F::Error> {
+    match &token.spiffe_id {
+        Some(id) if facts.is_denied(id)? => Err(Error::IdentityDenied(id.clone()).into()),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the CAs of a new hierarchy may be stored, where there is none yet.

@@ -14,7 +14,7 @@ use self::tokens::Tokens;
 use super::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
     Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, PlannedLeaf, Recorded,
-    SigningFacts, Store, StoredHierarchy, TokenSelector, TokenStanding, TokenUse,
+    SigningFacts, Store, StoredHierarchy, TokenSelector, TokenUse, TokenUses,
     cursor::Cursor,
     decide::{self, Facts},
 };
@@ -224,8 +224,8 @@ impl Facts for State {
         Ok(names.iter().filter(is_held).cloned().collect())
     }
 
-    fn token_standing(&self, token_use: &TokenUse) -> Result<TokenStanding> {
-        Ok(self.tokens.standing(token_use))
+    fn token_uses(&self, token_use: &TokenUse) -> Result<TokenUses> {
+        Ok(self.tokens.uses(token_use))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Result, Timestamp};
+use crate::{Result, Timestamp, jws};
 
 /// The part of a store that keeps tokens, in the same transactions as the rest: a denial takes an
 /// identity's tokens with it.
@@ -26,7 +26,8 @@ pub trait TokenStore {
     ///
     /// # Errors
     ///
-    /// [`Error::DuplicateRecord`](crate::Error::DuplicateRecord) where there is one of that `jti`.
+    /// [`Error::DuplicateRecord`](crate::Error::DuplicateRecord) where there is one of that `jti`,
+    /// [`Error::IdentityDenied`](crate::Error::IdentityDenied) where its identity is denied.
     fn record_token(&self, token: &TokenRecord) -> Result<()>;
 
     /// The token of a `jti`.
@@ -170,13 +171,29 @@ impl TokenUse {
     }
 }
 
+/// What a store knows of a token that is to be used, as of the transaction that is open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenUses {
+    /// The token.
+    pub token: Option<TokenRecord>,
+    /// For how many requests it was used.
+    pub used: u64,
+    /// The serial of what came of this very request.
+    pub for_this: Option<String>,
+}
+
 /// How it stands with a token that is to be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TokenStanding {
     /// It is good for one certificate more.
     Good,
     /// It is revoked, or nothing is recorded of it.
     Revoked,
+    /// Its time has passed.
+    Ended,
+    /// It is for this identity.
+    ForAnother(String),
     /// It has been used as often as it may be.
     UsedUp,
     /// It has been used for this very request: the certificate of this serial came of it.
@@ -184,17 +201,24 @@ pub enum TokenStanding {
 }
 
 impl TokenStanding {
-    /// How it stands with a token of which this is known.
+    /// How it stands at `now` with a token of which this is known, for a certificate of `spiffe_id`.
     #[must_use]
-    pub fn of(token: Option<&TokenRecord>, used: u64, for_this: Option<String>) -> Self {
-        match (token, for_this) {
-            (None, _) => TokenStanding::Revoked,
-            (Some(token), _) if token.revoked_at.is_some() => TokenStanding::Revoked,
-            (Some(_), Some(serial)) => TokenStanding::UsedForThis(serial),
-            (Some(token), None) => match token.uses {
-                Some(uses) if used < u64::from(uses) => TokenStanding::Good,
-                _ => TokenStanding::UsedUp,
-            },
+    pub fn of(uses: TokenUses, spiffe_id: Option<&str>, now: Timestamp) -> Self {
+        let TokenUses { token, used, for_this } = uses;
+        let Some(token) = token.filter(|token| token.revoked_at.is_none()) else {
+            return TokenStanding::Revoked;
+        };
+        let Some(granted) = token.uses else { return TokenStanding::UsedUp };
+        if token.spiffe_id.as_deref() != spiffe_id || spiffe_id.is_none() {
+            return TokenStanding::ForAnother(token.spiffe_id.unwrap_or_default());
+        }
+        if now >= token.expires_at.plus(jws::SKEW) {
+            return TokenStanding::Ended;
+        }
+        match for_this {
+            Some(serial) => TokenStanding::UsedForThis(serial),
+            None if used < u64::from(granted) => TokenStanding::Good,
+            None => TokenStanding::UsedUp,
         }
     }
 }

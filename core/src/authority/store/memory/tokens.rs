@@ -6,8 +6,8 @@ use super::MemoryStore;
 use crate::{
     Error, Result, Timestamp,
     authority::store::{
-        TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStanding, TokenStore,
-        TokenUse,
+        TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStore, TokenUse,
+        TokenUses, decide,
     },
 };
 
@@ -37,12 +37,14 @@ impl Tokens {
         revoked
     }
 
-    pub(super) fn standing(&self, token_use: &TokenUse) -> TokenStanding {
+    pub(super) fn uses(&self, token_use: &TokenUse) -> TokenUses {
         let token = self.by_jti.get(&token_use.jti).and_then(|number| self.records.get(number));
         let uses = self.uses.get(&token_use.jti);
-        let used = uses.map_or(0, |uses| uses.len() as u64);
-        let for_this = uses.and_then(|uses| uses.get(&token_use.request)).cloned();
-        TokenStanding::of(token, used, for_this)
+        TokenUses {
+            token: token.cloned(),
+            used: uses.map_or(0, |uses| uses.len() as u64),
+            for_this: uses.and_then(|uses| uses.get(&token_use.request)).cloned(),
+        }
     }
 
     pub(super) fn use_for(&mut self, token_use: &TokenUse, serial: &str) {
@@ -80,7 +82,9 @@ impl TokenStore for MemoryStore {
     }
 
     fn record_token(&self, token: &TokenRecord) -> Result<()> {
-        let tokens = &mut self.state.lock().tokens;
+        let mut state = self.state.lock();
+        decide::on_token(token, &*state)?;
+        let tokens = &mut state.tokens;
         if tokens.by_jti.contains_key(&token.jti) {
             return Err(Error::DuplicateRecord("jti"));
         }

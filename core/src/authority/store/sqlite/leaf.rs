@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Result, Timestamp,
     authority::store::{
-        NewLeaf, Recorded, TokenStanding, TokenUse,
+        NewLeaf, Recorded, TokenUse, TokenUses,
         decide::{self, Facts},
     },
 };
@@ -90,8 +90,8 @@ impl Facts for Known<'_> {
         names_held_by_others(self.connection, names, owner, now)
     }
 
-    fn token_standing(&self, token_use: &TokenUse) -> Outcome<TokenStanding> {
-        tokens::standing(self.connection, token_use)
+    fn token_uses(&self, token_use: &TokenUse) -> Outcome<TokenUses> {
+        tokens::uses(self.connection, token_use)
     }
 }
 

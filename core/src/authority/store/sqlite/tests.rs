@@ -250,6 +250,15 @@ fn without_tokens(connection: &Connection, version: i64) {
 }
 
 #[test]
+fn a_connection_that_writes_waits_for_the_disk_at_each_commit() {
+    let (_folder, path) = folder();
+    let _store = open(&path);
+    let writer = connection::open_writer(&path).unwrap();
+    // FULL: https://sqlite.org/pragma.html#pragma_synchronous
+    assert_eq!(pragma(&writer, "PRAGMA synchronous").unwrap(), Value::Integer(2));
+}
+
+#[test]
 fn a_database_of_version_2_goes_on_and_can_keep_tokens() {
     let (_folder, path) = folder();
     let store = open(&path);

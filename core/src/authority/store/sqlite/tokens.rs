@@ -1,18 +1,19 @@
 //! Tokens: their keys, and that they exist.
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter, types::Value};
 
 use super::{
     SqliteStore,
-    failure::{Failure, Outcome},
+    failure::{Failure, Outcome, Place},
+    leaf::Known,
 };
 use crate::{
     Error, Result, Timestamp,
     authority::{
         signer::{KeySealer, Owner},
         store::{
-            TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStanding, TokenStore,
-            TokenUse,
+            TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStore, TokenUse,
+            TokenUses, decide,
         },
     },
 };
@@ -70,7 +71,7 @@ fn find(connection: &Connection, jti: &str) -> Outcome<Option<TokenRecord>> {
     rows.next()?.map(|row| Ok(read(row)?.1)).transpose()
 }
 
-pub(super) fn standing(connection: &Connection, token_use: &TokenUse) -> Outcome<TokenStanding> {
+pub(super) fn uses(connection: &Connection, token_use: &TokenUse) -> Outcome<TokenUses> {
     let used: i64 = connection
         .prepare_cached("SELECT COUNT(*) FROM token_use WHERE jti = ?1")?
         .query_row([&token_use.jti], |row| row.get(0))?;
@@ -79,7 +80,7 @@ pub(super) fn standing(connection: &Connection, token_use: &TokenUse) -> Outcome
         .query_row(params![token_use.jti, token_use.request], |row| row.get(0))
         .optional()?;
     let token = find(connection, &token_use.jti)?;
-    Ok(TokenStanding::of(token.as_ref(), used.unsigned_abs(), for_this))
+    Ok(TokenUses { token, used: used.unsigned_abs(), for_this })
 }
 
 pub(super) fn use_for(connection: &Connection, token_use: &TokenUse, serial: &str) -> Outcome<()> {
@@ -130,6 +131,7 @@ fn add_key(
 }
 
 fn record(connection: &Connection, token: &TokenRecord) -> Outcome<()> {
+    decide::on_token(token, &Known::new(connection))?;
     let sans = serde_json::to_string(&token.sans).map_err(Error::internal)?;
     let millis = |time: Timestamp| time.as_millis();
     let inserted = connection
@@ -185,7 +187,7 @@ fn list(
 ) -> Outcome<TokenPage> {
     let (condition, value): (_, Box<dyn ToSql>) = match selected.map(condition) {
         Some((condition, value)) => (condition, Box::new(value.to_owned())),
-        None => ("?1 IS NULL", Box::new(rusqlite::types::Null)),
+        None => ("?1 IS NULL", Box::new(Value::Null)),
     };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM token WHERE {condition} AND number < ?2
@@ -195,7 +197,16 @@ fn list(
     let mut rows = statement.query(params![value, before, limit])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(read(row)?);
+        match read(row) {
+            Ok(token) => found.push(token),
+            // It hides no other. Nobody is let in by it: who looks it up gets the failure.
+            Err(failure) => tracing::error!(
+                target: "catalyst.pki",
+                jti = row.get::<_, String>(0).unwrap_or_default(),
+                reason = %failure.explain(&Place::Record),
+                "Token unreadable"
+            ),
+        }
     }
     Ok(TokenPage::of(found, len))
 }
@@ -256,39 +267,49 @@ pub(super) fn take_over_keys(
 }
 
 /// A key that signs no more, perhaps as somebody else has it, does not come back with a backup, and no
-/// token that was revoked since. Records of those minted since then are needed to revoke them.
+/// token that was revoked since. Records of those minted since then are needed to revoke them. Rows are
+/// taken over as they are: one that can't be read must not stand in the way.
 pub(super) fn keep_what_was_taken_away(present: &Connection, restored: &Connection) -> Outcome<()> {
-    let present_keys = keys(present)?;
-    if !present_keys.is_empty() {
-        restored.execute("DELETE FROM token_key", [])?;
-    }
-    for key in present_keys.iter().rev() {
+    // Keys that this database has never had were not taken away in it: they verify as long as a token of
+    // theirs may be good, and sign no more where there is another one.
+    let last: Option<i64> =
+        restored.query_row("SELECT MAX(expires_at) FROM token", [], |row| row.get(0))?;
+    let mut statement = present.prepare(
+        "SELECT id, private_key, public_key, created_at, graced_until FROM token_key
+         ORDER BY number",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut is_first = true;
+    while let Some(row) = rows.next()? {
+        if std::mem::take(&mut is_first) {
+            restored.execute(
+                "UPDATE token_key SET graced_until = ?1 WHERE graced_until IS NULL",
+                [last.unwrap_or_default()],
+            )?;
+        }
+        restored.execute("DELETE FROM token_key WHERE id = ?1", [row.get::<_, Value>(0)?])?;
         restored.execute(
             "INSERT INTO token_key (id, private_key, public_key, created_at, graced_until)
              VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                key.id,
-                key.stored,
-                key.public_key,
-                key.created_at.as_millis(),
-                key.graced_until.map(Timestamp::as_millis),
-            ],
+            params_from_iter(values(row, 5)?),
         )?;
     }
     let mut statement = present.prepare(&format!("SELECT {COLUMNS} FROM token ORDER BY number"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (_, token) = read(row)?;
-        if !is_recorded(restored, &token.jti)? {
-            record(restored, &token)?;
-        }
-        restored
-            .prepare_cached(
-                "UPDATE token SET revoked_at = ?1 WHERE jti = ?2 AND revoked_at IS NULL",
-            )?
-            .execute(params![token.revoked_at.map(Timestamp::as_millis), token.jti])?;
+        keep_token(present, restored, row)?;
     }
-    // What a backup doesn't know to be used up could be used again.
+    // Whom a denial since then has cost the tokens that only the backup knows.
+    restored.execute(
+        "UPDATE token SET revoked_at = denied.at
+         FROM (SELECT token.family, MIN(denied_at) AS at
+               FROM token JOIN denied_identity USING (spiffe_id)
+               WHERE issued_at <= denied_at GROUP BY token.family) AS denied
+         WHERE token.family = denied.family AND revoked_at IS NULL",
+        [],
+    )?;
+    // What a backup doesn't know to be used up could be used again. No clock is at hand but the
+    // machine's.
     restored.execute(
         "UPDATE token SET revoked_at = CAST(unixepoch('subsec') * 1000 AS INTEGER)
          WHERE uses IS NOT NULL AND revoked_at IS NULL",
@@ -297,8 +318,40 @@ pub(super) fn keep_what_was_taken_away(present: &Connection, restored: &Connecti
     Ok(())
 }
 
-fn is_recorded(connection: &Connection, jti: &str) -> Outcome<bool> {
-    Ok(connection.prepare_cached("SELECT 1 FROM token WHERE jti = ?1")?.exists([jti])?)
+/// Takes a token's row over, or what was revoked of it.
+fn keep_token(present: &Connection, restored: &Connection, row: &Row<'_>) -> Outcome<()> {
+    let (jti, revoked_at, number): (Value, Value, Value) =
+        (row.get(0)?, row.get(12)?, row.get(14)?);
+    let is_new = restored
+        .prepare_cached(&format!(
+            "INSERT INTO token ({COLUMNS})
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, NULL)
+             ON CONFLICT (jti) DO NOTHING"
+        ))?
+        .execute(params_from_iter(values(row, 14)?))?
+        == 1;
+    if !is_new {
+        restored
+            .prepare_cached(
+                "UPDATE token SET revoked_at = ?1 WHERE jti = ?2 AND revoked_at IS NULL",
+            )?
+            .execute(params![revoked_at, jti])?;
+        return Ok(());
+    }
+    let new_number = restored.last_insert_rowid();
+    let mut sans = present.prepare_cached("SELECT san FROM token_san WHERE number = ?1")?;
+    let mut sans = sans.query([number])?;
+    while let Some(san) = sans.next()? {
+        restored
+            .prepare_cached("INSERT INTO token_san (san, number) VALUES (?1, ?2)")?
+            .execute(params![san.get::<_, Value>(0)?, new_number])?;
+    }
+    Ok(())
+}
+
+/// The first columns of a row, whatever is in them.
+fn values(row: &Row<'_>, columns: usize) -> Outcome<Vec<Value>> {
+    Ok((0..columns).map(|index| row.get(index)).collect::<rusqlite::Result<_>>()?)
 }
 
 fn read(row: &Row<'_>) -> Outcome<(i64, TokenRecord)> {

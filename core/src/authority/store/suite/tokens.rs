@@ -166,29 +166,40 @@ fn a_denied_identity_loses_its_tokens(store: &dyn Store) {
     store.deny(&entry).unwrap();
     assert_eq!(store.revoked_tokens(NOW).unwrap(), ["bound"]);
 
+    // Nobody mints it one meanwhile, not even a call that was under way.
+    let late = TokenRecord { jti: "late".into(), ..bound.clone() };
+    let error = store.record_token(&late).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::IdentityDenied);
+    assert_eq!(store.find_token("late").unwrap(), None);
+
     // Taking the denial back brings no token back, and what is minted from then on is good.
     assert!(store.allow(&denied).unwrap());
-    store.record_token(&TokenRecord { jti: "new".into(), family: "new".into(), ..bound }).unwrap();
+    let again = TokenRecord { jti: "new".into(), family: "new".into(), ..bound };
+    store.record_token(&again).unwrap();
     assert_eq!(store.revoked_tokens(NOW).unwrap(), ["bound"]);
 }
 
 fn bootstrap(jti: &str, uses: u32) -> TokenRecord {
-    TokenRecord { uses: Some(uses), ..token(jti) }
+    TokenRecord { uses: Some(uses), spiffe_id: Some(SOMEBODY.into()), ..token(jti) }
 }
 
 fn used_for(jti: &str, request: u8) -> TokenUse {
     TokenUse::new(jti, [request; 32])
 }
 
+const SOMEBODY: &str = "spiffe://td.example/node/a";
+
 /// A leaf of an empty store's hierarchy, for which a token is used.
 fn leaf_for(number: usize, token_use: &TokenUse) -> NewLeaf {
-    NewLeaf { hierarchy_sequence: 0, token_use: Some(token_use.clone()), ..leaf(number) }
+    let mut new = leaf(number).with_token_use(Some(token_use.clone()));
+    new.record.spiffe_id = Some(SOMEBODY.into());
+    new
 }
 
 fn a_use_is_stored_with_its_leaf_or_not_at_all(store: &dyn Store) {
     store.record_token(&bootstrap("two", 2)).unwrap();
     let standing = |token_use: &TokenUse| {
-        let planned = PlannedLeaf::new("spiffe://td.example/node/a", "a", &[], NOW);
+        let planned = PlannedLeaf::new(SOMEBODY, "a", &[], NOW);
         let planned = planned.with_token_use(Some(token_use));
         store.facts_before_signing(&planned).unwrap().token.unwrap()
     };
@@ -206,6 +217,15 @@ fn a_use_is_stored_with_its_leaf_or_not_at_all(store: &dyn Store) {
     assert_eq!(recorded(2, &second), Ok(Recorded::Stored));
     assert_eq!(recorded(3, &third), Ok(Recorded::Token(TokenStanding::UsedUp)));
     assert_eq!(standing(&first), again, "the first one still gets what it got");
+
+    // It is for one identity, and for its time: also where nobody has looked before.
+    let mut of_another = leaf_for(3, &first);
+    of_another.record.spiffe_id = Some("spiffe://td.example/node/b".into());
+    let for_another = Recorded::Token(TokenStanding::ForAnother(SOMEBODY.into()));
+    assert_eq!(store.record_leaf(of_another), Ok(for_another));
+    let mut too_late = leaf_for(3, &first);
+    too_late.record.created_at = NOW.plus(HOUR).plus(crate::jws::SKEW);
+    assert_eq!(store.record_leaf(too_late), Ok(Recorded::Token(TokenStanding::Ended)));
 
     let unknown = used_for("unknown", 1);
     assert_eq!(recorded(3, &unknown), Ok(Recorded::Token(TokenStanding::Revoked)));
