@@ -13,8 +13,8 @@ use catalyst_pki::{
     Clock, Error, ErrorCode, ManualClock, ServiceType, Svid, Timestamp, TrustDomain,
     authority::{
         CertificateManager, ManagerConfig, SignRequest, SignedCertificate,
-        signer::{KeyProtection, KeySealer, LocalKeys, Passphrase},
-        store::{MemoryStore, SqliteStore, Store, TokenQuery, TokenSelector},
+        signer::{KeyBackend, KeyProtection, KeyPurpose, KeySealer, LocalKeys, Passphrase},
+        store::{MemoryStore, SqliteStore, Store, TokenKey, TokenQuery, TokenSelector},
     },
     certificate_from_pem, generate_key_and_csr,
     token::{
@@ -471,6 +471,20 @@ fn a_rotated_key_verifies_for_a_while_and_one_that_leaked_not_at_all() {
     assert!(world.issuer.verify(&before, &peer).is_ok(), "its key's grace goes on");
     world.clock.set(ends);
     assert_eq!(world.issuer.verify(&before, &peer), Err(Error::TokenKeyNotFound));
+}
+
+/// As a CA's key would be, if somebody put it there.
+#[test]
+fn a_key_under_the_name_of_another_signs_nothing() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let keys = LocalKeys::new(KeySealer::ephemeral().unwrap());
+    let other = keys.generate(KeyPurpose::Token).unwrap();
+    let point = other.signer.public_key().to_vec();
+    let key = TokenKey::new("another".into(), other.stored, point, clock().now());
+    assert!(store.add_token_key(&key, None, clock().now()).unwrap());
+    let config = TokenConfig::new(NODE, trust_domain());
+    let issuer = TokenIssuer::new(store, Arc::new(keys), config).unwrap();
+    assert_eq!(issuer.initialize().unwrap_err().code(), ErrorCode::InvalidKey);
 }
 
 #[test]

@@ -286,7 +286,6 @@ impl TokenIssuer {
             let new = Keys::add(store, self.backend.as_ref(), active, now, ends)?;
             // Another process may have rotated them meanwhile: then after its key.
             let Some(new_key_id) = new else { continue };
-            self.load()?;
             tracing::info!(target: EVENTS, previous_key_id, new_key_id, "Token key rotated");
             let grace_period_ends_at = (!grace.is_zero()).then_some(ends);
             return Ok(KeyRotation { previous_key_id, new_key_id, grace_period_ends_at });

@@ -33,7 +33,9 @@ impl Keys {
             Some(keys) => Arc::clone(&keys.signer),
             None => {
                 let signer = backend.load(&active.stored)?;
-                if signer.public_key() != active.public_key {
+                let public_key = PublicKey::from_point(signer.public_key());
+                let id = public_key.as_ref().map(key_id).transpose()?;
+                if id.as_ref() != Some(&active.id) || signer.public_key() != active.public_key {
                     return Err(Error::InvalidKey("the stored token key is another".into()));
                 }
                 signer
