@@ -473,6 +473,51 @@ fn a_rotated_key_verifies_for_a_while_and_one_that_leaked_not_at_all() {
     assert_eq!(world.issuer.verify(&before, &peer), Err(Error::TokenKeyNotFound));
 }
 
+#[test]
+fn what_was_minted_is_listed() {
+    let world = World::new();
+    let mut request = world.request();
+    request.sans = vec!["first".into(), "second".into()];
+    let minted = world.issuer.mint(&request).unwrap();
+    world.issuer.mint(&MintRequest::new("somebody", entity(), Principal::User)).unwrap();
+    let mut query = TokenQuery::default();
+    query.selected = minted.fingerprint.clone().map(TokenSelector::Fingerprint);
+    let listed = world.issuer.list(&query).unwrap().tokens;
+    let [token] = &listed[..] else { panic!("{listed:?}") };
+    assert_eq!((&token.jti, &token.family), (&minted.jti, &minted.jti));
+    let texts = [&token.subject, &token.entity_id, &token.entity_name, &token.entity_type];
+    assert_eq!(texts, [PEER, PEER, "node-b", "service"]);
+    assert_eq!(token.principal, "CATALYST::NODE");
+    assert_eq!(token.spiffe_id, Some(id(ServiceType::Orchestrator, PEER)));
+    assert_eq!(token.sans, request.sans);
+    assert_eq!((token.issued_at, token.expires_at), (world.clock.now(), minted.expires_at));
+    assert_eq!((token.revoked_at, token.uses), (None, None));
+
+    // As openssl writes it; and what is none is said to be none.
+    let hex = world.svid(&world.peer).fingerprint;
+    let hex: Vec<_> = BASE64_URL_SAFE_NO_PAD.decode(hex).unwrap();
+    let hex: Vec<_> = hex.iter().map(|byte| format!("{byte:02X}")).collect();
+    query.selected = Some(TokenSelector::Fingerprint(hex.join(":")));
+    assert_eq!(world.issuer.list(&query).unwrap().tokens, listed);
+    query.selected = Some(TokenSelector::Fingerprint("none".into()));
+    assert_eq!(world.issuer.list(&query).unwrap_err().code(), ErrorCode::InvalidArgument);
+}
+
+#[test]
+fn a_token_may_be_16_kib_long_and_no_more() {
+    let forge = Forge::new();
+    let of_len = |padding: usize| {
+        let mut claims = good_claims();
+        claims["padding"] = json!("x".repeat(padding));
+        forge.token(&good_header(), &claims)
+    };
+    let spare = (16 * 1024 - of_len(0).len()) * 3 / 4;
+    let longest = (0..=spare).rev().map(of_len).find(|token| token.len() <= 16 * 1024).unwrap();
+    assert_eq!(longest.len(), 16 * 1024);
+    assert!(forge.verifier().inspect(&longest).is_ok());
+    assert_eq!(forge.verifier().inspect(&of_len(spare + 2)), Err(Error::InvalidToken));
+}
+
 /// As a CA's key would be, if somebody put it there.
 #[test]
 fn a_key_under_the_name_of_another_signs_nothing() {
@@ -860,7 +905,10 @@ fn jwks_that_cant_be_meant_are_refused() {
     assert_eq!(read(others).unwrap().to_json(), r#"{"keys":[]}"#);
     let written = read(json!([forge.jwk("one")])).unwrap().to_json();
     let written: Value = serde_json::from_str(&written).unwrap();
-    assert_eq!(written["keys"][0]["alg"], "ES384");
+    assert_eq!(
+        (&written["keys"][0]["alg"], &written["keys"][0]["use"]),
+        (&json!("ES384"), &json!("sig"))
+    );
     assert!(written["keys"][0].get("d").is_none());
 }
 
