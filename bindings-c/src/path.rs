@@ -1,6 +1,6 @@
 //! RFC 5280 path validation with no SPIFFE rule, for certificates with other names, of other CAs.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use catalyst_pki::{
     Algorithms, Anchor, Clock, Crl, Error, PathRequest, PeerName, Profile, Purpose, SystemClock,
@@ -39,6 +39,7 @@ pub struct pki_path_policy(Mutex<Rules>);
 struct Rules {
     anchors: Vec<Anchor>,
     at: Option<Timestamp>,
+    skew: Duration,
     usage: Option<Usage>,
     names: Vec<PeerName>,
     crls: Vec<Crl>,
@@ -73,6 +74,13 @@ export! {
     /// `PKI_ERR_INVALID_ARGUMENT` outside of the years 0 to 9999.
     fn pki_path_policy_set_at(policy: &mut pki_path_policy, at: i64) -> Done {
         policy.lock().at = Some(Timestamp::given("at", at)?);
+        Ok(())
+    }
+
+    /// How far this machine's clock and those of the CAs may differ, in milliseconds: the beginning
+    /// and the end of every validity are off by as much. None by default.
+    fn pki_path_policy_set_skew(policy: &mut pki_path_policy, milliseconds: u64) -> Done {
+        policy.lock().skew = Duration::from_millis(milliseconds);
         Ok(())
     }
 
@@ -183,6 +191,7 @@ export! {
         let at = rules.at.unwrap_or_else(|| SystemClock.now());
         let mut request = PathRequest::new(leaf, &rules.anchors, at);
         request.intermediates = &intermediates;
+        request.skew = rules.skew;
         request.usage = rules.usage.unwrap_or(request.usage);
         request.names = &rules.names;
         request.crls = &rules.crls;

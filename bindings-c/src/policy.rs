@@ -160,7 +160,7 @@ export! {
     /// Demands a revocation list that is current of each CA whose certificates are looked at: of the
     /// peer's issuer, and of whoever has issued that, up to the anchor or the root that is pinned.
     /// Without, a certificate passes for which there is no list; with it, the peer is refused:
-    /// `PKI_ERR_REVOCATION_UNKNOWN`.
+    /// `PKI_ERR_REVOCATION_UNKNOWN`. This is how the loss of a list that never came is noticed.
     fn pki_policy_builder_require_crl(builder: &mut pki_policy_builder) -> Done {
         builder.change(SvidPolicyBuilder::require_crl)
     }

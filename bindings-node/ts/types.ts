@@ -205,7 +205,8 @@ export interface PeerPolicy {
   crls?: readonly Uint8Array[] | undefined;
   /**
    * Whether there must be a current list in `crls` of each CA whose certificates are looked at (default
-   * false: a certificate passes for which there is no list); else `PKI_REVOCATION_UNKNOWN`.
+   * false: a certificate passes for which there is no list); else `PKI_REVOCATION_UNKNOWN`. This is how
+   * the loss of a list that never came is noticed.
    */
   requireCrl?: boolean | undefined;
   /** Foreign trust domains whose peers are taken too. */

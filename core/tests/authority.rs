@@ -236,7 +236,10 @@ fn a_leaf_is_cut_to_the_end_of_its_issuer_which_then_signs_no_more() {
     clock.set(end.plus(Duration::from_secs(1)));
     let error = sign(&manager, ServiceType::Node, NODE, None).unwrap_err();
     assert_eq!(error.to_string(), "Signing CA certificate expired");
-    clock.set(end.minus(731 * DAY));
+    let start = end.minus(730 * DAY);
+    clock.set(start);
+    sign(&manager, ServiceType::Node, NODE, None).unwrap();
+    clock.set(start.minus(Duration::from_millis(1)));
     let warnings = manager.status().unwrap().warnings;
     assert!(warnings[0].message.contains("is not valid before"), "{warnings:?}");
     let error = sign(&manager, ServiceType::Node, NODE, None).unwrap_err();
@@ -748,6 +751,22 @@ fn a_key_that_can_not_be_reached_is_asked_for_again() {
     assert_eq!(manager.status().unwrap().status, Health::Healthy);
 }
 
+#[test]
+fn a_change_of_another_ca_asks_for_no_key_again() {
+    let store = Arc::new(SqliteStore::in_memory().unwrap());
+    let hsm = Hsm::of(&store);
+    let manager =
+        CertificateManager::new(store.clone(), Arc::new(hsm.clone()), config(&clock())).unwrap();
+    manager.initialize().unwrap();
+    hsm.unreachable.store(true, Ordering::SeqCst);
+    let cas = store.hierarchy().unwrap().cas;
+    let is_transport =
+        |ca: &&CertificateRecord| ca.certificate_type == CertificateType::TransportCa;
+    assert!(store.supersede(&cas.iter().find(is_transport).unwrap().serial).unwrap());
+    sign(&manager, ServiceType::Node, NODE, None).unwrap();
+    sign(&manager, ServiceType::EnvoyApp, NODE, None).unwrap_err();
+}
+
 /// Keys of which one can't be reached.
 #[derive(Debug)]
 struct OneUnreachable {
@@ -883,14 +902,18 @@ fn a_hierarchy_that_went_back_is_an_error_event() {
     let sequence = manager.ca_bundle().unwrap().sequence;
 
     std::fs::rename(&backup, &path).unwrap();
-    // A look-up may believe for 1 ms that the files are the same; who writes compares them.
-    manager.store().allow("spiffe://mesh.example.com/services/node/n1").unwrap();
     let events = Events::default();
-    let bundle = tracing::subscriber::with_default(events.clone(), || manager.ca_bundle());
+    let bundle = tracing::subscriber::with_default(events.clone(), || {
+        // A look-up may believe for 1 ms that the files are the same; who writes compares them.
+        manager.store().allow("spiffe://mesh.example.com/services/node/n1").unwrap();
+        manager.ca_bundle()
+    });
     assert!(bundle.unwrap().sequence < sequence);
     let said = events.0.lock().unwrap();
-    let is_said = |event: &String| event.starts_with("ERROR Hierarchy went back");
-    assert_eq!(said.iter().filter(|event| is_said(event)).count(), 1, "{said:?}");
+    for event in ["WARN Database files were replaced", "ERROR Hierarchy went back"] {
+        let is_said = |said: &&String| said.starts_with(event);
+        assert_eq!(said.iter().filter(is_said).count(), 1, "{said:?}");
+    }
 }
 
 /// A Services CA that another root of that name has signed, PEM.

@@ -20,6 +20,8 @@ use rcgen::{BasicConstraints, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const HOUR: Duration = Duration::from_secs(3600);
+/// The arcs of [`catalyst_pki::SERVICE_TYPES_OID`].
+const SERVICE_TYPES: &[u64] = &[2, 25, 143_820_187, 1];
 
 fn protection(passphrase: &str) -> KeyProtection {
     KeyProtection::Passphrase(Passphrase::new(passphrase).unwrap())
@@ -481,6 +483,114 @@ fn a_ca_that_could_not_be_used_is_refused_before_it_supersedes_a_good_one() {
 }
 
 #[test]
+fn what_a_record_says_of_its_certificate_is_true_to_the_second() {
+    on_each_hierarchy(|records, root| {
+        let (good, _) = new_intermediate(root, |_| ());
+        let off = |milliseconds| CertificateRecord {
+            not_before: good.not_before.plus(Duration::from_millis(milliseconds)),
+            ..good.clone()
+        };
+        let error = records.save_ca(off(1_000)).unwrap_err();
+        assert!(error.to_string().contains("its notBefore is not the certificate's"), "{error}");
+        records.save_ca(off(999)).unwrap();
+    });
+}
+
+#[test]
+fn an_active_ca_is_saved_again_and_a_root_alone_may_go() {
+    on_each_hierarchy(|records, root| records.save_ca(root.clone()).unwrap());
+    on_each_store(|records| {
+        let [root, ..] = plain_cas();
+        records.save_ca(root.clone()).unwrap();
+        let status = CertificateStatus::Superseded;
+        records.save_ca(CertificateRecord { status, ..root }).unwrap();
+        assert_eq!(records.active_ca(CertificateType::RootCa).unwrap(), None);
+    });
+}
+
+#[test]
+fn a_ca_without_its_key_is_refused_where_it_would_supersede_one_that_has_it() {
+    on_each_store(|records| {
+        let [root, services, transport] = plain_cas();
+        for ca in [&root, &transport] {
+            records.save_ca(ca.clone()).unwrap();
+        }
+        let without_key = |mut ca: CertificateRecord| {
+            ca.private_key_pem = None;
+            ca
+        };
+        records.save_ca(without_key(services.clone())).expect("the other segment's is no matter");
+        let (next, _) = new_intermediate(&root, |_| ());
+        records.save_ca(without_key(next.clone())).expect("the one before had none either");
+        records.save_ca(next).unwrap();
+        let error = records.save_ca(without_key(services.clone())).unwrap_err();
+        assert!(error.to_string().contains("give its key too"), "{error}");
+        let status = CertificateStatus::Superseded;
+        records.save_ca(CertificateRecord { status, ..without_key(services) }).unwrap();
+    });
+}
+
+#[test]
+fn a_ca_for_the_services_of_the_other_segment_alone_is_refused() {
+    on_each_hierarchy(|records, root| {
+        let for_types = |types: &[ServiceType]| {
+            let mut names = Vec::new();
+            for service_type in types {
+                let name = service_type.as_str().as_bytes();
+                names.extend([&[0x0C, u8::try_from(name.len()).unwrap()], name].concat());
+            }
+            let der = [&[0x30, u8::try_from(names.len()).unwrap()], names.as_slice()].concat();
+            let extension = rcgen::CustomExtension::from_oid_content(SERVICE_TYPES, der);
+            new_intermediate(root, |params| params.custom_extensions.push(extension)).0
+        };
+        let error = records.save_ca(for_types(&[ServiceType::EnvoyApp])).unwrap_err();
+        assert!(error.to_string().contains("names none that it is there to sign for"), "{error}");
+        records.save_ca(for_types(&[ServiceType::EnvoyApp, ServiceType::Node])).unwrap();
+    });
+}
+
+#[test]
+fn a_superseded_ca_whose_key_is_lost_is_no_trouble() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("certs.db");
+    let records = in_file(&path);
+    let cas = plain_cas();
+    for ca in cas.clone() {
+        records.save_ca(ca).unwrap();
+    }
+    records.save_ca(new_intermediate(&cas[0], |_| ()).0).unwrap();
+    let sql = rusqlite::Connection::open(&path).unwrap();
+    let lose = "UPDATE certificate SET private_key_pem = 'gone' WHERE serial = ?1";
+    assert_eq!(sql.execute(lose, [&cas[1].serial]).unwrap(), 1);
+    drop(sql);
+    let manager = manager_of(&records);
+    assert_eq!(manager.load(), Ok(true));
+    sign(&manager).unwrap();
+    let warnings = manager.status().unwrap().warnings;
+    assert!(!warnings.iter().any(|told| told.message.contains("can't sign")), "{warnings:?}");
+    assert_eq!(manager.ca_bundle().unwrap().services_anchors.len(), 2);
+}
+
+#[test]
+fn a_passphrase_that_opens_no_key_is_told_and_one_that_opens_some_signs() {
+    let records = in_memory();
+    manager_of(&records).initialize().unwrap();
+    let other = Records::new(store_of(&records), KeySealer::ephemeral().unwrap(), clock());
+    assert_eq!(manager_of(&other).load(), Err(Error::WrongPassphrase));
+
+    let root = records.active_ca(CertificateType::RootCa).unwrap().unwrap();
+    let key = records.sealer().open(root.private_key_pem.as_ref().unwrap()).unwrap();
+    let plain = key.to_pem("PRIVATE KEY", Default::default()).unwrap().to_string();
+    let root = CertificateRecord { private_key_pem: Some(plain), ..root };
+    other.save_ca(new_intermediate(&root, |_| ()).0).unwrap();
+    assert_eq!(manager_of(&other).load(), Ok(true));
+    sign(&manager_of(&records)).unwrap_err();
+    let manager = manager_of(&other);
+    manager.load().unwrap();
+    sign(&manager).unwrap();
+}
+
+#[test]
 fn a_root_whose_path_length_is_0_is_refused() {
     on_each_store(|records| {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
@@ -578,7 +688,11 @@ fn denials_are_checked_and_newest_first() {
     on_each_store(|records| {
         let id = "spiffe://other.example/anything";
         assert_eq!(records.deny("no ID", "why").unwrap_err().code(), ErrorCode::InvalidSpiffeId);
-        assert_eq!(records.deny(id, " ").unwrap_err().code(), ErrorCode::InvalidArgument);
+        for reason in [" ", &"a".repeat(1025)] {
+            let error = records.deny(id, reason).unwrap_err();
+            assert!(error.to_string().contains("1 to 1024 bytes"), "{error}");
+        }
+        records.deny(id, &"a".repeat(1024)).unwrap();
         records.deny(id, "why").unwrap();
         assert!(records.is_denied(id).unwrap());
         assert_eq!(records.denied_identities().unwrap()[0].denied_at, NOW);

@@ -4,8 +4,9 @@
 use std::{sync::Arc, time::Duration as StdDuration};
 
 use catalyst_pki::{
-    Algorithm, Denied, Error, ErrorCode, ManualClock, NameConstraintMode, PeerRole, Segment,
-    ServiceType, Svid, SvidPolicy, SvidPolicyBuilder, certificate_to_pem, verify_svid,
+    Algorithm, Anchor, Denied, Error, ErrorCode, ManualClock, NameConstraintMode, PathRequest,
+    PeerRole, Segment, ServiceType, Svid, SvidPolicy, SvidPolicyBuilder, certificate_to_pem,
+    verify_path, verify_svid,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName,
@@ -458,6 +459,7 @@ mod leaf {
         let begin = NOW - Duration::seconds(30);
         let end = begin + Duration::HOUR;
         let policy = |at, skew| pki.policy().at(timestamp(at)).skew(StdDuration::from_secs(skew));
+        let anchors = [Anchor::from_der(&pki.services.der).unwrap()];
         for (at, skew, code) in [
             (end, 0, None),
             (end + Duration::SECOND, 0, Some(ErrorCode::CertificateExpired)),
@@ -469,6 +471,9 @@ mod leaf {
             (begin - Duration::seconds(61), 60, Some(ErrorCode::CertificateNotYetValid)),
         ] {
             assert_eq!(verify(&[&leaf], policy(at, skew)).err(), code, "{at} {skew}");
+            let mut request = PathRequest::new(&leaf, &anchors, timestamp(at));
+            request.skew = StdDuration::from_secs(skew);
+            assert_eq!(verify_path(&request).err().map(|error| error.code()), code, "{at} {skew}");
         }
     }
 

@@ -22,6 +22,11 @@ pub struct Said {
     pub root: Option<String>,
     /// Serial and fingerprint of each certificate that it was given.
     pub issued: Vec<(String, String)>,
+    /// Who was denied.
+    pub denied: Vec<String>,
+    /// Where it made backups, and of how many certificates. What it issued after the last one is none of
+    /// `issued` any more once that was restored.
+    pub backups: Vec<(String, usize)>,
     /// Code and message of each error.
     pub errors: Vec<(String, String)>,
 }
@@ -44,6 +49,9 @@ impl Said {
             match what {
                 "initialized" => said.root = Some(rest.to_owned()),
                 "issued" => said.issued.push(pair()),
+                "denied" => said.denied.push(rest.to_owned()),
+                "backup" => said.backups.push((rest.to_owned(), said.issued.len())),
+                "restored" => said.issued.truncate(said.backups.last().unwrap().1),
                 "error" => said.errors.push(pair()),
                 _ => panic!("what does {line:?} mean?"),
             }
@@ -61,6 +69,8 @@ pub struct Contents {
     pub cas: [usize; 3],
     /// Serial and fingerprint of every leaf.
     pub leaves: HashSet<(String, String)>,
+    /// Who is denied.
+    pub denied: Vec<String>,
 }
 
 impl Contents {
@@ -84,7 +94,8 @@ impl Contents {
         if tables == 0 {
             return None;
         }
-        let mut contents = Contents { roots: vec![], cas: [0; 3], leaves: HashSet::new() };
+        let mut contents =
+            Contents { roots: vec![], cas: [0; 3], leaves: HashSet::new(), denied: vec![] };
         let mut statement =
             database.prepare("SELECT type, serial, fingerprint FROM certificate").unwrap();
         let mut rows = statement.query([]).unwrap();
@@ -101,6 +112,9 @@ impl Contents {
                 other => panic!("type {other:?}"),
             }
         }
+        let mut statement = database.prepare("SELECT spiffe_id FROM denied_identity").unwrap();
+        let denied = statement.query_map([], |row| row.get(0)).unwrap();
+        contents.denied = denied.collect::<Result<_, _>>().unwrap();
         Some(contents)
     }
 }

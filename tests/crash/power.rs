@@ -1,8 +1,9 @@
 //! Power cuts: a disk that forgets what it was not told to keep.
 //!
 //! `strace` writes down what the issuer does to its files. Played back, only what was synced is kept,
-//! contents and names of files apart, as POSIX promises no more. At every moment at which a
-//! certificate was given away, it must be in what is left then.
+//! contents and names of files apart, as POSIX promises no more. At every moment at which something was
+//! said to be done, be it a certificate, a denial, a backup or that one was restored, it must be so in
+//! what is left then.
 
 use std::{collections::HashMap, fs, process::Command};
 
@@ -19,6 +20,7 @@ enum Call {
     Truncate { fd: String, len: usize },
     Sync { fd: String },
     Close { fd: String },
+    Rename { from: String, to: String },
     Unlink { path: String },
 }
 
@@ -47,6 +49,8 @@ fn parse(line: &str) -> Option<Call> {
         "ftruncate" => Call::Truncate { fd: fd(), len: arguments[1].parse().unwrap() },
         "fsync" | "fdatasync" => Call::Sync { fd: fd() },
         "close" => Call::Close { fd: fd() },
+        "rename" => Call::Rename { from: text(0), to: text(1) },
+        "renameat" | "renameat2" => Call::Rename { from: text(1), to: text(3) },
         "unlink" => Call::Unlink { path: text(0) },
         _ => return None,
     })
@@ -103,6 +107,10 @@ impl Disk {
             Call::Close { fd } => {
                 self.open.remove(&fd);
             }
+            Call::Rename { from, to } => {
+                let file = self.files.remove(&from).expect("it was opened before");
+                self.files.insert(to, File { named: false, ..file });
+            }
             Call::Unlink { path } => {
                 self.files.remove(&path);
             }
@@ -113,8 +121,8 @@ impl Disk {
         self.files.get_mut(self.open.get(fd)?)
     }
 
-    /// What there is after a power cut now.
-    fn cut(&self) -> Contents {
+    /// What there is in a database after a power cut now.
+    fn cut(&self, database: &str) -> Contents {
         let folder = Folder::new();
         for (path, file) in self.files.iter().filter(|(_, file)| file.named) {
             // The index of the log is made anew after a crash.
@@ -122,7 +130,7 @@ impl Disk {
                 folder.write(path.rsplit('/').next().unwrap(), &file.kept);
             }
         }
-        Contents::read(&folder.path().join("certs.db")).expect("there are tables")
+        Contents::read(&folder.path().join(database)).expect("there are tables")
     }
 }
 
@@ -133,8 +141,10 @@ fn what_was_returned_survives_a_power_cut() {
     let log = folder.path().join("strace.txt");
     let mut command = Command::new(program("strace"));
     command.args(["-xx", "-s", "1000000", "-e"]);
-    command.arg("trace=openat,write,pwrite64,ftruncate,fsync,fdatasync,close,unlink");
-    command.arg("-o").arg(&log).arg(env!("CARGO_BIN_EXE_issuer")).arg(&database).arg("ten");
+    command.arg(
+        "trace=openat,write,pwrite64,ftruncate,fsync,fdatasync,close,rename,renameat,renameat2,unlink",
+    );
+    command.arg("-o").arg(&log).arg(env!("CARGO_BIN_EXE_issuer")).arg(&database).arg("steps");
     let ended = finish(&mut command);
     assert!(ended.success, "{ended:?}");
 
@@ -152,18 +162,21 @@ fn what_was_returned_survives_a_power_cut() {
         if disk.output != said {
             said.clone_from(&disk.output);
             let told = Said::read(&said);
-            let left = disk.cut();
+            let left = disk.cut("certs.db");
             assert_eq!(left.roots, [told.root.clone().unwrap()], "after {said:?}");
             assert_eq!(left.cas, [1, 1, 1]);
-            let lost = told.issued.iter().find(|issued| !left.leaves.contains(issued));
-            assert_eq!(lost, None, "lost");
+            assert_eq!(left.leaves, told.issued.iter().cloned().collect(), "after {said:?}");
+            assert_eq!(left.denied, told.denied, "after {said:?}");
+            if let [(_, issued)] = told.backups[..] {
+                assert_eq!(disk.cut("certs.backup").leaves.len(), issued);
+            }
             assert!(disk.syncs > syncs, "each answer waits for the disk");
             syncs = disk.syncs;
             cuts += 1;
         }
     }
     assert_eq!(said, ended.stdout);
-    assert_eq!(cuts, 11, "the hierarchy, and ten certificates");
-    // One for a certificate, a few to make the database and to close it.
-    assert!((11..40).contains(&disk.syncs), "{}", disk.syncs);
+    assert_eq!(cuts, 15, "the hierarchy, eleven certificates, a denial, a backup, a restore");
+    // One for each change, a few to make a database and to close it.
+    assert!((15..60).contains(&disk.syncs), "{}", disk.syncs);
 }

@@ -366,3 +366,15 @@ impl SignatureSample {
         self.0.fetch_add(1, Ordering::Relaxed) % SIGNATURE_SAMPLE == SIGNATURE_SAMPLE - 1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_signature_in_a_thousand_is_verified() {
+        let sample = SignatureSample::default();
+        let due = (1..=2 * SIGNATURE_SAMPLE).filter(|_| sample.is_due());
+        assert_eq!(due.collect::<Vec<_>>(), [SIGNATURE_SAMPLE, 2 * SIGNATURE_SAMPLE]);
+    }
+}

@@ -64,6 +64,9 @@ pub struct PathRequest<'a> {
     pub anchors: &'a [Anchor],
     /// The moment for which the path must be valid; its fraction of a second is dropped.
     pub at: Timestamp,
+    /// How far this machine's clock and those of the CAs may differ: the beginning and the end of every
+    /// validity, and of a list's, are off by as much. None by default.
+    pub skew: Duration,
     /// What the certificate is for. A certificate without extended key usage is for everything.
     pub usage: Usage,
     /// Names that the leaf must bear, each of them.
@@ -98,6 +101,7 @@ impl<'a> PathRequest<'a> {
             intermediates: &[],
             anchors,
             at,
+            skew: Duration::ZERO,
             usage: Usage::Any,
             names: &[],
             crls: &[],
@@ -162,7 +166,7 @@ pub fn verify_path<'a>(request: &PathRequest<'a>) -> Result<VerifiedPath<'a>> {
     }
     rules::check_usage(&leaf, &request.usage)?;
     leaf::check_tls_key_usage(&leaf, &request.usage)?;
-    let moment = Moment::new(request.at, Duration::ZERO);
+    let moment = Moment::new(request.at, request.skew);
     leaf::check_validity(&leaf, &leaf.subject_text(), &moment)?;
     // What can't be read can't be part of a path, but may stand beside one.
     let mut intermediates = Vec::with_capacity(request.intermediates.len());

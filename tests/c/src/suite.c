@@ -289,6 +289,7 @@ static void path(const pki_bundle *bundle, const pki_signed *node) {
   CHECK(pki_path_policy_new(&policy, NULL) == PKI_OK);
   CHECK(pki_path_policy_set_at(policy, INT64_MIN, NULL) == PKI_ERR_INVALID_ARGUMENT);
   CHECK(pki_path_policy_set_at(policy, now_ms, NULL) == PKI_OK);
+  CHECK(pki_path_policy_set_skew(policy, 1500, NULL) == PKI_OK);
   CHECK(pki_verify_path(policy, chain, &found, NULL) == PKI_ERR_UNTRUSTED_ISSUER);
   CHECK(pki_path_policy_add_anchors(policy, roots, NULL) == PKI_OK);
   CHECK(pki_path_policy_set_usage(policy, PKI_USAGE_SERVER, NULL) == PKI_OK);
@@ -501,6 +502,13 @@ static void manager(const char *folder) {
         PKI_ERR_STORE_UNAVAILABLE);
   CHECK(!pki_error_is_retryable(error));
   pki_error_free(error);
+  error = NULL;
+  memset(file, 'd', sizeof file - 1);
+  file[0] = '/';
+  CHECK(pki_manager_open(file, sizeof file - 1, config, &second, &error) ==
+        PKI_ERR_STORE_UNAVAILABLE);
+  CHECK(strstr(pki_error_message(error).data, "SQLite takes 504 at most") != NULL);
+  pki_error_free(error);
 
   shut_down(manager);
   pki_manager_free(manager);
@@ -508,6 +516,10 @@ static void manager(const char *folder) {
   CHECK(pki_bundle_root_pem(bundle).len > 100 && pki_signed_serial(node).len > 30);
 
   CHECK(pki_manager_new_in_memory(config, &manager, NULL) == PKI_OK);
+  /* A board without a clock, before it is told the time. */
+  now_ms = 5000;
+  CHECK(pki_manager_initialize(manager, NULL, NULL) == PKI_ERR_CLOCK_IMPLAUSIBLE);
+  now_ms = INT64_C(1800000000000);
   CHECK(pki_manager_initialize(manager, NULL, NULL) == PKI_OK);
   pki_manager_free(manager);
   manager = NULL;

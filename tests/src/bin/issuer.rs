@@ -3,14 +3,14 @@
 //! ```text
 //! issuer DATABASE loop            issues from several threads until it is killed
 //! issuer DATABASE once            issues one certificate
-//! issuer DATABASE ten             issues ten certificates, one after another, in one thread
+//! issuer DATABASE steps           issues, denies, makes a backup, issues, restores: one after another
 //! issuer DATABASE open            opens the database, and no more
 //! issuer DATABASE fill FILLER     issues until an error, removes the file FILLER, issues once more
 //! ```
 //!
 //! Prints `initialized ROOT-FINGERPRINT`, then `issued SERIAL FINGERPRINT` for each certificate
-//! once it was returned, each line flushed; `error CODE MESSAGE` for an error. Its passphrase is
-//! that of all tests.
+//! once it was returned, each line flushed; `denied ID`, `backup PATH`, `restored`; `error CODE MESSAGE`
+//! for an error. Its passphrase is that of all tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a program for tests")]
 
 use std::{
@@ -36,7 +36,7 @@ const MOST: usize = 100_000;
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [database, mode, rest @ ..] = arguments.as_slice() else {
-        panic!("usage: issuer DATABASE loop|once|ten|open|fill [FILLER]");
+        panic!("usage: issuer DATABASE loop|once|steps|open|fill [FILLER]");
     };
     match (run(Path::new(database), mode), rest) {
         (Ok(_), []) => ExitCode::SUCCESS,
@@ -64,7 +64,7 @@ fn run(database: &Path, mode: &str) -> Result<Option<CertificateManager>> {
     say(&format!("initialized {}", fingerprints.root_fingerprint));
     match mode {
         "once" => issue(&manager, "once", 1).map(|()| None),
-        "ten" => issue(&manager, "ten", 10).map(|()| None),
+        "steps" => steps(&manager, database).map(|()| None),
         "loop" => thread::scope(|scope| {
             let issue = |at| issue(&manager, &format!("loop-{}-{at}", std::process::id()), MOST);
             let threads: Vec<_> = (0..THREADS).map(|at| scope.spawn(move || issue(at))).collect();
@@ -77,6 +77,19 @@ fn run(database: &Path, mode: &str) -> Result<Option<CertificateManager>> {
         }
         other => panic!("unknown mode {other}"),
     }
+}
+
+fn steps(manager: &CertificateManager, database: &Path) -> Result<()> {
+    issue(manager, "steps", 10)?;
+    let id = WorkloadId::new(manager.trust_domain(), ServiceType::Node, "stolen")?;
+    manager.deny_identity(id.as_str(), "stolen")?;
+    say(&format!("denied {id}"));
+    let backup = manager.store().backup(&database.with_extension("backup"))?.path;
+    say(&format!("backup {}", backup.display()));
+    issue(manager, "steps", 1)?;
+    manager.store().restore(&backup)?;
+    say("restored");
+    Ok(())
 }
 
 fn issue(manager: &CertificateManager, instance_id: &str, count: usize) -> Result<()> {

@@ -230,3 +230,19 @@ fn require_no_plain_key(record: &CertificateRecord) -> Result<()> {
         false => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_hierarchy_grows_by_1_to_4096() {
+        let newest = Timestamp::from_millis(7);
+        for (last, made, from) in [(9, None, 9), (9, Some(newest), 9), (3, Some(newest), 7)] {
+            // Each step is missing with a probability of e^-24.
+            let steps = (0..100_000).map(|_| next_sequence(last, made).unwrap() - from);
+            let steps: std::collections::BTreeSet<u64> = steps.collect();
+            assert!(steps.first() == Some(&1) && steps.last() == Some(&4096), "{steps:?}");
+        }
+    }
+}

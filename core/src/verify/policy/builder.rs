@@ -197,7 +197,8 @@ impl SvidPolicyBuilder {
 
     /// Demands a revocation list that is current of each CA whose certificates are looked at: of the
     /// peer's issuer, and of whoever has issued that, up to the anchor or the root that is pinned.
-    /// Without, a certificate passes for which there is no list.
+    /// Without, a certificate passes for which there is no list: this is how the loss of one that
+    /// never came is noticed.
     pub fn require_crl(mut self) -> Self {
         self.require_crl = true;
         self
@@ -216,7 +217,7 @@ impl SvidPolicyBuilder {
     }
 
     /// How far this machine's clock and those of the CAs may differ: the beginning and the end of
-    /// every validity are off by as much. None by default.
+    /// every validity, and of a list's, are off by as much. None by default.
     pub fn skew(mut self, skew: Duration) -> Self {
         self.skew = skew;
         self

@@ -65,10 +65,12 @@ pub(super) fn open_writer(path: &Path) -> Outcome<Connection> {
     let mut connection = Connection::open_with_flags(path, flags)?;
     wait_when_busy(&mut connection)?;
     // FULL: a commit is on the disk when it returns (in WAL mode NORMAL would lose the last ones).
+    // macOS has a sync of its own for what must be on the disk (`F_FULLFSYNC`); others ignore these two.
     // The cache is small since SQLite walks through all of it at some commits; the operating
     // system's cache is behind it.
     connection.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA cache_size = 2000; PRAGMA journal_size_limit = 67108864;
+        "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA cache_size = 2000; PRAGMA journal_size_limit = 67108864;
          PRAGMA wal_autocheckpoint = 0;",
     )?;
     configure(&connection)?;

@@ -259,6 +259,24 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_holds_256_at_most_and_the_next_who_waits_leads_on() {
+        let group = GroupCommit::default();
+        let seats: Vec<_> = (0..256).map(|_| Arc::new(Seat::default())).collect();
+        group.queue.lock().waiting.extend((1..).zip(seats.iter().cloned()));
+        let batches = Mutex::new(Vec::new());
+        let note = |(), jobs: Vec<u32>| {
+            batches.lock().push(jobs.len());
+            double((), jobs)
+        };
+        assert_eq!(group.submit(0, || (), note), Ok(0));
+        assert_eq!(*batches.lock(), [256]);
+        for (seat, job) in seats.iter().zip(1..256) {
+            assert!(matches!(seat.wait(), Turn::Over(Ok(result)) if result == 2 * job));
+        }
+        assert!(matches!(seats[255].wait(), Turn::Lead(256)));
+    }
+
+    #[test]
     fn a_missing_result_is_an_error_for_its_job() {
         let group = GroupCommit::<u32, u32>::default();
         assert_eq!(group.submit(1, || (), |(), _| vec![]), Err(Abandoned));
