@@ -390,6 +390,36 @@
 #define PKI_PROFILE_WEB_PKI 1
 
 /**
+ * All; the text is empty.
+ */
+#define PKI_TOKENS_ALL 0
+
+/**
+ * The one of that `jti`.
+ */
+#define PKI_TOKENS_BY_JTI 1
+
+/**
+ * Those of a subject.
+ */
+#define PKI_TOKENS_BY_SUBJECT 2
+
+/**
+ * Those that have this name among their `sans`.
+ */
+#define PKI_TOKENS_BY_SAN 3
+
+/**
+ * Those bound to the certificate of a fingerprint.
+ */
+#define PKI_TOKENS_BY_FINGERPRINT 4
+
+/**
+ * Those of a SPIFFE ID.
+ */
+#define PKI_TOKENS_BY_SPIFFE_ID 5
+
+/**
  * Something failed that somebody must look at.
  */
 #define PKI_LOG_ERROR 1
@@ -493,6 +523,13 @@ typedef struct pki_fingerprints pki_fingerprints;
 typedef struct pki_key_csr pki_key_csr;
 
 /**
+ * What became of the keys of an issuer.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_key_rotation pki_key_rotation;
+
+/**
  * A certificate authority: a root, a Services CA and a Transport CA in a store.
  *
  * Threads may share one and call it at once, all functions but `pki_manager_free`. Several managers
@@ -578,6 +615,66 @@ typedef struct pki_status pki_status;
 typedef struct pki_svid pki_svid;
 
 /**
+ * A text that is the caller's.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_text pki_text;
+
+/**
+ * Several texts.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_text_list pki_text_list;
+
+/**
+ * An access token that was minted (RFC 8705), and is recorded in the store.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_token pki_token;
+
+/**
+ * What a token says that has been verified.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_token_claims pki_token_claims;
+
+/**
+ * Mints access tokens that are bound to their holder's certificate (RFC 8705), and says which are good.
+ * Its keys are in the store of a manager, apart from the CAs', and never sign anything else.
+ *
+ * Threads may share one and call it at once, all functions but `pki_token_issuer_free`. Several issuers
+ * and several processes may work on one database file. `fork()`, other copies of SQLite and waiting are as
+ * with `pki_manager`.
+ *
+ * Every function that is given one, and can fail, may fail with `PKI_ERR_STORE_UNAVAILABLE`; all but
+ * those that revoke and list, before `pki_token_issuer_initialize`, with
+ * `PKI_ERR_TOKEN_ISSUER_NOT_READY`, and where another process has rotated the keys with
+ * `PKI_ERR_WRONG_PASSPHRASE`, `PKI_ERR_INVALID_KEY` and `PKI_ERR_KEY_BACKEND_FAILED`. A function's own
+ * comment says what comes on top of these.
+ */
+typedef struct pki_token_issuer pki_token_issuer;
+
+/**
+ * A page of the tokens that were minted, newest first. There is nothing in it that could be used in the
+ * place of a token.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_token_list pki_token_list;
+
+/**
+ * Checks the tokens of one issuer: by its public keys and its list of revoked tokens.
+ *
+ * Never changed once made: any number of threads may verify with one. A newer list makes the next one
+ * of it; the present one is freed once no thread verifies with it.
+ */
+typedef struct pki_token_verifier pki_token_verifier;
+
+/**
  * A text: UTF-8, `len` bytes at `data`.
  *
  * One that the library returns is borrowed: it lives as long as the handle that it was taken from,
@@ -612,7 +709,7 @@ typedef uint32_t pki_ca_kind;
 
 /**
  * Tells the time: milliseconds since 1970-01-01T00:00:00Z, given the user data. It is called on
- * every thread that uses the manager, several at once, and must not unwind or jump out.
+ * every thread that uses what was made with it, several at once, and must not unwind or jump out.
  */
 typedef int64_t (*pki_clock_callback)(void *user_data);
 
@@ -650,6 +747,12 @@ typedef struct {
    * 0.
    */
   uint32_t reserved;
+  /**
+   * What `pki_token_issuer_bootstrap` answered: the bootstrap token is used up for this
+   * certificate, in one transaction with it. The same request with the same token gets the same
+   * certificate again. May be left out.
+   */
+  pki_str token_jti;
 } pki_sign_request;
 
 /**
@@ -698,6 +801,107 @@ typedef uint32_t pki_usage;
  * Rules beyond RFC 5280: one of `PKI_PROFILE_…`.
  */
 typedef uint32_t pki_profile;
+
+/**
+ * Texts that are given to the library in a struct: `len` of them at `data`, none of which is NULL.
+ * Only read during the call; `data` NULL with `len` 0 means that nothing is given.
+ */
+typedef struct {
+  /**
+   * The texts.
+   */
+  const pki_str *data;
+  /**
+   * How many.
+   */
+  size_t len;
+} pki_strs;
+
+/**
+ * What a token is asked for. Begin with `PKI_TOKEN_REQUEST_INIT` and set what differs; what doesn't say
+ * that it must be given may be left out.
+ */
+typedef struct {
+  /**
+   * `sizeof(pki_token_request)`, which `PKI_TOKEN_REQUEST_INIT` sets.
+   */
+  size_t struct_size;
+  /**
+   * Whom it is issued to. Must be given.
+   */
+  pki_str subject;
+  /**
+   * The identifier of whom it speaks for. Must be given.
+   */
+  pki_str entity_id;
+  /**
+   * The name of whom it speaks for. Must be given.
+   */
+  pki_str entity_name;
+  /**
+   * `user` or `service`. Must be given.
+   */
+  pki_str entity_type;
+  /**
+   * As what its holder acts: `ADMIN`, `NODE`, `NODE_CUSTODIAN`, `DATA_CUSTODIAN`, `USER`,
+   * `BOOTSTRAP`, with `CATALYST::` in front or without. Must be given.
+   */
+  pki_str principal;
+  /**
+   * The node that the entity belongs to.
+   */
+  pki_str entity_node_id;
+  /**
+   * The domains that the entity is trusted in.
+   */
+  pki_strs entity_trusted_domains;
+  /**
+   * The nodes that the entity is trusted on.
+   */
+  pki_strs entity_trusted_nodes;
+  /**
+   * The certificate that it is bound to, PEM, one. Left out like the fingerprint, it makes a token
+   * that whoever holds it may use.
+   */
+  pki_str certificate_pem;
+  /**
+   * In its place, the certificate's fingerprint (`pki_svid_fingerprint`): SHA-256 of its DER, base64url
+   * without padding or hex.
+   */
+  pki_str certificate_fingerprint;
+  /**
+   * The SPIFFE ID of who shows it. A certificate says its own, and one that was issued here is known
+   * by its fingerprint. A bootstrap token must have one: it is for the first certificate of that
+   * identity.
+   */
+  pki_str spiffe_id;
+  /**
+   * Names that it may be revoked by, besides its own identifier.
+   */
+  pki_strs sans;
+  /**
+   * For whom it is meant; left out, for the issuer.
+   */
+  pki_str audience;
+  /**
+   * How long it shall live, in seconds; cut to 30 days, for `ADMIN` and `BOOTSTRAP` to 24 hours.
+   * `PKI_TTL_CONFIGURED`, which `PKI_TOKEN_REQUEST_INIT` sets: an hour.
+   */
+  int64_t ttl_seconds;
+  /**
+   * For how many requests a bootstrap token may be used; 0: for one.
+   */
+  uint32_t uses;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+} pki_token_request;
+
+/**
+ * Which tokens are meant: one of `PKI_TOKENS_…`, with a text.
+ */
+typedef uint32_t pki_token_selector;
 
 /**
  * How important an event is: one of `PKI_LOG_…`.
@@ -771,6 +975,41 @@ uint32_t pki_abi_version(void);
  * The version of the library: `0.1.0`. Lives for ever. Can't fail; any thread.
  */
 pki_str pki_version(void);
+
+/**
+ * The text. Lives as long as `text`.
+ *
+ * @param text Not NULL.
+ */
+pki_str pki_text_str(const pki_text *text);
+
+/**
+ * Frees a text. NULL is no error.
+ *
+ * @param text May be NULL. Not to be used any more.
+ */
+void pki_text_free(pki_text *text);
+
+/**
+ * How many there are; 0 for NULL.
+ *
+ * @param list Not NULL.
+ */
+size_t pki_text_list_len(const pki_text_list *list);
+
+/**
+ * One of them; empty beyond the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_text_list_at(const pki_text_list *list, size_t index);
+
+/**
+ * Frees a list, and the texts borrowed from it. NULL is no error.
+ *
+ * @param list May be NULL. Not to be used any more.
+ */
+void pki_text_list_free(pki_text_list *list);
 
 /**
  * The code: what the function returned. `PKI_OK` for NULL.
@@ -1110,7 +1349,7 @@ pki_result pki_config_set_busy_timeout(pki_config *config,
 /**
  * Takes the time from a callback, for tests of what time does; NULL for the operating system's
  * clock. `user_data` is given to it and must live as long as every manager made with this
- * configuration.
+ * configuration, and every `pki_token_issuer` and `pki_token_verifier` that comes from one.
  *
  * @param config Not NULL.
  * @param user_data Given to the callback; may be NULL.
@@ -1215,7 +1454,9 @@ pki_str pki_manager_trust_domain(const pki_manager *manager);
  * `PKI_ERR_SIGNING_CA_UNAVAILABLE`, `PKI_ERR_SIGNING_CA_EXPIRED`,
  * `PKI_ERR_SIGNING_CA_NOT_YET_VALID`, `PKI_ERR_SIGNING_CA_REVOKED`,
  * `PKI_ERR_KEY_BACKEND_FAILED`, `PKI_ERR_ISSUED_CERTIFICATE_REJECTED`,
- * `PKI_ERR_DUPLICATE_RECORD`, `PKI_ERR_STRUCT_SIZE`.
+ * `PKI_ERR_DUPLICATE_RECORD`, `PKI_ERR_STRUCT_SIZE`; with a bootstrap token
+ * `PKI_ERR_TOKEN_REVOKED`, `PKI_ERR_TOKEN_EXPIRED`, `PKI_ERR_BOOTSTRAP_TOKEN_MISMATCH`,
+ * `PKI_ERR_BOOTSTRAP_TOKEN_USED`.
  *
  * @param manager Not NULL.
  * @param request Not NULL.
@@ -1363,8 +1604,9 @@ pki_result pki_manager_shutdown(const pki_manager *manager,
                                 pki_error **error);
 
 /**
- * Frees a manager and closes its database. NULL is no error. No other thread may be in a call
- * with it, or use it afterwards; what it has returned lives on by itself.
+ * Frees a manager and closes its database, once no `pki_token_issuer` has it open any more. NULL
+ * is no error. No other thread may be in a call with it, or use it afterwards; what it has
+ * returned lives on by itself.
  *
  * @param manager May be NULL. Not to be used any more.
  */
@@ -1972,7 +2214,7 @@ pki_result pki_policy_builder_add_anchor_der(pki_policy_builder *builder,
 /**
  * Trusts the intermediates in a PEM text for these service types of the segment: ones of an
  * earlier implementation or of another PKI, without the extension. Where there is one, it
- * counts instead. `PKI_ERR_INVALID_ARGUMENT` for what is no service type.
+ * counts instead. `PKI_ERR_INVALID_SPIFFE_ID` for what is no service type.
  *
  * @param builder Not NULL.
  * @param pem UTF-8, `pem_len` bytes; not NULL.
@@ -2086,7 +2328,7 @@ pki_result pki_policy_builder_add_crl_der(pki_policy_builder *builder,
  * Demands a revocation list that is current of each CA whose certificates are looked at: of the
  * peer's issuer, and of whoever has issued that, up to the anchor or the root that is pinned.
  * Without, a certificate passes for which there is no list; with it, the peer is refused:
- * `PKI_ERR_REVOCATION_UNKNOWN`.
+ * `PKI_ERR_REVOCATION_UNKNOWN`. This is how the loss of a list that never came is noticed.
  *
  * @param builder Not NULL.
  * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
@@ -2374,6 +2616,18 @@ pki_result pki_path_policy_set_at(pki_path_policy *policy,
                                   pki_error **error);
 
 /**
+ * How far this machine's clock and those of the CAs may differ, in milliseconds: the beginning
+ * and the end of every validity are off by as much. None by default.
+ *
+ * @param policy Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_path_policy_set_skew(pki_path_policy *policy,
+                                    uint64_t milliseconds,
+                                    pki_error **error);
+
+/**
  * What the certificate is for: `PKI_USAGE_…`. `PKI_ERR_INVALID_ARGUMENT` for another number.
  *
  * @param policy Not NULL.
@@ -2529,6 +2783,786 @@ pki_result pki_verify_path(const pki_path_policy *policy,
                            pki_error **error);
 
 /**
+ * The thumbprint of a certificate (`x5t#S256`, RFC 8705 3.1), DER: its SHA-256, base64url without
+ * padding. `PKI_ERR_INVALID_DER` if it is no certificate. Any thread.
+ *
+ * @param der `der_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_text_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_certificate_thumbprint(const uint8_t *der,
+                                      size_t der_len,
+                                      pki_text **out,
+                                      pki_error **error);
+
+/**
+ * The token itself, a JWT: a secret where it is bound to nothing. Lives as long as `token`, and is
+ * wiped from memory with it.
+ *
+ * @param token Not NULL.
+ */
+pki_str pki_token_text(const pki_token *token);
+
+/**
+ * Its identifier. Lives as long as `token`.
+ *
+ * @param token Not NULL.
+ */
+pki_str pki_token_jti(const pki_token *token);
+
+/**
+ * When it ends: milliseconds since 1970-01-01T00:00:00Z.
+ *
+ * @param token Not NULL.
+ */
+int64_t pki_token_expires_at(const pki_token *token);
+
+/**
+ * The thumbprint of the certificate that it is bound to; empty where it is bound to none. Lives as
+ * long as `token`.
+ *
+ * @param token Not NULL.
+ */
+pki_str pki_token_fingerprint(const pki_token *token);
+
+/**
+ * Whether it would live longer than its certificate: from that one's renewal on it is of no use.
+ * False where the certificate's end is not known.
+ *
+ * @param token Not NULL.
+ */
+bool pki_token_outlives_certificate(const pki_token *token);
+
+/**
+ * Frees it, and wipes the token. NULL is no error.
+ *
+ * @param token May be NULL. Not to be used any more.
+ */
+void pki_token_free(pki_token *token);
+
+/**
+ * An issuer on the store of a manager, with its clock, for peers of its trust domain. `name` is its
+ * node's ID: the `iss` of its tokens, and their audience where none is given. Peers of the trust
+ * domains in `federated` may show tokens too. `types` are the services that may show a token which
+ * names no SPIFFE ID; where none is given, orchestrators.
+ *
+ * Nothing is read or made before `pki_token_issuer_initialize`. It has the database open by itself
+ * and goes on after the manager is shut down or freed. `PKI_ERR_INVALID_ARGUMENT` for a name that is
+ * empty, `PKI_ERR_INVALID_SPIFFE_ID` for what is no trust domain or no service type.
+ *
+ * @param manager Not NULL.
+ * @param name UTF-8, `name_len` bytes; not NULL.
+ * @param federated `federated_len` texts, none of them NULL; may be NULL if there are none.
+ * @param types `types_len` texts, none of them NULL; may be NULL if there are none.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_issuer_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_new(const pki_manager *manager,
+                                const char *name,
+                                size_t name_len,
+                                const pki_str *federated,
+                                size_t federated_len,
+                                const pki_str *types,
+                                size_t types_len,
+                                pki_token_issuer **out,
+                                pki_error **error);
+
+/**
+ * Makes the first key where there is none, and loads what there is; calling it again changes
+ * nothing. `PKI_ERR_WRONG_PASSPHRASE`, `PKI_ERR_INVALID_KEY`, `PKI_ERR_KEY_BACKEND_FAILED`.
+ *
+ * @param issuer Not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_initialize(const pki_token_issuer *issuer,
+                                       pki_error **error);
+
+/**
+ * Mints a token and records that it exists. `PKI_ERR_INVALID_ARGUMENT`,
+ * `PKI_ERR_MALFORMED_CERTIFICATE` and `PKI_ERR_INVALID_DER` (what was given is not one certificate),
+ * `PKI_ERR_INVALID_SPIFFE_ID`, `PKI_ERR_IDENTITY_DENIED`, `PKI_ERR_STRUCT_SIZE`.
+ *
+ * @param issuer Not NULL.
+ * @param request Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_mint(const pki_token_issuer *issuer,
+                                 const pki_token_request *request,
+                                 pki_token **out,
+                                 pki_error **error);
+
+/**
+ * Verifies a token that a peer shows which `pki_verify_peer` has verified, as
+ * `pki_token_verifier_verify` does, and by what is recorded of it: the SPIFFE ID that it was issued
+ * to, and whether it is revoked by now. Fails as that function does.
+ *
+ * @param issuer Not NULL.
+ * @param token UTF-8, `token_len` bytes; not NULL.
+ * @param peer Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_claims_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_verify(const pki_token_issuer *issuer,
+                                   const char *token,
+                                   size_t token_len,
+                                   const pki_svid *peer,
+                                   pki_token_claims **out,
+                                   pki_error **error);
+
+/**
+ * Verifies a token of a caller who may have no certificate, as `pki_token_verifier_authenticate`
+ * does, and by what is recorded of it. Fails as that function does.
+ *
+ * @param issuer Not NULL.
+ * @param token UTF-8, `token_len` bytes; not NULL.
+ * @param peer May be NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_claims_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_authenticate(const pki_token_issuer *issuer,
+                                         const char *token,
+                                         size_t token_len,
+                                         const pki_svid *peer,
+                                         pki_token_claims **out,
+                                         pki_error **error);
+
+/**
+ * Looks at a token alone that is meant for this issuer: whoever shows it may have stolen it.
+ * `PKI_ERR_INVALID_TOKEN`, `PKI_ERR_TOKEN_KEY_NOT_FOUND`, `PKI_ERR_TOKEN_EXPIRED`,
+ * `PKI_ERR_TOKEN_REVOKED`.
+ *
+ * @param issuer Not NULL.
+ * @param token UTF-8, `token_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_claims_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_inspect(const pki_token_issuer *issuer,
+                                    const char *token,
+                                    size_t token_len,
+                                    pki_token_claims **out,
+                                    pki_error **error);
+
+/**
+ * The same for a token that is meant for somebody else.
+ *
+ * @param issuer Not NULL.
+ * @param token UTF-8, `token_len` bytes; not NULL.
+ * @param audience UTF-8, `audience_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_claims_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_inspect_for(const pki_token_issuer *issuer,
+                                        const char *token,
+                                        size_t token_len,
+                                        const char *audience,
+                                        size_t audience_len,
+                                        pki_token_claims **out,
+                                        pki_error **error);
+
+/**
+ * Verifies a bootstrap token for the first certificate of an identity; `*out` goes into
+ * `pki_sign_request.token_jti`. Fails as `pki_token_issuer_inspect`, with
+ * `PKI_ERR_PERMISSION_DENIED` for a token of another principal and with
+ * `PKI_ERR_BOOTSTRAP_TOKEN_MISMATCH` for one of another identity.
+ *
+ * @param issuer Not NULL.
+ * @param token UTF-8, `token_len` bytes; not NULL.
+ * @param spiffe_id UTF-8, `spiffe_id_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_text_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_bootstrap(const pki_token_issuer *issuer,
+                                      const char *token,
+                                      size_t token_len,
+                                      const char *spiffe_id,
+                                      size_t spiffe_id_len,
+                                      pki_text **out,
+                                      pki_error **error);
+
+/**
+ * Makes a new key, which signs from now on. The former one verifies what it has signed for
+ * `grace_seconds` more: 0 for not at all, which is for a key that somebody else may have, and
+ * `PKI_TTL_CONFIGURED` for 24 hours. `PKI_ERR_INVALID_ARGUMENT` if it is negative.
+ *
+ * @param issuer Not NULL.
+ * @param out May be NULL. The new handle, to be freed by `pki_key_rotation_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_rotate_keys(const pki_token_issuer *issuer,
+                                        int64_t grace_seconds,
+                                        pki_key_rotation **out,
+                                        pki_error **error);
+
+/**
+ * The keys that verify tokens now, as a JWK set (RFC 7517): what `/.well-known/jwks.json` serves, and
+ * `pki_token_verifier_new` is given.
+ *
+ * @param issuer Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_text_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_jwks(const pki_token_issuer *issuer,
+                                 pki_text **out,
+                                 pki_error **error);
+
+/**
+ * Revokes the tokens that `by` (`PKI_TOKENS_BY_…`) and `text` select, with all that were rebound from
+ * them or to them; `*out` says how many of them were not revoked before.
+ * `PKI_ERR_INVALID_ARGUMENT` for a fingerprint that is none.
+ *
+ * @param issuer Not NULL.
+ * @param text UTF-8, `text_len` bytes; not NULL.
+ * @param out May be NULL. Written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_revoke(const pki_token_issuer *issuer,
+                                   pki_token_selector by,
+                                   const char *text,
+                                   size_t text_len,
+                                   uint64_t *out,
+                                   pki_error **error);
+
+/**
+ * The `jti`s of the revoked tokens that have not ended: all that another verifier needs, for
+ * `pki_token_verifier_with_revoked`.
+ *
+ * @param issuer Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_text_list_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_revoked(const pki_token_issuer *issuer,
+                                    pki_text_list **out,
+                                    pki_error **error);
+
+/**
+ * A page of the tokens that `by` (`PKI_TOKENS_…`) and `text` select, newest first: `limit` at most,
+ * 1000 where it is 0 or more than that. `cursor` is empty for the first page, then
+ * `pki_token_list_cursor` of the page before. `PKI_ERR_INVALID_ARGUMENT`.
+ *
+ * @param issuer Not NULL.
+ * @param text UTF-8, `text_len` bytes; not NULL.
+ * @param cursor UTF-8, `cursor_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_list_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_list(const pki_token_issuer *issuer,
+                                 pki_token_selector by,
+                                 const char *text,
+                                 size_t text_len,
+                                 const char *cursor,
+                                 size_t cursor_len,
+                                 size_t limit,
+                                 pki_token_list **out,
+                                 pki_error **error);
+
+/**
+ * What somebody else needs to verify this issuer's tokens, as of now.
+ *
+ * @param issuer Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_verifier_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_issuer_verifier(const pki_token_issuer *issuer,
+                                     pki_token_verifier **out,
+                                     pki_error **error);
+
+/**
+ * Frees an issuer. NULL is no error. No other thread may be in a call with it, or use it
+ * afterwards; what it has returned lives on by itself.
+ *
+ * @param issuer May be NULL. Not to be used any more.
+ */
+void pki_token_issuer_free(pki_token_issuer *issuer);
+
+/**
+ * The identifier (`kid`) of the key that signed until now. Lives as long as `rotation`.
+ *
+ * @param rotation Not NULL.
+ */
+pki_str pki_key_rotation_previous_key_id(const pki_key_rotation *rotation);
+
+/**
+ * The identifier of the key that signs from now on. Lives as long as `rotation`.
+ *
+ * @param rotation Not NULL.
+ */
+pki_str pki_key_rotation_new_key_id(const pki_key_rotation *rotation);
+
+/**
+ * Until when the former key verifies: milliseconds since 1970-01-01T00:00:00Z; 0 where it does no
+ * more.
+ *
+ * @param rotation Not NULL.
+ */
+int64_t pki_key_rotation_grace_period_ends_at(const pki_key_rotation *rotation);
+
+/**
+ * Frees it, and the texts borrowed from it. NULL is no error.
+ *
+ * @param rotation May be NULL. Not to be used any more.
+ */
+void pki_key_rotation_free(pki_key_rotation *rotation);
+
+/**
+ * How many tokens are on this page; 0 for NULL.
+ *
+ * @param list Not NULL.
+ */
+size_t pki_token_list_len(const pki_token_list *list);
+
+/**
+ * Where the next page begins, for `pki_token_issuer_list`; empty where there is none. Lives as long
+ * as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_token_list_cursor(const pki_token_list *list);
+
+/**
+ * The identifier of one; empty beyond the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_token_list_jti(const pki_token_list *list, size_t index);
+
+/**
+ * The identifier of the first token of those that were rebound, one from the other; empty beyond the
+ * end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_token_list_family(const pki_token_list *list,
+                              size_t index);
+
+/**
+ * Whom one was issued to; empty beyond the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_token_list_subject(const pki_token_list *list, size_t index);
+
+/**
+ * The identifier of whom one speaks for; empty beyond the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_token_list_entity_id(const pki_token_list *list, size_t index);
+
+/**
+ * The name of whom one speaks for; empty beyond the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_token_list_entity_name(const pki_token_list *list, size_t index);
+
+/**
+ * `user` or `service`; empty beyond the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_token_list_entity_type(const pki_token_list *list, size_t index);
+
+/**
+ * As what its holder acts: `CATALYST::NODE`; empty beyond the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_token_list_principal(const pki_token_list *list, size_t index);
+
+/**
+ * The fingerprint of the certificate that it is bound to; empty where it is bound to none, and beyond
+ * the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_token_list_fingerprint(const pki_token_list *list,
+                                   size_t index);
+
+/**
+ * The SPIFFE ID that it was issued to; empty where none is known, and beyond the end. Lives as long as
+ * `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_token_list_spiffe_id(const pki_token_list *list,
+                                 size_t index);
+
+/**
+ * How many names it may be revoked by, besides its identifier.
+ *
+ * @param list Not NULL.
+ */
+size_t pki_token_list_sans_len(const pki_token_list *list, size_t index);
+
+/**
+ * A name that it may be revoked by; empty beyond the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_token_list_san(const pki_token_list *list, size_t index, size_t san);
+
+/**
+ * When it was issued: milliseconds since 1970-01-01T00:00:00Z; 0 beyond the end.
+ *
+ * @param list Not NULL.
+ */
+int64_t pki_token_list_issued_at(const pki_token_list *list, size_t index);
+
+/**
+ * When it ends: milliseconds since 1970-01-01T00:00:00Z; 0 beyond the end.
+ *
+ * @param list Not NULL.
+ */
+int64_t pki_token_list_expires_at(const pki_token_list *list, size_t index);
+
+/**
+ * When it was revoked: milliseconds since 1970-01-01T00:00:00Z; 0 where it was not.
+ *
+ * @param list Not NULL.
+ */
+int64_t pki_token_list_revoked_at(const pki_token_list *list, size_t index);
+
+/**
+ * How many certificates may be signed for it; 0 for a token that isn't used up.
+ *
+ * @param list Not NULL.
+ */
+uint32_t pki_token_list_uses(const pki_token_list *list, size_t index);
+
+/**
+ * Frees it, and the texts borrowed from it. NULL is no error.
+ *
+ * @param list May be NULL. Not to be used any more.
+ */
+void pki_token_list_free(pki_token_list *list);
+
+/**
+ * A verifier of the tokens that `issuer` (its `iss`) signs with the keys of `jwks`, a JWK set as JSON
+ * (RFC 7517), shown by peers of `trust_domain`. Until `pki_token_verifier_with_revoked` brings the
+ * issuer's list, no token counts as revoked; a token that says for whom it is meant is refused until
+ * `pki_token_verifier_with_audience` says that this is it. `PKI_ERR_INVALID_SPIFFE_ID` for what is no
+ * trust domain, `PKI_ERR_INVALID_ARGUMENT` for what is no JWK set.
+ *
+ * @param issuer UTF-8, `issuer_len` bytes; not NULL.
+ * @param trust_domain UTF-8, `trust_domain_len` bytes; not NULL.
+ * @param jwks UTF-8, `jwks_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_verifier_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_verifier_new(const char *issuer,
+                                  size_t issuer_len,
+                                  const char *trust_domain,
+                                  size_t trust_domain_len,
+                                  const char *jwks,
+                                  size_t jwks_len,
+                                  pki_token_verifier **out,
+                                  pki_error **error);
+
+/**
+ * The same with an audience: only tokens that are meant for it are taken.
+ *
+ * @param verifier Not NULL.
+ * @param audience UTF-8, `audience_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_verifier_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_verifier_with_audience(const pki_token_verifier *verifier,
+                                            const char *audience,
+                                            size_t audience_len,
+                                            pki_token_verifier **out,
+                                            pki_error **error);
+
+/**
+ * The same, which takes tokens from peers of these other trust domains too.
+ * `PKI_ERR_INVALID_SPIFFE_ID`.
+ *
+ * @param verifier Not NULL.
+ * @param domains `domains_len` texts, none of them NULL; may be NULL if there are none.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_verifier_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_verifier_with_federated(const pki_token_verifier *verifier,
+                                             const pki_str *domains,
+                                             size_t domains_len,
+                                             pki_token_verifier **out,
+                                             pki_error **error);
+
+/**
+ * The same for calls that services of these types may make; without it they are orchestrators, with
+ * an empty list nobody. `PKI_ERR_INVALID_SPIFFE_ID` for what is no service type.
+ *
+ * @param verifier Not NULL.
+ * @param types `types_len` texts, none of them NULL; may be NULL if there are none.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_verifier_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_verifier_with_service_types(const pki_token_verifier *verifier,
+                                                 const pki_str *types,
+                                                 size_t types_len,
+                                                 pki_token_verifier **out,
+                                                 pki_error **error);
+
+/**
+ * The same with other keys: those that the issuer has now. `PKI_ERR_INVALID_ARGUMENT`.
+ *
+ * @param verifier Not NULL.
+ * @param jwks UTF-8, `jwks_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_verifier_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_verifier_with_jwks(const pki_token_verifier *verifier,
+                                        const char *jwks,
+                                        size_t jwks_len,
+                                        pki_token_verifier **out,
+                                        pki_error **error);
+
+/**
+ * The same with the `jti`s of the tokens that the issuer has revoked by now, in place of an earlier
+ * list.
+ *
+ * @param verifier Not NULL.
+ * @param jtis `jtis_len` texts, none of them NULL; may be NULL if there are none.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_verifier_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_verifier_with_revoked(const pki_token_verifier *verifier,
+                                           const pki_str *jtis,
+                                           size_t jtis_len,
+                                           pki_token_verifier **out,
+                                           pki_error **error);
+
+/**
+ * The same with the time from a callback, for tests of what time does; NULL for the operating
+ * system's clock. `user_data` is given to it and must live as long as this verifier and all that are
+ * made of it.
+ *
+ * @param verifier Not NULL.
+ * @param user_data Given to the callback; may be NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_verifier_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_verifier_with_clock(const pki_token_verifier *verifier,
+                                         pki_clock_callback callback,
+                                         void *user_data,
+                                         pki_token_verifier **out,
+                                         pki_error **error);
+
+/**
+ * Verifies a token that a peer shows which `pki_verify_peer` has verified: by signature and time,
+ * issuer and audience, revocation, binding to that very certificate, and identity.
+ *
+ * In this order: `PKI_ERR_INVALID_TOKEN`, `PKI_ERR_TOKEN_KEY_NOT_FOUND`, `PKI_ERR_TOKEN_EXPIRED`;
+ * `PKI_ERR_TOKEN_REVOKED`; `PKI_ERR_TOKEN_NOT_BOUND`, `PKI_ERR_TOKEN_BINDING_MISMATCH`;
+ * `PKI_ERR_FOREIGN_TRUST_DOMAIN`, `PKI_ERR_TOKEN_IDENTITY_MISMATCH`.
+ *
+ * @param verifier Not NULL.
+ * @param token UTF-8, `token_len` bytes; not NULL.
+ * @param peer Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_claims_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_verifier_verify(const pki_token_verifier *verifier,
+                                     const char *token,
+                                     size_t token_len,
+                                     const pki_svid *peer,
+                                     pki_token_claims **out,
+                                     pki_error **error);
+
+/**
+ * Verifies a token of a caller who may have no certificate: one that is bound to a certificate is good
+ * with that alone. Fails as `pki_token_verifier_verify`, and with `PKI_ERR_PERMISSION_DENIED` for a
+ * bootstrap token, which is taken for a certificate's request alone.
+ *
+ * @param verifier Not NULL.
+ * @param token UTF-8, `token_len` bytes; not NULL.
+ * @param peer May be NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_claims_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_verifier_authenticate(const pki_token_verifier *verifier,
+                                           const char *token,
+                                           size_t token_len,
+                                           const pki_svid *peer,
+                                           pki_token_claims **out,
+                                           pki_error **error);
+
+/**
+ * Looks at a token alone: signature, time, issuer, audience, revocation. Whoever shows it may have
+ * stolen it. `PKI_ERR_INVALID_TOKEN`, `PKI_ERR_TOKEN_KEY_NOT_FOUND`, `PKI_ERR_TOKEN_EXPIRED`,
+ * `PKI_ERR_TOKEN_REVOKED`.
+ *
+ * @param verifier Not NULL.
+ * @param token UTF-8, `token_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_token_claims_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_token_verifier_inspect(const pki_token_verifier *verifier,
+                                      const char *token,
+                                      size_t token_len,
+                                      pki_token_claims **out,
+                                      pki_error **error);
+
+/**
+ * Frees a verifier; those that were made of it live on. NULL is no error.
+ *
+ * @param verifier May be NULL. Not to be used any more.
+ */
+void pki_token_verifier_free(pki_token_verifier *verifier);
+
+/**
+ * Whom it was issued to. Lives as long as `claims`.
+ *
+ * @param claims Not NULL.
+ */
+pki_str pki_token_claims_subject(const pki_token_claims *claims);
+
+/**
+ * Who issued it: a node's ID. Lives as long as `claims`.
+ *
+ * @param claims Not NULL.
+ */
+pki_str pki_token_claims_issuer(const pki_token_claims *claims);
+
+/**
+ * Its identifier. Lives as long as `claims`.
+ *
+ * @param claims Not NULL.
+ */
+pki_str pki_token_claims_jti(const pki_token_claims *claims);
+
+/**
+ * When it was issued: milliseconds since 1970-01-01T00:00:00Z.
+ *
+ * @param claims Not NULL.
+ */
+int64_t pki_token_claims_issued_at(const pki_token_claims *claims);
+
+/**
+ * When it ends: milliseconds since 1970-01-01T00:00:00Z.
+ *
+ * @param claims Not NULL.
+ */
+int64_t pki_token_claims_expires_at(const pki_token_claims *claims);
+
+/**
+ * The identifier of whom it speaks for. Lives as long as `claims`.
+ *
+ * @param claims Not NULL.
+ */
+pki_str pki_token_claims_entity_id(const pki_token_claims *claims);
+
+/**
+ * The name of whom it speaks for. Lives as long as `claims`.
+ *
+ * @param claims Not NULL.
+ */
+pki_str pki_token_claims_entity_name(const pki_token_claims *claims);
+
+/**
+ * `user` or `service`. Lives as long as `claims`.
+ *
+ * @param claims Not NULL.
+ */
+pki_str pki_token_claims_entity_type(const pki_token_claims *claims);
+
+/**
+ * The node that the entity belongs to; empty where the token doesn't say. Lives as long as `claims`.
+ *
+ * @param claims Not NULL.
+ */
+pki_str pki_token_claims_entity_node_id(const pki_token_claims *claims);
+
+/**
+ * How many domains the entity is trusted in by name.
+ *
+ * @param claims Not NULL.
+ */
+size_t pki_token_claims_entity_trusted_domains_len(const pki_token_claims *claims);
+
+/**
+ * A domain that the entity is trusted in; empty beyond the end. Lives as long as `claims`.
+ *
+ * @param claims Not NULL.
+ */
+pki_str pki_token_claims_entity_trusted_domain(const pki_token_claims *claims, size_t index);
+
+/**
+ * How many nodes the entity is trusted on by name.
+ *
+ * @param claims Not NULL.
+ */
+size_t pki_token_claims_entity_trusted_nodes_len(const pki_token_claims *claims);
+
+/**
+ * A node that the entity is trusted on; empty beyond the end. Lives as long as `claims`.
+ *
+ * @param claims Not NULL.
+ */
+pki_str pki_token_claims_entity_trusted_node(const pki_token_claims *claims, size_t index);
+
+/**
+ * As what its holder acts: `CATALYST::NODE`. Lives as long as `claims`.
+ *
+ * @param claims Not NULL.
+ */
+pki_str pki_token_claims_principal(const pki_token_claims *claims);
+
+/**
+ * The thumbprint of the certificate that it is bound to (`x5t#S256`); empty where it is bound to none.
+ * Lives as long as `claims`.
+ *
+ * @param claims Not NULL.
+ */
+pki_str pki_token_claims_thumbprint(const pki_token_claims *claims);
+
+/**
+ * How many it is meant for; 0 where it doesn't say.
+ *
+ * @param claims Not NULL.
+ */
+size_t pki_token_claims_audience_len(const pki_token_claims *claims);
+
+/**
+ * One that it is meant for; empty beyond the end. Lives as long as `claims`.
+ *
+ * @param claims Not NULL.
+ */
+pki_str pki_token_claims_audience(const pki_token_claims *claims, size_t index);
+
+/**
+ * Frees it, and the texts borrowed from it. NULL is no error.
+ *
+ * @param claims May be NULL. Not to be used any more.
+ */
+void pki_token_claims_free(pki_token_claims *claims);
+
+/**
  * Gives events of this level and the more important ones to a callback; NULL for silence, which
  * is how a program begins. When it returns, the callback that was set before is not running and
  * won't run again: what it was given as `user_data` may go. Any thread.
@@ -2552,12 +3586,24 @@ pki_result pki_log_set(pki_log_callback callback,
 }  // extern "C"
 #endif  // __cplusplus
 
-/** For `pki_sign_request.ttl_seconds`: as the manager is configured. */
+/** For a lifetime in seconds: as is configured, or as the library has it. */
 #define PKI_TTL_CONFIGURED INT64_MIN
 
 /** The beginning of every `pki_sign_request`. */
-#define PKI_SIGN_REQUEST_INIT \
-  { sizeof(pki_sign_request), {NULL, 0}, {NULL, 0}, {NULL, 0}, PKI_TTL_CONFIGURED, 0, 0 }
+#define PKI_SIGN_REQUEST_INIT                                                              \
+  {                                                                                        \
+    sizeof(pki_sign_request), {NULL, 0}, {NULL, 0}, {NULL, 0}, PKI_TTL_CONFIGURED, 0, 0, { \
+      NULL, 0                                                                              \
+    }                                                                                      \
+  }
+
+/** The beginning of every `pki_token_request`. */
+#define PKI_TOKEN_REQUEST_INIT                                                                   \
+  {                                                                                              \
+    sizeof(pki_token_request), {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, \
+        {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0},             \
+        PKI_TTL_CONFIGURED, 0, 0                                                                 \
+  }
 
 /** A string literal as the two arguments of a text: `pki_spiffe_id_parse(PKI_LIT("…"), &id, NULL)`.
  */

@@ -191,6 +191,23 @@ inline void set_log(LogCallback callback, pki_log_level level) {
   log.callback.swap(next);
 }
 
+/** A text. */
+class Text : public Handle<pki_text, pki_text_free> {
+ public:
+  using Handle::Handle;
+  std::string_view str() const noexcept { return view(pki_text_str(get())); }
+};
+
+/** Several texts. */
+class TextList : public Handle<pki_text_list, pki_text_list_free> {
+ public:
+  using Handle::Handle;
+  std::size_t size() const noexcept { return pki_text_list_len(get()); }
+  std::string_view at(std::size_t index) const noexcept {
+    return view(pki_text_list_at(get(), index));
+  }
+};
+
 /** The SPIFFE ID of a workload. */
 class SpiffeId : public Handle<pki_spiffe_id, pki_spiffe_id_free> {
  public:
@@ -492,6 +509,9 @@ class Manager : public Handle<pki_manager, pki_manager_free> {
     detail::call(pki_manager_restore, get(), PKI_ARG(str(path)));
   }
   void shutdown() const { detail::call(pki_manager_shutdown, get()); }
+
+ private:
+  friend class TokenIssuer;
 };
 
 /** Certificates, one after another. */
@@ -659,6 +679,10 @@ class PathPolicy : public Handle<pki_path_policy, pki_path_policy_free> {
     detail::call(pki_path_policy_set_at, get(), at);
     return *this;
   }
+  PathPolicy &skew(std::uint64_t milliseconds) {
+    detail::call(pki_path_policy_set_skew, get(), milliseconds);
+    return *this;
+  }
   PathPolicy &usage(pki_usage usage) {
     detail::call(pki_path_policy_set_usage, get(), usage);
     return *this;
@@ -702,6 +726,249 @@ class PathPolicy : public Handle<pki_path_policy, pki_path_policy_free> {
   /** The path: the leaf, the CAs above it, the anchor last. */
   Chain verify(const Chain &chain) const {
     return Chain(detail::made<pki_chain *>(pki_verify_path, get(), chain.get()));
+  }
+};
+
+/** The thumbprint of a certificate, DER: its `x5t#S256`. */
+inline Text certificate_thumbprint(const std::uint8_t *der, std::size_t len) {
+  return Text(detail::made<pki_text *>(pki_certificate_thumbprint, der, len));
+}
+
+/** A token that was minted. */
+class Token : public Handle<pki_token, pki_token_free> {
+ public:
+  using Handle::Handle;
+  std::string_view text() const noexcept { return view(pki_token_text(get())); }
+  std::string_view jti() const noexcept { return view(pki_token_jti(get())); }
+  std::int64_t expires_at() const noexcept { return pki_token_expires_at(get()); }
+  std::string_view fingerprint() const noexcept { return view(pki_token_fingerprint(get())); }
+  bool outlives_certificate() const noexcept { return pki_token_outlives_certificate(get()); }
+};
+
+/** What a token says that has been verified. */
+class TokenClaims : public Handle<pki_token_claims, pki_token_claims_free> {
+ public:
+  using Handle::Handle;
+  std::string_view subject() const noexcept { return view(pki_token_claims_subject(get())); }
+  std::string_view issuer() const noexcept { return view(pki_token_claims_issuer(get())); }
+  std::string_view jti() const noexcept { return view(pki_token_claims_jti(get())); }
+  std::int64_t issued_at() const noexcept { return pki_token_claims_issued_at(get()); }
+  std::int64_t expires_at() const noexcept { return pki_token_claims_expires_at(get()); }
+  std::string_view entity_id() const noexcept { return view(pki_token_claims_entity_id(get())); }
+  std::string_view entity_name() const noexcept {
+    return view(pki_token_claims_entity_name(get()));
+  }
+  std::string_view entity_type() const noexcept {
+    return view(pki_token_claims_entity_type(get()));
+  }
+  std::string_view entity_node_id() const noexcept {
+    return view(pki_token_claims_entity_node_id(get()));
+  }
+  std::size_t entity_trusted_domains_len() const noexcept {
+    return pki_token_claims_entity_trusted_domains_len(get());
+  }
+  std::string_view entity_trusted_domain(std::size_t index) const noexcept {
+    return view(pki_token_claims_entity_trusted_domain(get(), index));
+  }
+  std::size_t entity_trusted_nodes_len() const noexcept {
+    return pki_token_claims_entity_trusted_nodes_len(get());
+  }
+  std::string_view entity_trusted_node(std::size_t index) const noexcept {
+    return view(pki_token_claims_entity_trusted_node(get(), index));
+  }
+  std::string_view principal() const noexcept { return view(pki_token_claims_principal(get())); }
+  std::string_view thumbprint() const noexcept { return view(pki_token_claims_thumbprint(get())); }
+  std::size_t audience_len() const noexcept { return pki_token_claims_audience_len(get()); }
+  std::string_view audience(std::size_t index) const noexcept {
+    return view(pki_token_claims_audience(get(), index));
+  }
+};
+
+/** A page of the tokens that were minted. */
+class TokenList : public Handle<pki_token_list, pki_token_list_free> {
+ public:
+  using Handle::Handle;
+  std::size_t size() const noexcept { return pki_token_list_len(get()); }
+  std::string_view cursor() const noexcept { return view(pki_token_list_cursor(get())); }
+  std::string_view jti(std::size_t index) const noexcept {
+    return view(pki_token_list_jti(get(), index));
+  }
+  std::string_view family(std::size_t index) const noexcept {
+    return view(pki_token_list_family(get(), index));
+  }
+  std::string_view subject(std::size_t index) const noexcept {
+    return view(pki_token_list_subject(get(), index));
+  }
+  std::string_view entity_id(std::size_t index) const noexcept {
+    return view(pki_token_list_entity_id(get(), index));
+  }
+  std::string_view entity_name(std::size_t index) const noexcept {
+    return view(pki_token_list_entity_name(get(), index));
+  }
+  std::string_view entity_type(std::size_t index) const noexcept {
+    return view(pki_token_list_entity_type(get(), index));
+  }
+  std::string_view principal(std::size_t index) const noexcept {
+    return view(pki_token_list_principal(get(), index));
+  }
+  std::string_view fingerprint(std::size_t index) const noexcept {
+    return view(pki_token_list_fingerprint(get(), index));
+  }
+  std::string_view spiffe_id(std::size_t index) const noexcept {
+    return view(pki_token_list_spiffe_id(get(), index));
+  }
+  std::size_t sans_len(std::size_t index) const noexcept {
+    return pki_token_list_sans_len(get(), index);
+  }
+  std::string_view san(std::size_t index, std::size_t san) const noexcept {
+    return view(pki_token_list_san(get(), index, san));
+  }
+  std::int64_t issued_at(std::size_t index) const noexcept {
+    return pki_token_list_issued_at(get(), index);
+  }
+  std::int64_t expires_at(std::size_t index) const noexcept {
+    return pki_token_list_expires_at(get(), index);
+  }
+  std::int64_t revoked_at(std::size_t index) const noexcept {
+    return pki_token_list_revoked_at(get(), index);
+  }
+  std::uint32_t uses(std::size_t index) const noexcept { return pki_token_list_uses(get(), index); }
+};
+
+/** What became of the keys of an issuer. */
+class KeyRotation : public Handle<pki_key_rotation, pki_key_rotation_free> {
+ public:
+  using Handle::Handle;
+  std::string_view previous_key_id() const noexcept {
+    return view(pki_key_rotation_previous_key_id(get()));
+  }
+  std::string_view new_key_id() const noexcept { return view(pki_key_rotation_new_key_id(get())); }
+  std::int64_t grace_period_ends_at() const noexcept {
+    return pki_key_rotation_grace_period_ends_at(get());
+  }
+};
+
+/** Checks the tokens of one issuer; threads may share one. */
+class TokenVerifier : public Handle<pki_token_verifier, pki_token_verifier_free> {
+ public:
+  using Handle::Handle;
+  TokenVerifier(std::string_view issuer, std::string_view trust_domain, std::string_view jwks)
+      : Handle(detail::made<pki_token_verifier *>(pki_token_verifier_new, PKI_ARG(str(issuer)),
+                                                  PKI_ARG(str(trust_domain)), PKI_ARG(str(jwks)))) {
+  }
+  TokenVerifier with_audience(std::string_view audience) const {
+    return next(pki_token_verifier_with_audience, PKI_ARG(str(audience)));
+  }
+  TokenVerifier with_federated(const std::vector<std::string> &domains) const {
+    const std::vector<pki_str> list = detail::strs(domains);
+    return next(pki_token_verifier_with_federated, list.data(), list.size());
+  }
+  TokenVerifier with_service_types(const std::vector<std::string> &types) const {
+    const std::vector<pki_str> list = detail::strs(types);
+    return next(pki_token_verifier_with_service_types, list.data(), list.size());
+  }
+  TokenVerifier with_jwks(std::string_view jwks) const {
+    return next(pki_token_verifier_with_jwks, PKI_ARG(str(jwks)));
+  }
+  TokenVerifier with_revoked(const std::vector<std::string> &jtis) const {
+    const std::vector<pki_str> list = detail::strs(jtis);
+    return next(pki_token_verifier_with_revoked, list.data(), list.size());
+  }
+  /** With the time from here, for tests; from the operating system if it is empty. */
+  TokenVerifier with_clock(Clock clock) const {
+    std::shared_ptr<Clock> kept;
+    if (clock) kept = std::make_shared<Clock>(std::move(clock));
+    const pki_clock_callback tell = kept ? detail::tell : nullptr;
+    return TokenVerifier(detail::made<pki_token_verifier *>(pki_token_verifier_with_clock, get(),
+                                                            tell, static_cast<void *>(kept.get())),
+                         kept);
+  }
+  TokenClaims verify(std::string_view token, const Svid &peer) const {
+    return TokenClaims(detail::made<pki_token_claims *>(pki_token_verifier_verify, get(),
+                                                        PKI_ARG(str(token)), peer.get()));
+  }
+  /** Of a caller who may have no certificate: then `peer` is NULL. */
+  TokenClaims authenticate(std::string_view token, const Svid *peer) const {
+    return TokenClaims(detail::made<pki_token_claims *>(pki_token_verifier_authenticate, get(),
+                                                        PKI_ARG(str(token)),
+                                                        peer == nullptr ? nullptr : peer->get()));
+  }
+  TokenClaims inspect(std::string_view token) const {
+    return TokenClaims(
+        detail::made<pki_token_claims *>(pki_token_verifier_inspect, get(), PKI_ARG(str(token))));
+  }
+
+ private:
+  // It has the clock of the one that it is made of.
+  template <typename Function, typename... Arguments>
+  TokenVerifier next(Function function, Arguments... arguments) const {
+    return TokenVerifier(detail::made<pki_token_verifier *>(function, get(), arguments...), kept());
+  }
+};
+
+/** Mints tokens, and says which are good; threads may share one. */
+class TokenIssuer : public Handle<pki_token_issuer, pki_token_issuer_free> {
+ public:
+  using Handle::Handle;
+  TokenIssuer(const Manager &manager, std::string_view name,
+              const std::vector<std::string> &federated = {},
+              const std::vector<std::string> &types = {})
+      : Handle(made(manager, name, detail::strs(federated), detail::strs(types)), manager.kept()) {}
+  void initialize() const { detail::call(pki_token_issuer_initialize, get()); }
+  Token mint(const pki_token_request &request) const {
+    return Token(detail::made<pki_token *>(pki_token_issuer_mint, get(), &request));
+  }
+  TokenClaims verify(std::string_view token, const Svid &peer) const {
+    return TokenClaims(detail::made<pki_token_claims *>(pki_token_issuer_verify, get(),
+                                                        PKI_ARG(str(token)), peer.get()));
+  }
+  /** Of a caller who may have no certificate: then `peer` is NULL. */
+  TokenClaims authenticate(std::string_view token, const Svid *peer) const {
+    return TokenClaims(detail::made<pki_token_claims *>(pki_token_issuer_authenticate, get(),
+                                                        PKI_ARG(str(token)),
+                                                        peer == nullptr ? nullptr : peer->get()));
+  }
+  TokenClaims inspect(std::string_view token) const {
+    return TokenClaims(
+        detail::made<pki_token_claims *>(pki_token_issuer_inspect, get(), PKI_ARG(str(token))));
+  }
+  TokenClaims inspect_for(std::string_view token, std::string_view audience) const {
+    return TokenClaims(detail::made<pki_token_claims *>(
+        pki_token_issuer_inspect_for, get(), PKI_ARG(str(token)), PKI_ARG(str(audience))));
+  }
+  /** For `pki_sign_request.token_jti`. */
+  Text bootstrap(std::string_view token, std::string_view spiffe_id) const {
+    return Text(detail::made<pki_text *>(pki_token_issuer_bootstrap, get(), PKI_ARG(str(token)),
+                                         PKI_ARG(str(spiffe_id))));
+  }
+  KeyRotation rotate_keys(std::int64_t grace_seconds = PKI_TTL_CONFIGURED) const {
+    return KeyRotation(
+        detail::made<pki_key_rotation *>(pki_token_issuer_rotate_keys, get(), grace_seconds));
+  }
+  Text jwks() const { return Text(detail::made<pki_text *>(pki_token_issuer_jwks, get())); }
+  std::uint64_t revoke(pki_token_selector by, std::string_view text) const {
+    return detail::made<std::uint64_t>(pki_token_issuer_revoke, get(), by, PKI_ARG(str(text)));
+  }
+  TextList revoked() const {
+    return TextList(detail::made<pki_text_list *>(pki_token_issuer_revoked, get()));
+  }
+  TokenList list(pki_token_selector by = PKI_TOKENS_ALL, std::string_view text = {},
+                 std::string_view cursor = {}, std::size_t limit = 0) const {
+    return TokenList(detail::made<pki_token_list *>(
+        pki_token_issuer_list, get(), by, PKI_ARG(str(text)), PKI_ARG(str(cursor)), limit));
+  }
+  TokenVerifier verifier() const {
+    return TokenVerifier(detail::made<pki_token_verifier *>(pki_token_issuer_verifier, get()),
+                         kept());
+  }
+
+ private:
+  static pki_token_issuer *made(const Manager &manager, std::string_view name,
+                                const std::vector<pki_str> &federated,
+                                const std::vector<pki_str> &types) {
+    return detail::made<pki_token_issuer *>(pki_token_issuer_new, manager.get(), PKI_ARG(str(name)),
+                                            federated.data(), federated.size(), types.data(),
+                                            types.size());
   }
 };
 

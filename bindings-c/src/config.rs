@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use catalyst_pki::{
-    CaKind, Clock, Error, Result, Segment, Timestamp,
+    CaKind, Clock, Error, Result, Segment, SystemClock, Timestamp,
     authority::{
         ManagerConfig,
         signer::{KeyProtection, Passphrase},
@@ -37,7 +37,7 @@ pub(crate) fn unknown(name: &'static str, number: u32) -> Error {
 }
 
 /// Tells the time: milliseconds since 1970-01-01T00:00:00Z, given the user data. It is called on
-/// every thread that uses the manager, several at once, and must not unwind or jump out.
+/// every thread that uses what was made with it, several at once, and must not unwind or jump out.
 pub type pki_clock_callback = Option<extern "C" fn(user_data: *mut std::ffi::c_void) -> i64>;
 
 /// How a manager works; what isn't set is as the library has it. The manager copies it: it may be
@@ -67,6 +67,14 @@ impl pki_config {
 
     fn lock(&self) -> MutexGuard<'_, Config> {
         self.0.lock()
+    }
+}
+
+/// The clock that a caller has given; the operating system's for NULL.
+pub(crate) fn clock(callback: pki_clock_callback, user_data: UserData) -> Arc<dyn Clock> {
+    match callback {
+        Some(now) => Arc::new(CallbackClock { now, user_data }),
+        None => Arc::new(SystemClock),
     }
 }
 
@@ -192,12 +200,9 @@ export! {
 
     /// Takes the time from a callback, for tests of what time does; NULL for the operating system's
     /// clock. `user_data` is given to it and must live as long as every manager made with this
-    /// configuration.
+    /// configuration, and every `pki_token_issuer` and `pki_token_verifier` that comes from one.
     fn pki_config_set_clock(config: &mut pki_config, callback: pki_clock_callback, user_data: UserData) -> Done {
-        config.lock().manager.clock = match callback {
-            Some(now) => Arc::new(CallbackClock { now, user_data }),
-            None => ManagerConfig::default().clock,
-        };
+        config.lock().manager.clock = clock(callback, user_data);
         Ok(())
     }
 

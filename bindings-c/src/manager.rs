@@ -2,10 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use catalyst_pki::{
-    Error,
-    authority::{CertificateManager, Fingerprints, SignRequest, store::SqliteStore},
-};
+use catalyst_pki::authority::{CertificateManager, Fingerprints, SignRequest, store::SqliteStore};
 
 use crate::{
     backup::pki_backup,
@@ -54,6 +51,10 @@ pub struct pki_manager {
 }
 
 impl pki_manager {
+    pub(crate) fn core(&self) -> &CertificateManager {
+        &self.manager
+    }
+
     fn new(manager: catalyst_pki::Result<CertificateManager>) -> catalyst_pki::Result<Self> {
         let manager = manager?;
         let trust_domain = manager.trust_domain().as_str().into();
@@ -138,14 +139,13 @@ export! {
     /// `PKI_ERR_SIGNING_CA_UNAVAILABLE`, `PKI_ERR_SIGNING_CA_EXPIRED`,
     /// `PKI_ERR_SIGNING_CA_NOT_YET_VALID`, `PKI_ERR_SIGNING_CA_REVOKED`,
     /// `PKI_ERR_KEY_BACKEND_FAILED`, `PKI_ERR_ISSUED_CERTIFICATE_REJECTED`,
-    /// `PKI_ERR_DUPLICATE_RECORD`, `PKI_ERR_STRUCT_SIZE`.
+    /// `PKI_ERR_DUPLICATE_RECORD`, `PKI_ERR_STRUCT_SIZE`; with a bootstrap token
+    /// `PKI_ERR_TOKEN_REVOKED`, `PKI_ERR_TOKEN_EXPIRED`, `PKI_ERR_BOOTSTRAP_TOKEN_MISMATCH`,
+    /// `PKI_ERR_BOOTSTRAP_TOKEN_USED`.
     fn pki_manager_sign(manager: &pki_manager, request: Struct<pki_sign_request>) -> New<pki_signed> {
-        let required = |text: &'static str, given: Option<_>| given.ok_or(Error::NullArgument(text));
-        let csr_pem = required("request.csr_pem", request.csr_pem.given("request.csr_pem")?)?;
-        let service_type =
-            required("request.service_type", request.service_type.given("request.service_type")?)?;
-        let instance_id =
-            required("request.instance_id", request.instance_id.given("request.instance_id")?)?;
+        let csr_pem = request.csr_pem.required("request.csr_pem")?;
+        let service_type = request.service_type.required("request.service_type")?;
+        let instance_id = request.instance_id.required("request.instance_id")?;
         if request.flags & !PKI_SIGN_CSR_WITHOUT_SPIFFE_ID != 0 {
             return Err(unknown("request.flags", request.flags));
         }
@@ -155,6 +155,7 @@ export! {
         let mut sign = SignRequest::new(csr_pem, service_type.parse()?, instance_id);
         sign.ttl_seconds = Some(request.ttl_seconds).filter(|seconds| *seconds != TTL_CONFIGURED);
         sign.require_csr_spiffe_id = request.flags & PKI_SIGN_CSR_WITHOUT_SPIFFE_ID == 0;
+        sign.token = request.token_jti.given("request.token_jti")?;
         Ok(manager.manager.sign_csr(&sign)?.into())
     }
 
@@ -219,8 +220,9 @@ export! {
         Ok(())
     }
 
-    /// Frees a manager and closes its database. NULL is no error. No other thread may be in a call
-    /// with it, or use it afterwards; what it has returned lives on by itself.
+    /// Frees a manager and closes its database, once no `pki_token_issuer` has it open any more. NULL
+    /// is no error. No other thread may be in a call with it, or use it afterwards; what it has
+    /// returned lives on by itself.
     fn pki_manager_free(manager: Freed<pki_manager>) {
         drop(manager);
     }

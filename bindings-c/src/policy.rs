@@ -76,7 +76,7 @@ fn spent() -> Error {
 /// Never changed once made: any number of threads may verify with one.
 pub struct pki_policy(SvidPolicy);
 
-fn service_types(names: &[&str]) -> Result<Vec<ServiceType>> {
+pub(crate) fn service_types(names: &[&str]) -> Result<Vec<ServiceType>> {
     names.iter().map(|name| Ok(name.parse()?)).collect()
 }
 
@@ -107,7 +107,7 @@ export! {
 
     /// Trusts the intermediates in a PEM text for these service types of the segment: ones of an
     /// earlier implementation or of another PKI, without the extension. Where there is one, it
-    /// counts instead. `PKI_ERR_INVALID_ARGUMENT` for what is no service type.
+    /// counts instead. `PKI_ERR_INVALID_SPIFFE_ID` for what is no service type.
     fn pki_policy_builder_add_anchors_pem_for(builder: &mut pki_policy_builder, pem: &str, types: &[&str]) -> Done {
         let types = service_types(&types)?;
         builder.change(|policy| policy.anchors_pem_for(pem, &types))

@@ -30,4 +30,8 @@ pub struct pki_sign_request {
     pub flags: u32,
     /// 0.
     pub reserved: u32,
+    /// What `pki_token_issuer_bootstrap` answered: the bootstrap token is used up for this
+    /// certificate, in one transaction with it. The same request with the same token gets the same
+    /// certificate again. May be left out.
+    pub token_jti: pki_str,
 }

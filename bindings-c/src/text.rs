@@ -48,6 +48,39 @@ impl Default for pki_bytes {
     }
 }
 
+/// Texts that are given to the library in a struct: `len` of them at `data`, none of which is NULL.
+/// Only read during the call; `data` NULL with `len` 0 means that nothing is given.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct pki_strs {
+    /// The texts.
+    pub(crate) data: *const pki_str,
+    /// How many.
+    pub(crate) len: usize,
+}
+
+/// A text that is the caller's.
+///
+/// Never changed once made: any number of threads may read one.
+pub struct pki_text(Text);
+
+impl<T: AsRef<str>> From<T> for pki_text {
+    fn from(text: T) -> Self {
+        pki_text(text.into())
+    }
+}
+
+/// Several texts.
+///
+/// Never changed once made: any number of threads may read one.
+pub struct pki_text_list(Vec<Text>);
+
+impl From<Vec<String>> for pki_text_list {
+    fn from(texts: Vec<String>) -> Self {
+        pki_text_list(list(&texts))
+    }
+}
+
 /// A text of ours with a NUL byte behind it; wiped when dropped, for private keys are among them.
 #[derive(Default)]
 pub(crate) struct Text(Option<Zeroizing<String>>);
@@ -96,6 +129,33 @@ pub(crate) fn at(texts: &[Text], index: usize) -> pki_str {
 /// Several as one list.
 pub(crate) fn list<T: AsRef<str>>(texts: &[T]) -> Vec<Text> {
     texts.iter().map(|text| Text::new(text.as_ref())).collect()
+}
+
+export! {
+    /// The text. Lives as long as `text`.
+    fn pki_text_str(text: &pki_text) -> pki_str {
+        text.0.lend()
+    }
+
+    /// Frees a text. NULL is no error.
+    fn pki_text_free(text: Freed<pki_text>) {
+        drop(text);
+    }
+
+    /// How many there are; 0 for NULL.
+    fn pki_text_list_len(list: &pki_text_list) -> usize {
+        list.0.len()
+    }
+
+    /// One of them; empty beyond the end. Lives as long as `list`.
+    fn pki_text_list_at(list: &pki_text_list, index: usize) -> pki_str {
+        at(&list.0, index)
+    }
+
+    /// Frees a list, and the texts borrowed from it. NULL is no error.
+    fn pki_text_list_free(list: Freed<pki_text_list>) {
+        drop(list);
+    }
 }
 
 #[cfg(test)]

@@ -20,9 +20,30 @@ use syn::{
 };
 
 /// In the order of the header.
-const FILES: [&str; 17] = [
-    "version", "text", "error", "spiffe", "csr", "config", "manager", "request", "signed",
-    "bundle", "deny", "status", "backup", "chain", "policy", "svid", "path",
+const FILES: [&str; 23] = [
+    "version",
+    "text",
+    "error",
+    "spiffe",
+    "csr",
+    "config",
+    "manager",
+    "request",
+    "signed",
+    "bundle",
+    "deny",
+    "status",
+    "backup",
+    "chain",
+    "policy",
+    "svid",
+    "path",
+    "token_request",
+    "token",
+    "token_issuer",
+    "token_list",
+    "token_verifier",
+    "token_claims",
 ];
 const LAST: &str = "log";
 

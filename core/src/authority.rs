@@ -32,7 +32,7 @@ use self::{
     signer::{KeyBackend, KeySealer, LocalKeys},
     store::{MemoryStore, Store},
 };
-use crate::{CaBundle, Error, Result, Timestamp, TrustDomain};
+use crate::{CaBundle, Clock, Error, Result, Timestamp, TrustDomain};
 
 /// The target of this crate's `tracing` events.
 const EVENTS: &str = "catalyst.pki";
@@ -212,6 +212,12 @@ impl CertificateManager {
     #[must_use]
     pub fn trust_domain(&self) -> &TrustDomain {
         &self.config.trust_domain
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.config.clock
     }
 
     fn config(&self) -> &ManagerConfig {

@@ -84,9 +84,11 @@ fn the_cpp_example_runs() {
 #[test]
 fn the_suite_passes() {
     for way in WAYS {
-        let suite = Program::new(way, &[source("suite.c")], &[]);
-        let ended = finish(suite.command().arg(Folder::new().path()));
-        assert!(passed(&ended).contains(" 0 failed"), "{way:?}: {}", ended.stdout);
+        for file in ["suite.c", "tokens.c"] {
+            let suite = Program::new(way, &[source(file)], &[]);
+            let ended = finish(suite.command().arg(Folder::new().path()));
+            assert!(passed(&ended).contains(" 0 failed"), "{way:?}: {}", ended.stdout);
+        }
     }
 }
 

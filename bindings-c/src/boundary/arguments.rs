@@ -7,7 +7,7 @@ use std::{
 
 use catalyst_pki::{Error, Result};
 
-use crate::text::{pki_bytes, pki_str};
+use crate::text::{pki_bytes, pki_str, pki_strs};
 
 pub(super) fn not_null<T>(pointer: *const T, name: &'static str) -> Result<()> {
     if pointer.is_null() { Err(Error::NullArgument(name)) } else { Ok(()) }
@@ -96,7 +96,7 @@ pub(crate) unsafe fn texts<'a>(
     len: usize,
     name: &'static str,
 ) -> Result<Vec<&'a str>> {
-    let take = |text: &'a pki_str| text.given(name)?.ok_or(Error::NullArgument(name));
+    let take = |text: &'a pki_str| text.required(name);
     // SAFETY: the same contract.
     unsafe { list(data, len, name, take) }
 }
@@ -181,6 +181,22 @@ impl pki_str {
     pub(crate) fn given(&self, name: &'static str) -> Result<Option<&str>> {
         // SAFETY: as `pki.h` demands of texts in structs and lists.
         unsafe { optional_text(self.data, self.len, name) }
+    }
+
+    /// The same where it must be given.
+    pub(crate) fn required(&self, name: &'static str) -> Result<&str> {
+        self.given(name)?.ok_or(Error::NullArgument(name))
+    }
+}
+
+impl pki_strs {
+    /// What the caller put here; `None` for NULL without a length.
+    pub(crate) fn given(&self, name: &'static str) -> Result<Option<Vec<&str>>> {
+        if self.data.is_null() && self.len == 0 {
+            return Ok(None);
+        }
+        // SAFETY: as `pki.h` demands of texts in structs and lists.
+        unsafe { texts(self.data, self.len, name) }.map(Some)
     }
 }
 

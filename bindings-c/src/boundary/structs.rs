@@ -8,7 +8,7 @@ use std::{
 use catalyst_pki::{Error, Result};
 
 use super::arguments::not_null;
-use crate::request::pki_sign_request;
+use crate::{request::pki_sign_request, token_request::pki_token_request};
 
 /// A struct that callers fill. It begins with its size, and later versions only add fields at its
 /// end, for which zero means what was done before.
@@ -27,12 +27,21 @@ unsafe impl Growing for pki_sign_request {
     const FIRST_SIZE: usize = offset_of!(pki_sign_request, reserved) + size_of::<u32>();
 }
 
+// SAFETY: likewise.
+unsafe impl Growing for pki_token_request {
+    const FIRST_SIZE: usize = offset_of!(pki_token_request, reserved) + size_of::<u32>();
+}
+
 const _: () = {
     let first = <pki_sign_request as Growing>::FIRST_SIZE;
     assert!(offset_of!(pki_sign_request, struct_size) == 0);
     assert!(first <= size_of::<pki_sign_request>());
     // What programs on machines of 64 bits have been built with.
     assert!(size_of::<usize>() != 8 || first == 72);
+    let first = <pki_token_request as Growing>::FIRST_SIZE;
+    assert!(offset_of!(pki_token_request, struct_size) == 0);
+    assert!(first <= size_of::<pki_token_request>());
+    assert!(size_of::<usize>() != 8 || first == 232);
 };
 
 /// Copies a struct of a caller that may have been built with an earlier header, or a later one: what

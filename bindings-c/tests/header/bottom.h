@@ -1,9 +1,21 @@
-/** For `pki_sign_request.ttl_seconds`: as the manager is configured. */
+/** For a lifetime in seconds: as is configured, or as the library has it. */
 #define PKI_TTL_CONFIGURED INT64_MIN
 
 /** The beginning of every `pki_sign_request`. */
-#define PKI_SIGN_REQUEST_INIT \
-  { sizeof(pki_sign_request), {NULL, 0}, {NULL, 0}, {NULL, 0}, PKI_TTL_CONFIGURED, 0, 0 }
+#define PKI_SIGN_REQUEST_INIT                                                              \
+  {                                                                                        \
+    sizeof(pki_sign_request), {NULL, 0}, {NULL, 0}, {NULL, 0}, PKI_TTL_CONFIGURED, 0, 0, { \
+      NULL, 0                                                                              \
+    }                                                                                      \
+  }
+
+/** The beginning of every `pki_token_request`. */
+#define PKI_TOKEN_REQUEST_INIT                                                                   \
+  {                                                                                              \
+    sizeof(pki_token_request), {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, \
+        {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0},             \
+        PKI_TTL_CONFIGURED, 0, 0                                                                 \
+  }
 
 /** A string literal as the two arguments of a text: `pki_spiffe_id_parse(PKI_LIT("…"), &id, NULL)`.
  */

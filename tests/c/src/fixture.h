@@ -7,9 +7,12 @@
 #include <stdlib.h>
 
 static struct {
-  pki_str text;
+  pki_str str;
   pki_bytes bytes;
   pki_sign_request sign_request;
+  pki_token_request token_request;
+  pki_text *text;
+  pki_text_list *text_list;
   pki_error *error;
   pki_spiffe_id *spiffe_id;
   pki_key_csr *key_csr;
@@ -28,6 +31,12 @@ static struct {
   pki_policy_builder *policy_builder;
   pki_policy *policy;
   pki_path_policy *path_policy;
+  pki_token_issuer *token_issuer;
+  pki_token *token;
+  pki_token_claims *token_claims;
+  pki_token_list *token_list;
+  pki_token_verifier *token_verifier;
+  pki_key_rotation *key_rotation;
 } all;
 
 static pki_error *error;
@@ -98,9 +107,33 @@ static void back_up(void) {
   pki_manager_free(manager);
 }
 
+static void begin_tokens(void) {
+  const pki_token_request empty = PKI_TOKEN_REQUEST_INIT;
+  all.token_request = empty;
+  all.token_request.subject = pki_str_of("node-a");
+  all.token_request.entity_id = pki_str_of("node-a");
+  all.token_request.entity_name = pki_str_of("node-a");
+  all.token_request.entity_type = pki_str_of("service");
+  all.token_request.principal = pki_str_of("NODE");
+  MUST(pki_token_issuer_new(all.manager, PKI_LIT("issuer"), NULL, 0, NULL, 0, &all.token_issuer,
+                            NULL));
+  MUST(pki_token_issuer_initialize(all.token_issuer, NULL));
+  MUST(pki_token_issuer_mint(all.token_issuer, &all.token_request, &all.token, NULL));
+  MUST(pki_token_issuer_inspect(all.token_issuer, PKI_ARG(pki_token_text(all.token)),
+                                &all.token_claims, NULL));
+  MUST(pki_token_issuer_list(all.token_issuer, PKI_TOKENS_ALL, PKI_LIT(""), PKI_LIT(""), 0,
+                             &all.token_list, NULL));
+  MUST(pki_token_issuer_revoke(all.token_issuer, PKI_TOKENS_BY_SUBJECT, PKI_LIT("node-a"), NULL,
+                               NULL));
+  MUST(pki_token_issuer_revoked(all.token_issuer, &all.text_list, NULL));
+  MUST(pki_token_issuer_verifier(all.token_issuer, &all.token_verifier, NULL));
+  MUST(pki_token_issuer_jwks(all.token_issuer, &all.text, NULL));
+  MUST(pki_token_issuer_rotate_keys(all.token_issuer, 0, &all.key_rotation, NULL));
+}
+
 static void begin(void) {
   pki_str anchors;
-  all.text = pki_str_of("x");
+  all.str = pki_str_of("x");
   all.bytes.data = (const uint8_t *)"x";
   all.bytes.len = 1;
   (void)pki_spiffe_id_parse(PKI_LIT(""), &all.spiffe_id, &all.error);
@@ -132,10 +165,19 @@ static void begin(void) {
                               PKI_LIT("catalyst.example.com"), &all.policy_builder, NULL));
   MUST(pki_verify_peer(all.policy, all.chain, &all.svid, NULL));
   MUST(pki_path_policy_new(&all.path_policy, NULL));
+  begin_tokens();
   back_up();
 }
 
 static int end(int calls) {
+  pki_key_rotation_free(all.key_rotation);
+  pki_token_verifier_free(all.token_verifier);
+  pki_token_list_free(all.token_list);
+  pki_token_claims_free(all.token_claims);
+  pki_token_free(all.token);
+  pki_token_issuer_free(all.token_issuer);
+  pki_text_list_free(all.text_list);
+  pki_text_free(all.text);
   pki_backup_free(all.backup);
   pki_path_policy_free(all.path_policy);
   pki_svid_free(all.svid);

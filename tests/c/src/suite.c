@@ -3,26 +3,7 @@
  *
  *   suite FOLDER
  */
-#include <pki.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-static int passed, failures;
-
-static void check_at(int ok, const char *what, int line) {
-  if (ok) {
-    passed++;
-  } else {
-    failures++;
-    printf("line %d: %s\n", line, what);
-  }
-}
-#define CHECK(condition) check_at((condition), #condition, __LINE__)
-
-static int is(pki_str text, const char *expected) {
-  /* A text that is returned is a C string too. */
-  return text.data != NULL && text.len == strlen(expected) && strcmp(text.data, expected) == 0;
-}
+#include "check.h"
 
 #define NODE "spiffe://mesh.example.com/node/node-a.example.com"
 #define ENVOY "spiffe://mesh.example.com/envoy/app/node-a.example.com"
@@ -541,6 +522,5 @@ int main(int argc, char **argv) {
   names();
   spiffe();
   manager(argv[1]);
-  printf("%d passed, %d failed\n", passed, failures);
-  return failures != 0;
+  return checked();
 }

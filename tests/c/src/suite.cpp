@@ -239,7 +239,7 @@ void paths() {
   const pki::Chain roots = chain_of(manager.bundle().root_pem());
   const pki::Chain sent = chain_of(node.tls_chain_pem());
   pki::PathPolicy policy;
-  policy.at(now).usage(PKI_USAGE_CLIENT).profile(PKI_PROFILE_RFC5280).max_depth(1);
+  policy.at(now).usage(PKI_USAGE_CLIENT).profile(PKI_PROFILE_RFC5280).skew(1000).max_depth(1);
   CHECK(thrown([&] { policy.verify(sent); }) == PKI_ERR_UNTRUSTED_ISSUER);
   const pki::Chain path = policy.anchors(roots).allow_algorithm(PKI_ALGORITHM_RSA).verify(sent);
   CHECK(path.size() == 3 && path.pem(2) == roots.pem(0));
@@ -347,6 +347,120 @@ void log() {
   pki::set_log({}, PKI_LOG_INFO);
 }
 
+// A peer with a certificate of its own, and what somebody must show who has taken its token.
+pki::Svid peer_of(const pki::Manager &manager, const std::string &id) {
+  const pki::Signed issued = issue(manager, id);
+  pki::PolicyBuilder builder(PKI_SEGMENT_SERVICES, PKI_ROLE_CLIENT, kDomain);
+  builder.anchors_pem(manager.bundle().anchors_pem(PKI_SEGMENT_SERVICES)).at(now);
+  return builder.build().verify(chain_of(issued.tls_chain_pem()));
+}
+
+void tokens() {
+  const std::string kPeer = "spiffe://mesh.example.com/orchestrator/node-b";
+  const pki::Manager manager = made();
+  const pki::Svid peer = peer_of(manager, kPeer), thief = peer_of(manager, kNode);
+  const pki::TokenIssuer issuer(manager, "node-a", {"other.example.org"}, {"orchestrator"});
+  pki_token_request request = PKI_TOKEN_REQUEST_INIT;
+  request.subject = request.entity_id = request.entity_name = pki::str("node-b");
+  request.entity_type = pki::str("service");
+  request.principal = pki::str("NODE");
+  request.certificate_fingerprint = pki::str(peer.fingerprint());
+  CHECK(thrown([&] { issuer.mint(request); }) == PKI_ERR_TOKEN_ISSUER_NOT_READY);
+  issuer.initialize();
+  const pki::Token token = issuer.mint(request);
+  CHECK(token.expires_at() == now + 3600000 && !token.outlives_certificate());
+  CHECK(token.fingerprint() == peer.fingerprint());
+
+  const pki::TokenClaims claims = issuer.verify(token.text(), peer);
+  CHECK(claims.subject() == "node-b" && claims.issuer() == "node-a");
+  CHECK(claims.jti() == token.jti() && claims.expires_at() == token.expires_at());
+  CHECK(claims.issued_at() == now && claims.principal() == "CATALYST::NODE");
+  CHECK(claims.entity_id() == "node-b" && claims.entity_name() == "node-b");
+  CHECK(claims.entity_type() == "service" && claims.entity_node_id().empty());
+  CHECK(claims.entity_trusted_domains_len() == 0 && claims.entity_trusted_domain(0).empty());
+  CHECK(claims.entity_trusted_nodes_len() == 0 && claims.entity_trusted_node(0).empty());
+  CHECK(claims.thumbprint() == peer.fingerprint());
+  CHECK(claims.audience_len() == 1 && claims.audience(0) == "node-a");
+  CHECK(issuer.inspect(token.text()).jti() == token.jti());
+  CHECK(issuer.authenticate(token.text(), &peer).jti() == token.jti());
+  CHECK(thrown([&] { issuer.authenticate(token.text(), nullptr); }) ==
+        PKI_ERR_TOKEN_BINDING_MISMATCH);
+  CHECK(thrown([&] { issuer.verify(token.text(), thief); }) == PKI_ERR_TOKEN_BINDING_MISMATCH);
+  CHECK(thrown([&] { issuer.inspect_for(token.text(), "node-c"); }) == PKI_ERR_INVALID_TOKEN);
+
+  const pki::TokenVerifier verifier =
+      pki::TokenVerifier("node-a", kDomain, issuer.jwks().str()).with_audience("node-a");
+  const pki::TokenVerifier timed = verifier.with_clock([] { return now.load(); });
+  CHECK(timed.verify(token.text(), peer).jti() == token.jti());
+  CHECK(timed.inspect(token.text()).jti() == token.jti());
+  CHECK(timed.authenticate(token.text(), &peer).jti() == token.jti());
+  CHECK(timed.with_federated({"other.example.org"}).verify(token.text(), peer).jti() ==
+        token.jti());
+  const pki::TokenVerifier late = timed.with_clock([] { return now.load() + 3700000; });
+  CHECK(thrown([&] { late.verify(token.text(), peer); }) == PKI_ERR_TOKEN_EXPIRED);
+  const pki::TokenVerifier strict = timed.with_service_types({"auth"});
+  CHECK(thrown([&] { strict.verify(token.text(), peer); }) == PKI_ERR_TOKEN_IDENTITY_MISMATCH);
+  const pki::TokenVerifier keyless = timed.with_jwks("{\"keys\":[]}");
+  CHECK(thrown([&] { keyless.verify(token.text(), peer); }) == PKI_ERR_TOKEN_KEY_NOT_FOUND);
+  const pki::TokenVerifier told = timed.with_revoked({std::string(token.jti())});
+  CHECK(thrown([&] { told.verify(token.text(), peer); }) == PKI_ERR_TOKEN_REVOKED);
+
+  const pki::TokenList list = issuer.list(PKI_TOKENS_BY_SUBJECT, "node-b");
+  CHECK(list.size() == 1 && list.cursor().empty() && list.jti(0) == token.jti());
+  CHECK(list.family(0) == token.jti() && list.subject(0) == "node-b");
+  CHECK(list.entity_id(0) == "node-b" && list.entity_name(0) == "node-b");
+  CHECK(list.entity_type(0) == "service" && list.principal(0) == "CATALYST::NODE");
+  CHECK(list.fingerprint(0) == peer.fingerprint() && list.spiffe_id(0) == kPeer);
+  CHECK(list.sans_len(0) == 0 && list.san(0, 0).empty() && list.uses(0) == 0);
+  CHECK(list.issued_at(0) == now && list.expires_at(0) == token.expires_at());
+  CHECK(list.revoked_at(0) == 0);
+  CHECK(issuer.revoke(PKI_TOKENS_BY_JTI, token.jti()) == 1);
+  const pki::TextList revoked = issuer.revoked();
+  CHECK(revoked.size() == 1 && revoked.at(0) == token.jti());
+  CHECK(thrown([&] { issuer.verifier().verify(token.text(), peer); }) == PKI_ERR_TOKEN_REVOKED);
+
+  const pki::KeyRotation rotation = issuer.rotate_keys();
+  CHECK(rotation.previous_key_id() != rotation.new_key_id());
+  CHECK(rotation.grace_period_ends_at() == now + 24 * 3600000);
+
+  const pki::KeyCsr key("spiffe://mesh.example.com/node/node-new");
+  request.principal = pki::str("BOOTSTRAP");
+  request.certificate_fingerprint = pki_str{nullptr, 0};
+  request.spiffe_id = pki::str(key.spiffe_id());
+  const pki::Token first = issuer.mint(request);
+  const pki::Text jti = issuer.bootstrap(first.text(), key.spiffe_id());
+  pki_sign_request sign = PKI_SIGN_REQUEST_INIT;
+  sign.csr_pem = pki::str(key.csr_pem());
+  sign.service_type = pki::str("node");
+  sign.instance_id = pki::str("node-new");
+  sign.token_jti = pki::str(jti.str());
+  CHECK(manager.sign(sign).serial() == manager.sign(sign).serial());
+
+  const pki::Chain chain = chain_of(manager.bundle().root_pem());
+  const pki_bytes der = chain.der(0);
+  CHECK(pki::certificate_thumbprint(der.data, der.len).str() == chain.fingerprint(0));
+}
+
+// What a token's issuer and verifier call lives as long as they do.
+void clocks_of_tokens() {
+  auto clock = std::make_shared<int>(0);
+  const std::weak_ptr<int> kept = clock;
+  std::unique_ptr<pki::TokenVerifier> verifier;
+  {
+    pki::Config config;
+    config.trust_domain(kDomain).clock([clock] { return now.load(); });
+    clock.reset();
+    const pki::TokenIssuer issuer(pki::Manager::in_memory(config), "node-a");
+    config.clock({});
+    issuer.initialize();
+    verifier = std::make_unique<pki::TokenVerifier>(issuer.verifier().with_audience("node-b"));
+  }
+  CHECK(!kept.expired());
+  CHECK(thrown([&] { verifier->inspect("no.token.atall"); }) == PKI_ERR_INVALID_TOKEN);
+  verifier.reset();
+  CHECK(kept.expired());
+}
+
 }  // namespace
 
 int main(int argc, char **argv) {
@@ -359,6 +473,8 @@ int main(int argc, char **argv) {
   paths();
   clocks();
   log();
+  tokens();
+  clocks_of_tokens();
   std::printf("%d passed, %d failed\n", passed, failures);
   return failures != 0;
 }
