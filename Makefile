@@ -35,7 +35,7 @@ check: export CATALYST_PROFILE := quick
 check: node_modules
 	cargo fmt --all --check
 	cargo clippy --profile quick --workspace --all-targets --locked -- -D warnings
-	cargo test --profile quick --locked -p catalyst-pki --lib --tests
+	cargo test --profile quick --locked -p catalyst-pki --features tls --lib --tests
 	npm run build
 	npm test -- node cases spiffe
 
@@ -43,7 +43,7 @@ check: node_modules
 # before JavaScript's, all tests share what the first of them makes, so each suite is one process.
 test: setup built node_modules
 	$(NEXTEST) --workspace
-	$(NEXTEST) -p catalyst-pki --no-default-features
+	$(NEXTEST) -p catalyst-pki --no-default-features --features tls
 	cargo test --profile $(CATALYST_PROFILE) --locked --workspace --doc
 	cargo test --profile $(CATALYST_PROFILE) --locked --workspace --test interop --test c
 	npm run build

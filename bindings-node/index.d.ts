@@ -944,7 +944,8 @@ export declare interface PeerPolicy {
   crls?: readonly Uint8Array[] | undefined;
   /**
    * Whether there must be a current list in `crls` of each CA whose certificates are looked at (default
-   * false: a certificate passes for which there is no list); else `PKI_REVOCATION_UNKNOWN`.
+   * false: a certificate passes for which there is no list); else `PKI_REVOCATION_UNKNOWN`. This is how
+   * the loss of a list that never came is noticed.
    */
   requireCrl?: boolean | undefined;
   /** Foreign trust domains whose peers are taken too. */
@@ -1310,6 +1311,10 @@ export declare type PkiErrorCode =
   | 'PKI_INVALID_DER'
   | 'PKI_BOOTSTRAP_TOKEN_MISMATCH'
   | 'PKI_BOOTSTRAP_TOKEN_USED'
+  | 'PKI_TLS_HANDSHAKE_FAILED'
+  | 'PKI_TLS_REFUSED_BY_PEER'
+  | 'PKI_CLIENT_CERTIFICATE_MISSING'
+  | 'PKI_TLS_CONNECTION_LOST'
   | 'PKI_INTERNAL';
 
 /** The state of a CA in one word. */

@@ -258,6 +258,18 @@
 /** A bootstrap token that was used for another request. */
 #define PKI_ERR_BOOTSTRAP_TOKEN_USED 611
 
+/** A TLS handshake that came to nothing: no TLS, nothing in common, a signature that doesn't verify. */
+#define PKI_ERR_TLS_HANDSHAKE_FAILED 640
+
+/** The other side of a TLS connection refused this one: it doesn't take our certificate, or what we offer. */
+#define PKI_ERR_TLS_REFUSED_BY_PEER 641
+
+/** A client that shows no certificate where one is due. */
+#define PKI_ERR_CLIENT_CERTIFICATE_MISSING 642
+
+/** A TLS connection whose stream failed or ended before its time. */
+#define PKI_ERR_TLS_CONNECTION_LOST 643
+
 /** A defect of ours: report it. */
 #define PKI_ERR_INTERNAL 900
 

@@ -293,6 +293,19 @@ errors! {
     /// A bootstrap token that was used for another request.
     BootstrapTokenUsed = 611, "BOOTSTRAP_TOKEN_USED", 403, "Bootstrap token already used";
 
+    /// A TLS handshake that came to nothing: no TLS, nothing in common, a signature that doesn't
+    /// verify.
+    TlsHandshakeFailed(String) = 640, "TLS_HANDSHAKE_FAILED", 502, "TLS handshake failed: {0}";
+    /// The other side of a TLS connection refused this one: it doesn't take our certificate, or what
+    /// we offer.
+    TlsRefusedByPeer(String) = 641, "TLS_REFUSED_BY_PEER", 502,
+        "The peer refused the TLS connection by the alert {0}: its log says why";
+    /// A client that shows no certificate where one is due.
+    ClientCertificateMissing = 642, "CLIENT_CERTIFICATE_MISSING", 401,
+        "The client showed no certificate";
+    /// A TLS connection whose stream failed or ended before its time.
+    TlsConnectionLost(String) = 643, "TLS_CONNECTION_LOST", 503, "TLS connection lost: {0}";
+
     /// A defect of ours: report it.
     Internal(String) = 900, "INTERNAL", 500, "Internal error: {0}";
 }
@@ -313,13 +326,13 @@ impl fmt::Display for ErrorCode {
 
 impl Error {
     /// Whether the same call may succeed later without anybody changing it: a store that is locked,
-    /// full or failing, a key backend that doesn't answer. A store that is set up wrongly, or
+    /// full or failing, a key backend that doesn't answer, a connection that was lost. A store that is set up wrongly, or
     /// damaged, waits for somebody to mend it.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
             Error::StoreUnavailable { is_retryable, .. } => *is_retryable,
-            Error::KeyBackendFailed(_) => true,
+            Error::KeyBackendFailed(_) | Error::TlsConnectionLost(_) => true,
             _ => false,
         }
     }

@@ -34,6 +34,8 @@
 //! # Ok::<(), catalyst_pki::Error>(())
 //! ```
 //!
+//! Mutual TLS over it is in the module `tls`, a feature.
+//!
 //! Certificates with other names, of other CAs: [`verify_path`]. What can go wrong: [`Error`], whose
 //! [`code`](Error::code) is the same in every language.
 #![forbid(unsafe_code)]
@@ -52,6 +54,8 @@ mod error;
 mod jws;
 mod profile;
 mod spiffe;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod token;
 mod verify;
 mod x509;

@@ -32,6 +32,8 @@ pub use self::{
     svid::Svid,
     web::Profile,
 };
+#[cfg(feature = "tls")]
+pub(crate) use self::{leaf::from_der as leaf_from_der, peer::peer_id};
 
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");

@@ -10,7 +10,7 @@ use super::{
 use crate::{Algorithms, Error, Result, x509::Certificate};
 
 /// Reads it. A CA's certificate is nobody's own (X509-SVID 4.1; RFC 5280 doesn't forbid it).
-pub(super) fn from_der(der: &[u8]) -> Result<Certificate<'_>> {
+pub(crate) fn from_der(der: &[u8]) -> Result<Certificate<'_>> {
     let leaf = Certificate::parse(der)?;
     if leaf.is_ca() { Err(Error::CaUsedAsLeaf) } else { Ok(leaf) }
 }

@@ -70,7 +70,7 @@ pub fn verify_svid(chain: &[impl AsRef<[u8]>], policy: &SvidPolicy) -> Result<Sv
 }
 
 /// The only URI SAN, counted on the DER: a second one in bad encoding counts (X509-SVID 2).
-fn peer_id(leaf: &Certificate<'_>) -> Result<SpiffeId> {
+pub(crate) fn peer_id(leaf: &Certificate<'_>) -> Result<SpiffeId> {
     let mut uris = leaf.alt_names().iter().filter(|name| name.form == Form::Uri);
     let uri = match (uris.next(), uris.count()) {
         (None, _) => return Err(Error::SpiffeIdMissing),

@@ -193,6 +193,15 @@ impl SvidPolicy {
         SvidPolicy { time: Time::At(at), ..self.clone() }
     }
 
+    /// What the peers are that it takes.
+    #[must_use]
+    pub fn role(&self) -> PeerRole {
+        match self.trust.usage {
+            Usage::Server => PeerRole::Server,
+            _ => PeerRole::Client,
+        }
+    }
+
     /// The segment whose peers it takes.
     #[must_use]
     pub fn segment(&self) -> Segment {
@@ -203,6 +212,17 @@ impl SvidPolicy {
     #[must_use]
     pub fn trust_domain(&self) -> &TrustDomain {
         &self.trust.trust_domain
+    }
+
+    /// Whether it expects certain IDs, and not everybody.
+    #[cfg(feature = "tls")]
+    pub(crate) fn expects_somebody(&self) -> bool {
+        self.expected.is_some()
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn algorithms(&self) -> &Algorithms {
+        &self.trust.algorithms
     }
 
     pub(super) fn demands(&self, uri_rule: UriRule) -> Demands<'_> {

@@ -48,9 +48,14 @@ const WITHOUT_CASE: &[(&str, &str)] = &[
     ("PKI_INVALID_DER", TOKENS),
     ("PKI_BOOTSTRAP_TOKEN_MISMATCH", TOKENS),
     ("PKI_BOOTSTRAP_TOKEN_USED", TOKENS),
+    ("PKI_TLS_HANDSHAKE_FAILED", TLS),
+    ("PKI_TLS_REFUSED_BY_PEER", TLS),
+    ("PKI_CLIENT_CERTIFICATE_MISSING", TLS),
+    ("PKI_TLS_CONNECTION_LOST", TLS),
     ("PKI_INTERNAL", "a defect of ours"),
 ];
 /// Why no error of a token has one.
+const TLS: &str = "of TLS, which is Rust's alone so far: core/tests/tls.rs";
 const TOKENS: &str = "of tokens, which are Rust's alone so far: core/tests/tokens.rs";
 
 /// The whole file.
