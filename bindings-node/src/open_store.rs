@@ -17,10 +17,10 @@ use catalyst_pki::{
         signer::{KeyProtection, KeySealer, LocalKeys},
         store::{
             Backup, CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus,
-            CertificateType, Counts, DenyListEntry, ExpiringCertificate, MemoryStore, NewHierarchy,
-            NewLeaf, PlannedLeaf, Recorded, Records, SigningFacts, SqliteStore, Store,
-            StoredHierarchy, TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector,
-            TokenStore,
+            CertificateType, Counts, CrlState, DeniedSerial, DenyListEntry, ExpiringCertificate,
+            MemoryStore, NewHierarchy, NewLeaf, PlannedLeaf, Recorded, Records, Revocation,
+            RevocationStore, SigningFacts, SqliteStore, Store, StoredCrl, StoredHierarchy,
+            TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStore,
         },
     },
 };
@@ -160,6 +160,32 @@ impl TokenStore for OpenStore {
 
     fn revoked_tokens(&self, now: Timestamp) -> Result<Vec<String>> {
         self.store.revoked_tokens(now)
+    }
+}
+
+impl RevocationStore for OpenStore {
+    fn deny_serial(&self, denied: &DeniedSerial) -> Result<()> {
+        self.write(|store| store.deny_serial(denied))
+    }
+
+    fn denied_serials(&self) -> Result<Vec<DeniedSerial>> {
+        self.store.denied_serials()
+    }
+
+    fn crl(&self, issuer_serial: &str) -> Result<CrlState> {
+        self.store.crl(issuer_serial)
+    }
+
+    fn revocations(
+        &self,
+        issuer_serial: &str,
+        ended_by: Timestamp,
+    ) -> Result<(u64, Vec<Revocation>)> {
+        self.store.revocations(issuer_serial, ended_by)
+    }
+
+    fn save_crl(&self, new: &StoredCrl, previous: Option<u64>) -> Result<bool> {
+        self.write(|store| store.save_crl(new, previous))
     }
 }
 

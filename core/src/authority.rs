@@ -6,6 +6,7 @@ mod admission;
 mod ca;
 mod config;
 mod create;
+mod crl;
 mod deny;
 mod draft;
 mod hierarchy;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 pub use config::{CaChoices, ManagerConfig};
+pub use crl::{CaName, DenySerial, IssuedCrl};
 pub use draft::{CertificateDraft, UnsignedCertificate};
 pub use hierarchy::Fingerprints;
 pub use issue::{SignRequest, SignedCertificate};
@@ -72,6 +74,8 @@ pub struct CertificateManager {
     config: ManagerConfig,
     state: RwLock<State>,
     loading: Mutex<()>,
+    /// Held by whoever makes a revocation list.
+    lists: Mutex<()>,
     signature_sample: SignatureSample,
 }
 
@@ -103,9 +107,15 @@ impl CertificateManager {
                 "Default trust domain in use: for development and tests only"
             );
         }
-        let (state, loading) = (RwLock::new(State::New), Mutex::new(()));
-        let signature_sample = SignatureSample::default();
-        Ok(CertificateManager { store, backend, config, state, loading, signature_sample })
+        Ok(CertificateManager {
+            store,
+            backend,
+            config,
+            state: RwLock::new(State::New),
+            loading: Mutex::default(),
+            lists: Mutex::default(),
+            signature_sample: SignatureSample::default(),
+        })
     }
 
     /// A manager of a CA in memory, which is gone with it: for tests.

@@ -4,6 +4,7 @@
     reason = "what may grow has no literal outside of the core"
 )]
 
+mod revocations;
 mod tokens;
 
 use std::{
@@ -24,7 +25,7 @@ use catalyst_pki::{
     },
 };
 
-use self::tokens::Tokens;
+use self::{revocations::Revocations, tokens::Tokens};
 
 #[derive(Default)]
 struct Journal(Mutex<Entries>);
@@ -38,6 +39,7 @@ struct Entries {
     names: Vec<(String, String, Timestamp)>,
     denied: Vec<DenyListEntry>,
     tokens: Tokens,
+    revocations: Revocations,
 }
 
 impl Entries {
@@ -247,12 +249,13 @@ impl Store for Journal {
         entries.denied.push(entry.clone());
         let tokens = TokenSelector::SpiffeId(entry.spiffe_id.clone());
         entries.tokens.revoke(&tokens, entry.denied_at);
-        let mut out: Vec<_> = entries
-            .sorted(|record| {
-                is_leaf(record)
-                    && record.spiffe_id.as_ref() == Some(&entry.spiffe_id)
-                    && record.not_after > entry.denied_at
-            })
+        let unexpired = entries.sorted(|record| {
+            is_leaf(record)
+                && record.spiffe_id.as_ref() == Some(&entry.spiffe_id)
+                && record.not_after > entry.denied_at
+        });
+        unexpired.iter().for_each(|(_, record)| entries.revocations.hold(record, entry));
+        let mut out: Vec<_> = unexpired
             .into_iter()
             .map(|(_, record)| ExpiringCertificate {
                 serial: record.serial,
@@ -267,6 +270,7 @@ impl Store for Journal {
         let mut entries = self.entries();
         let before = entries.denied.len();
         entries.denied.retain(|entry| entry.spiffe_id != spiffe_id);
+        entries.revocations.release(spiffe_id);
         Ok(entries.denied.len() < before)
     }
 
@@ -348,6 +352,7 @@ impl Store for Journal {
         entries.records.retain(|_, record| !is_leaf(record) || record.not_after >= before);
         entries.names.retain(|(_, _, until)| *until >= before);
         entries.tokens.purge(before);
+        entries.revocations.purge(before);
         Ok((all - entries.records.len()) as u64)
     }
 }

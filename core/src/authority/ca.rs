@@ -143,12 +143,41 @@ impl CaCertificate {
         BundledCa { pem: &self.record.certificate_pem, not_after: self.record.not_after }
     }
 
+    /// The subject key identifier.
+    pub(super) fn key_id(&self) -> &[u8] {
+        &self.key_id
+    }
+
+    /// Its public key, as it stands in its certificate.
+    pub(super) fn spki(&self) -> Result<&[u8]> {
+        Ok(Certificate::parse(&self.der)?.spki())
+    }
+
+    /// Whether its key is here, or can be asked for.
+    pub(super) fn has_key(&self) -> bool {
+        self.issuer.is_some() || self.record.private_key_pem.is_some()
+    }
+
+    /// It with its key, also where it signs no leaves (any more).
+    pub(super) fn issuer(&self, backend: &dyn KeyBackend) -> Result<Issuer<'static, IssuerKey>> {
+        self.with_key(backend, self.issuer.as_ref().map(|issuer| issuer.key().clone()))
+    }
+
     /// Finds the key that signs, unless it is at hand already.
     pub(super) fn load_key(
         &mut self,
         backend: &dyn KeyBackend,
         known: Option<IssuerKey>,
     ) -> Result<()> {
+        self.issuer = Some(self.with_key(backend, known)?);
+        Ok(())
+    }
+
+    fn with_key(
+        &self,
+        backend: &dyn KeyBackend,
+        known: Option<IssuerKey>,
+    ) -> Result<Issuer<'static, IssuerKey>> {
         let key = match (known, &self.record.private_key_pem) {
             (Some(key), _) => key,
             (None, Some(stored)) => {
@@ -159,9 +188,7 @@ impl CaCertificate {
             (None, None) => return Err(Error::InvalidKey("its private key is not here".into())),
         };
         let certificate = CertificateDer::from(self.der.as_slice());
-        let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(Error::internal)?;
-        self.issuer = Some(issuer);
-        Ok(())
+        Issuer::from_ca_cert_der(&certificate, key).map_err(Error::internal)
     }
 
     /// Proves that a key is this certificate's, and that it signs.

@@ -57,6 +57,12 @@ impl CertificateManager {
 /// An entry of the deny list, if it can be one.
 pub(super) fn entry(spiffe_id: &str, reason: &str, now: Timestamp) -> Result<DenyListEntry> {
     spiffe_id.parse::<SpiffeId>()?;
+    check_reason(reason)?;
+    Ok(DenyListEntry { spiffe_id: spiffe_id.to_owned(), reason: reason.to_owned(), denied_at: now })
+}
+
+/// Whether it can be kept as the reason of something.
+pub(super) fn check_reason(reason: &str) -> Result<()> {
     if reason.trim().is_empty() || reason.len() > MAX_REASON_LEN {
         return Err(Error::argument("reason", "it must be 1 to 1024 bytes long"));
     }
@@ -64,7 +70,7 @@ pub(super) fn entry(spiffe_id: &str, reason: &str, now: Timestamp) -> Result<Den
     if reason.contains('\0') {
         return Err(Error::argument("reason", "it has a NUL byte"));
     }
-    Ok(DenyListEntry { spiffe_id: spiffe_id.to_owned(), reason: reason.to_owned(), denied_at: now })
+    Ok(())
 }
 
 fn check_id(spiffe_id: &str, own_trust_domain: &str) -> Result<()> {

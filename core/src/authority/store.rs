@@ -7,6 +7,7 @@ pub mod decide;
 mod memory;
 mod record;
 mod records;
+mod revocations;
 mod sqlite;
 #[cfg(any(test, feature = "test-suites"))]
 pub mod suite;
@@ -21,6 +22,9 @@ pub use record::{
     DenyListEntry, ExpiringCertificate, UnreadableRecord,
 };
 pub use records::Records;
+pub use revocations::{
+    CrlState, DeniedSerial, Revocation, RevocationReason, RevocationStore, StoredCrl,
+};
 pub use sqlite::SqliteStore;
 pub use tokens::{
     TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStanding, TokenStore,
@@ -37,7 +41,7 @@ use crate::{Error, Result, Timestamp, TrustDomain};
 /// All errors are [`Error::StoreUnavailable`] but where a method
 /// says otherwise. What may be written is decided by [`decide`], in the transaction that writes it;
 /// whether an implementation keeps to it all is what `suite` tries.
-pub trait Store: TokenStore + fmt::Debug + Send + Sync + 'static {
+pub trait Store: TokenStore + RevocationStore + fmt::Debug + Send + Sync + 'static {
     /// The hierarchy as it stands: every CA certificate of whatever status, oldest first.
     fn hierarchy(&self) -> Result<StoredHierarchy>;
 
@@ -93,10 +97,11 @@ pub trait Store: TokenStore + fmt::Debug + Send + Sync + 'static {
     fn supersede(&self, serial: &str) -> Result<bool>;
 
     /// Puts an identity on the deny list, or changes its reason, and answers its unexpired
-    /// certificates, superseded ones too, the first to expire first. Its tokens are revoked.
+    /// certificates, superseded ones too, the first to expire first. Those are on hold from now on, and
+    /// its tokens revoked.
     fn deny(&self, entry: &DenyListEntry) -> Result<Vec<ExpiringCertificate>>;
 
-    /// Takes an identity off the deny list; `false` if it wasn't on it.
+    /// Takes an identity off the deny list, and its certificates off hold; `false` if it wasn't on it.
     fn allow(&self, spiffe_id: &str) -> Result<bool>;
 
     /// The deny list, newest first.

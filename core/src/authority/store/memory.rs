@@ -1,5 +1,6 @@
 //! Plain memory: nothing outlives the process, nothing waits for anything.
 
+mod revocations;
 mod tokens;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use self::tokens::Tokens;
+use self::{revocations::Revocations, tokens::Tokens};
 use super::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
     Counts, DenyListEntry, ExpiringCertificate, NewHierarchy, NewLeaf, PlannedLeaf, Recorded,
@@ -70,6 +71,7 @@ struct State {
     names: HashMap<String, Vec<(String, Timestamp)>>,
     denied: BTreeMap<String, DenyListEntry>,
     tokens: Tokens,
+    revocations: Revocations,
 }
 
 impl State {
@@ -350,11 +352,14 @@ impl Store for MemoryStore {
         state.denied.insert(entry.spiffe_id.clone(), entry.clone());
         let tokens = TokenSelector::SpiffeId(entry.spiffe_id.clone());
         state.tokens.revoke(&tokens, entry.denied_at);
-        let mut expiring: Vec<_> = state
-            .of_identity(&entry.spiffe_id)
-            .filter(|record| record.not_after > entry.denied_at)
+        let unexpired = state.of_identity(&entry.spiffe_id).cloned();
+        let unexpired: Vec<_> =
+            unexpired.filter(|record| record.not_after > entry.denied_at).collect();
+        unexpired.iter().for_each(|record| state.revocations.hold(record, entry));
+        let expiring = unexpired.into_iter();
+        let mut expiring: Vec<_> = expiring
             .map(|record| ExpiringCertificate {
-                serial: record.serial.clone(),
+                serial: record.serial,
                 expires_at: record.not_after,
             })
             .collect();
@@ -363,7 +368,9 @@ impl Store for MemoryStore {
     }
 
     fn allow(&self, spiffe_id: &str) -> Result<bool> {
-        Ok(self.state.lock().denied.remove(spiffe_id).is_some())
+        let mut state = self.state.lock();
+        state.revocations.release(spiffe_id);
+        Ok(state.denied.remove(spiffe_id).is_some())
     }
 
     fn denied_identities(&self) -> Result<Vec<DenyListEntry>> {
@@ -461,6 +468,7 @@ impl Store for MemoryStore {
                 .collect();
             if due.is_empty() {
                 state.tokens.purge(before);
+                state.revocations.purge(before);
                 state.names.retain(|_, owners| {
                     owners.retain(|(_, not_after)| *not_after >= before);
                     !owners.is_empty()

@@ -20,6 +20,7 @@ mod patience;
 mod purge;
 mod readers;
 mod registry;
+mod revocations;
 mod row;
 mod schema;
 mod setting;

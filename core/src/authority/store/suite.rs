@@ -1,6 +1,7 @@
 //! What every store must do: each one runs this.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test says so by a panic")]
 
+mod revocations;
 mod tokens;
 
 use std::{collections::HashSet, sync::Barrier, thread, time::Duration};
@@ -43,6 +44,7 @@ pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
     counts_agree_with_a_model(make);
     no_two_hierarchies_have_one_number(make);
     tokens::run(make);
+    revocations::run(make);
 }
 
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);

@@ -17,7 +17,7 @@ use super::{
     connection::{self, pragma, transaction},
     database::Database,
     failure::{Failure, Outcome, Place, unusable},
-    file_beside, hierarchy, migrate, registry, row,
+    file_beside, hierarchy, migrate, registry, revocations, row,
     schema::{self, Found, columns},
     setting, tokens,
 };
@@ -238,6 +238,7 @@ fn keep_what_was_taken_away(present: &Connection, restored: &Connection) -> Outc
             .execute([ToSqlOutput::Borrowed(row.get_ref(0)?)])?;
     }
     tokens::keep_what_was_taken_away(present, restored)?;
+    revocations::keep_what_was_taken_away(present, restored)?;
     // Clients take a lower number for a replay, and managers see by it that something has changed.
     let sequence =
         setting::hierarchy_sequence(present)?.max(setting::hierarchy_sequence(restored)?);

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::{
     failure::{Outcome, Place},
-    tokens,
+    revocations, tokens,
 };
 use crate::{
     Timestamp,
@@ -23,6 +23,7 @@ pub(super) fn deny(
         )?
         .execute(params![entry.spiffe_id, entry.reason, now])?;
     tokens::revoke(connection, &TokenSelector::SpiffeId(entry.spiffe_id.clone()), entry.denied_at)?;
+    revocations::hold(connection, Some(&entry.spiffe_id))?;
     let mut statement = connection.prepare_cached(
         "SELECT serial, not_after FROM certificate INDEXED BY certificate_by_spiffe_id
          WHERE type = 'end-entity' AND spiffe_id = ?1 AND not_after > ?2
@@ -41,6 +42,7 @@ pub(super) fn allow(connection: &Connection, spiffe_id: &str) -> Outcome<bool> {
     let deleted = connection
         .prepare_cached("DELETE FROM denied_identity WHERE spiffe_id IN (?1, CAST(?1 AS BLOB))")?
         .execute([spiffe_id])?;
+    revocations::release(connection, spiffe_id)?;
     Ok(deleted > 0)
 }
 

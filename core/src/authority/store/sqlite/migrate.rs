@@ -5,8 +5,8 @@ use rusqlite::Connection;
 use super::{
     connection::transaction,
     failure::Outcome,
-    legacy,
-    schema::{Found, VERSION, WITH_HEADER, create, create_token_tables, inspect, key_header},
+    legacy, revocations,
+    schema::{Found, VERSION, WITH_HEADER, create, create_tables_since_3, inspect, key_header},
     setting,
 };
 use crate::authority::signer::KeySealer;
@@ -23,10 +23,14 @@ pub(super) fn database(connection: &Connection, sealer: KeySealer) -> Outcome<Ke
         // Once more: another process may have done it meanwhile.
         match inspect(connection)? {
             Found::Empty => create(connection)?,
-            Found::Legacy => legacy::adopt(connection, &sealer)?,
+            Found::Legacy => {
+                legacy::adopt(connection, &sealer)?;
+                revocations::hold(connection, None)?;
+            }
             Found::Ours(VERSION) => return under_its_header(connection, &sealer),
             Found::Ours(earlier) => {
-                create_token_tables(connection)?;
+                create_tables_since_3(connection)?;
+                revocations::hold(connection, None)?;
                 if earlier >= WITH_HEADER {
                     let sealer = under_its_header(connection, &sealer)?;
                     set_version(connection)?;

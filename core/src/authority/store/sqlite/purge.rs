@@ -11,7 +11,7 @@ use super::{
     counts::Tally,
     database::Database,
     failure::{Failure, Outcome},
-    tokens,
+    revocations, tokens,
 };
 use crate::{Result, Timestamp};
 
@@ -67,12 +67,14 @@ fn is_due(connection: &Connection, before: Timestamp) -> Outcome<bool> {
                  OR EXISTS (SELECT 1 FROM dns_name INDEXED BY dns_name_by_not_after
                             WHERE not_after < ?1)
                  OR EXISTS (SELECT 1 FROM token INDEXED BY token_by_expires_at
-                            WHERE expires_at < ?1)",
+                            WHERE expires_at < ?1)
+                 OR EXISTS (SELECT 1 FROM revocation INDEXED BY revocation_by_not_after
+                            WHERE not_after < ?1)",
         )?
         .query_row([before.as_millis()], |row| row.get(0))?)
 }
 
-/// How many certificates were deleted, and how many names and tokens.
+/// How many certificates were deleted, and how many names, tokens and revocations.
 fn batch(connection: &Connection, before: Timestamp, limit: u32) -> Outcome<(usize, usize)> {
     let before = before.as_millis();
     let deleted = connection
@@ -92,7 +94,8 @@ fn batch(connection: &Connection, before: Timestamp, limit: u32) -> Outcome<(usi
         tally.add(status.parse()?, issuer_serial.as_deref(), not_after, -1);
     }
     tally.write(connection)?;
-    let tokens = tokens::purge(connection, before, limit)?;
+    let others =
+        tokens::purge(connection, before, limit)? + revocations::purge(connection, before, limit)?;
     let names = connection
         .prepare_cached(
             "DELETE FROM dns_name WHERE (name, owner) IN (
@@ -100,5 +103,5 @@ fn batch(connection: &Connection, before: Timestamp, limit: u32) -> Outcome<(usi
                  WHERE not_after < ?1 ORDER BY not_after LIMIT ?2)",
         )?
         .execute(params![before, limit])?;
-    Ok((deleted.len(), names + tokens))
+    Ok((deleted.len(), names + others))
 }

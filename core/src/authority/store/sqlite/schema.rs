@@ -116,6 +116,35 @@ const TOKEN_TABLES: &str = "
     CREATE INDEX token_by_revocation ON token (expires_at) WHERE revoked_at IS NOT NULL;
 ";
 
+/// Since version 3: which certificates are revoked, and each CA's last list.
+const REVOCATION_TABLES: &str = "
+    CREATE TABLE revocation (
+        issuer_serial TEXT NOT NULL,
+        serial TEXT NOT NULL,
+        -- As RFC 5280 5.3.1 calls it.
+        reason TEXT NOT NULL,
+        revoked_at INTEGER NOT NULL,
+        not_after INTEGER,
+        -- Whose denial it is of.
+        spiffe_id TEXT,
+        note TEXT,
+        PRIMARY KEY (issuer_serial, serial)
+    ) WITHOUT ROWID;
+    -- `state` grows when what is to be listed changes; `listed_state` is that of the last list.
+    CREATE TABLE crl (
+        issuer_serial TEXT PRIMARY KEY NOT NULL,
+        state INTEGER NOT NULL,
+        number INTEGER,
+        this_update INTEGER,
+        next_update INTEGER,
+        der BLOB,
+        listed_state INTEGER
+    );
+    CREATE INDEX revocation_by_spiffe_id ON revocation (spiffe_id) WHERE spiffe_id IS NOT NULL;
+    CREATE INDEX revocation_by_not_after ON revocation (not_after);
+    CREATE INDEX revocation_for_good ON revocation (revoked_at) WHERE reason = 'keyCompromise';
+";
+
 const INDEXES: &str = "
     CREATE INDEX certificate_authority ON certificate (created_at) WHERE type <> 'end-entity';
     CREATE INDEX certificate_by_spiffe_id ON certificate (spiffe_id, created_at)
@@ -206,7 +235,8 @@ fn check_legacy_columns(connection: &Connection) -> Outcome<()> {
 fn tables_of(version: i64) -> impl Iterator<Item = &'static str> {
     const FIRST: [&str; 5] =
         ["certificate", "denied_identity", "dns_name", "leaf_count", "setting"];
-    const SINCE_3: [&str; 4] = ["token_key", "token", "token_use", "token_san"];
+    const SINCE_3: [&str; 6] =
+        ["token_key", "token", "token_use", "token_san", "revocation", "crl"];
     FIRST.into_iter().chain(SINCE_3.into_iter().filter(move |_| version >= 3))
 }
 
@@ -223,13 +253,14 @@ pub(super) fn create(connection: &Connection) -> Outcome<()> {
 /// Without indexes, which are made faster when the rows are there.
 pub(super) fn create_tables(connection: &Connection) -> Outcome<()> {
     connection.execute_batch(TABLES)?;
-    create_token_tables(connection)?;
+    create_tables_since_3(connection)?;
     connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}"))?;
     Ok(())
 }
 
-pub(super) fn create_token_tables(connection: &Connection) -> Outcome<()> {
-    Ok(connection.execute_batch(TOKEN_TABLES)?)
+pub(super) fn create_tables_since_3(connection: &Connection) -> Outcome<()> {
+    connection.execute_batch(TOKEN_TABLES)?;
+    Ok(connection.execute_batch(REVOCATION_TABLES)?)
 }
 
 pub(super) fn create_indexes(connection: &Connection) -> Outcome<()> {
