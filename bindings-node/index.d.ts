@@ -133,6 +133,12 @@ export declare interface CaChoices {
   intermediateLifetimeSeconds?: number | undefined;
 }
 
+/** The revocation list of a CA: {@link CertificateManager.getCrl}. */
+export declare interface CaCrl extends IssuedCrl {
+  /** The list, DER: what {@link PeerPolicy.crls} takes. */
+  der: Uint8Array;
+}
+
 /** The fingerprints of a hierarchy: SHA-256 of the DER, base64url without padding. */
 export declare interface CaFingerprints {
   /** Of the root: what services pin. */
@@ -346,6 +352,52 @@ export declare class CertificateManager {
    */
   listDeniedIdentities(): Promise<DenyListEntry[]>;
   /**
+   * Revokes one certificate for good, for a key that somebody else may have: from now on it is in its
+   * CA's revocation list, with the reason keyCompromise.
+   *
+   * @param serial its serial number, hex
+   * @param reason why, 1 to 1024 bytes, none of them NUL
+   * @param ca who has issued it, as in {@link CertificateManager.getCrl}: needed where the store has no
+   * record of it
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, also for a CA's own certificate
+   *
+   * @example
+   * ```ts
+   * const { expiresAt } = await manager.denySerial(svid.serial, 'its key was in a log');
+   * ```
+   */
+  denySerial(serial: string, reason: string, ca?: string): Promise<DeniedCertificate>;
+  /**
+   * The certificates that are revoked for good, newest first.
+   *
+   * @example
+   * ```ts
+   * const serials = (await manager.listDeniedSerials()).map(({ issuerKeyId, serial }) => ({
+   *   issuerKeyId,
+   *   serial,
+   * }));
+   * ```
+   */
+  listDeniedSerials(): Promise<DeniedCertificate[]>;
+  /**
+   * The revocation list of a CA as things stand now (RFC 5280): its certificates that were revoked for
+   * good, and those of denied identities, on hold. An intermediate's is good for a day or more and made
+   * anew after 12 hours or when something changes; give it to those who verify before it ends.
+   *
+   * @param ca `root`, `services`, `transport` for the one that is active, or a subject key identifier in
+   * hex for that of any generation
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for a CA that is none of the hierarchy;
+   * `PKI_SIGNING_CA_UNAVAILABLE` where its key is not here and its last list has ended
+   *
+   * @example
+   * ```ts
+   * const { der, nextUpdate } = await manager.getCrl('services');
+   * const checked = new PeerVerifier({ ...policy, crls: [der], requireCrl: true });
+   * console.log(`with revocations until ${nextUpdate}`);
+   * ```
+   */
+  getCrl(ca: string): Promise<CaCrl>;
+  /**
    * How the CA is: counts, expiry dates, warnings. Works before `initialize` too, and takes the same
    * time for a thousand certificates and for a million: fit for a health check.
    *
@@ -442,6 +494,23 @@ declare type CryptoKeyPair = Extract<
     publicKey: unknown;
   }
 >;
+
+/** A certificate that was revoked for good. */
+export declare interface DeniedCertificate {
+  /** Its serial number, hex, lower case. */
+  serial: string;
+  /**
+   * The subject key identifier of the CA that has issued it, hex, lower case; `null` where that CA's
+   * record can't be read.
+   */
+  issuerKeyId: string | null;
+  /** Why, in the operator's words. */
+  reason: string;
+  /** When it was revoked, in milliseconds since the epoch. */
+  deniedAt: number;
+  /** The last moment of its validity; `null` where there is no record of it. ISO 8601 in UTC. */
+  expiresAt: string | null;
+}
 
 /** What is denied by name. */
 export declare interface DeniedPeers {
@@ -656,6 +725,18 @@ export declare interface ISigningBackend {
   exportPublicKeyPem(key: CryptoKey): Promise<string>;
   /** SHA-256 of a certificate's DER, base64url without padding. */
   computeFingerprint(certDer: ArrayBuffer | Uint8Array): Promise<string>;
+}
+
+/** The revocation list of a CA. */
+export declare interface IssuedCrl {
+  /** Its CRL number: greater than that of every earlier list of this CA. */
+  number: number;
+  /** Since when it says how things stand. ISO 8601 in UTC. */
+  thisUpdate: string;
+  /** After which it is no longer taken. ISO 8601 in UTC. */
+  nextUpdate: string;
+  /** The subject key identifier of the CA, hex, lower case. */
+  issuerKeyId: string;
 }
 
 /**

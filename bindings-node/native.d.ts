@@ -128,6 +128,12 @@ export declare class Manager {
   allowIdentity(call: number, spiffeId: string): void
   /** The deny list. */
   listDeniedIdentities(call: number): void
+  /** Revokes one certificate for good. */
+  denySerial(call: number, serial: string, reason: string, ca?: string | undefined | null): void
+  /** The certificates that are revoked for good. */
+  listDeniedSerials(call: number): void
+  /** A CA's revocation list; the list itself in bytes. */
+  getCrl(call: number, ca: string): void
   /** How the CA is. */
   getStatus(call: number): void
   /** Deletes old records of expired leaves. */

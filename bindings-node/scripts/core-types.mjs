@@ -55,6 +55,8 @@ const ANSWERS = {
   CertificateCount: 'CertificateCount',
   DenyListEntry: 'DenyListEntry',
   ExpiringCertificate: 'ExpiringCertificate',
+  DeniedCertificate: 'DeniedCertificate',
+  IssuedCrl: 'IssuedCrl',
   BackupResult: 'BackupResult',
   KeyAndCsr: 'KeyAndCsr',
   SpiffeId: 'SpiffeIdParts',
@@ -178,7 +180,9 @@ function declaration(source, { name, rust, known, isRequest }) {
     return `${comment(text(doc))}export type ${name} = ${words.join(' | ')};\n`;
   }
   if (kind !== 'struct') throw new Error(`${rust}: how is it serialized?`);
-  const lines = fields.map(({ parts: [fieldDoc, how, field, type] }) => {
+  // What is skipped doesn't cross, or beside the rest.
+  const crossing = fields.filter(({ parts: [, how] }) => !how.includes('#[serde(skip)]'));
+  const lines = crossing.map(({ parts: [fieldDoc, how, field, type] }) => {
     const isMillis = how.includes('"millis"');
     const says = isMillis
       ? text(fieldDoc).replace(/\.$/, ', in milliseconds since the epoch.')

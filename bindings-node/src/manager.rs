@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use catalyst_pki::{
     Error, Result,
-    authority::{CertificateManager, ManagerConfig, SignRequest},
+    authority::{CaName, CertificateManager, DenySerial, ManagerConfig, SignRequest},
 };
 use napi_derive::napi;
 use parking_lot::Mutex;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::{
     boundary::{guard, read, seconds},
-    mailbox::{Answer, List, Mailbox, Post},
+    mailbox::{Answer, List, Mailbox, Post, WithBytes},
     open_store::LazyStore,
     store::Store,
 };
@@ -232,6 +232,45 @@ impl Manager {
     #[napi(catch_unwind)]
     pub fn list_denied_identities(&self, call: u32) -> napi::Result<()> {
         guard(|| self.run(call, |manager| Ok(List(manager.denied_identities()?, ()))))
+    }
+
+    /// Revokes one certificate for good.
+    #[napi(catch_unwind)]
+    pub fn deny_serial(
+        &self,
+        call: u32,
+        serial: String,
+        reason: String,
+        ca: Option<String>,
+    ) -> napi::Result<()> {
+        guard(|| {
+            self.run(call, move |manager| {
+                let issuer = ca.map(|name| name.parse::<CaName>()).transpose()?;
+                let mut request = DenySerial::new(&serial, &reason);
+                if let Some(issuer) = &issuer {
+                    request = request.issued_by(issuer);
+                }
+                manager.deny_serial(&request)
+            })
+        })
+    }
+
+    /// The certificates that are revoked for good.
+    #[napi(catch_unwind)]
+    pub fn list_denied_serials(&self, call: u32) -> napi::Result<()> {
+        guard(|| self.run(call, |manager| Ok(List(manager.denied_serials()?, ()))))
+    }
+
+    /// A CA's revocation list; the list itself in bytes.
+    #[napi(catch_unwind)]
+    pub fn get_crl(&self, call: u32, ca: String) -> napi::Result<()> {
+        guard(|| {
+            self.run(call, move |manager| {
+                let mut crl = manager.crl(&ca.parse()?)?;
+                let der = std::mem::take(&mut crl.der);
+                Ok(WithBytes(crl, der))
+            })
+        })
     }
 
     /// How the CA is.

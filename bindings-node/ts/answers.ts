@@ -193,6 +193,35 @@ export interface ExpiringCertificate {
   expiresAt: string;
 }
 
+/** A certificate that was revoked for good. */
+export interface DeniedCertificate {
+  /** Its serial number, hex, lower case. */
+  serial: string;
+  /**
+   * The subject key identifier of the CA that has issued it, hex, lower case; `null` where that CA's
+   * record can't be read.
+   */
+  issuerKeyId: string | null;
+  /** Why, in the operator's words. */
+  reason: string;
+  /** When it was revoked, in milliseconds since the epoch. */
+  deniedAt: number;
+  /** The last moment of its validity; `null` where there is no record of it. ISO 8601 in UTC. */
+  expiresAt: string | null;
+}
+
+/** The revocation list of a CA. */
+export interface IssuedCrl {
+  /** Its CRL number: greater than that of every earlier list of this CA. */
+  number: number;
+  /** Since when it says how things stand. ISO 8601 in UTC. */
+  thisUpdate: string;
+  /** After which it is no longer taken. ISO 8601 in UTC. */
+  nextUpdate: string;
+  /** The subject key identifier of the CA, hex, lower case. */
+  issuerKeyId: string;
+}
+
 /** A copy of a store that {@link SqliteCertificateStore.backup} has written. */
 export interface BackupResult {
   /** The file, absolute. */

@@ -76,6 +76,8 @@ export const StoreOptionsSchema = strict({
 
 export const DenialSchema = strict({ spiffeId: text, reason: text });
 
+export const SerialDenialSchema = strict({ serial: text, reason: text, ca: text.optional() });
+
 export const KeyAndCsrOptionsSchema = strict({
   trustDomain: text.optional(),
   dns: strings.default([]),
@@ -164,8 +166,9 @@ export const DeniedSchema = strict({
   serials: serials.default([]),
 } satisfies Record<keyof DeniedPeers, z.ZodType>);
 
-const LONGEST_CRL = 1024 * 1024;
-const MOST_CRLS = 8 * 1024 * 1024;
+// Of some 100,000 entries.
+const LONGEST_CRL = 8 * 1024 * 1024;
+const MOST_CRLS = 16 * 1024 * 1024;
 
 export const CrlsSchema = listOf(
   bytesOf(LONGEST_CRL, 'it must be a Uint8Array: the list in DER'),

@@ -1,4 +1,4 @@
-import { call, callForList, theMailbox } from './calls.js';
+import { call, callForBytes, callForList, theMailbox } from './calls.js';
 import type { PkiConfigInput } from './config.js';
 import { calling, providerNotImplemented } from './errors.js';
 import { clip, jsonOf } from './limits.js';
@@ -8,12 +8,15 @@ import { NativeSigningBackend, requireNativeBackend } from './signing.js';
 import { SqliteCertificateStore, nativeStore } from './store.js';
 import type {
   CaBundleResponse,
+  CaCrl,
   CaFingerprints,
   CertificateManagerConfig,
+  DeniedCertificate,
   DenyIdentityResult,
   DenyListEntry,
   ICertificateStore,
   ISigningBackend,
+  IssuedCrl,
   PkiStatusResponse,
   SignCSRRequest,
   SignCSRResult,
@@ -245,6 +248,68 @@ export class CertificateManager {
    */
   async listDeniedIdentities(): Promise<DenyListEntry[]> {
     return await callForList((number) => this.#native.listDeniedIdentities(number));
+  }
+
+  /**
+   * Revokes one certificate for good, for a key that somebody else may have: from now on it is in its
+   * CA's revocation list, with the reason keyCompromise.
+   *
+   * @param serial its serial number, hex
+   * @param reason why, 1 to 1024 bytes, none of them NUL
+   * @param ca who has issued it, as in {@link CertificateManager.getCrl}: needed where the store has no
+   * record of it
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, also for a CA's own certificate
+   *
+   * @example
+   * ```ts
+   * const { expiresAt } = await manager.denySerial(svid.serial, 'its key was in a log');
+   * ```
+   */
+  async denySerial(serial: string, reason: string, ca?: string): Promise<DeniedCertificate> {
+    const given = parse((schemas) => schemas.SerialDenialSchema, { serial, reason, ca });
+    return await call((number) =>
+      this.#native.denySerial(number, clip(given.serial), clip(given.reason), given.ca),
+    );
+  }
+
+  /**
+   * The certificates that are revoked for good, newest first.
+   *
+   * @example
+   * ```ts
+   * const serials = (await manager.listDeniedSerials()).map(({ issuerKeyId, serial }) => ({
+   *   issuerKeyId,
+   *   serial,
+   * }));
+   * ```
+   */
+  async listDeniedSerials(): Promise<DeniedCertificate[]> {
+    return await callForList((number) => this.#native.listDeniedSerials(number));
+  }
+
+  /**
+   * The revocation list of a CA as things stand now (RFC 5280): its certificates that were revoked for
+   * good, and those of denied identities, on hold. An intermediate's is good for a day or more and made
+   * anew after 12 hours or when something changes; give it to those who verify before it ends.
+   *
+   * @param ca `root`, `services`, `transport` for the one that is active, or a subject key identifier in
+   * hex for that of any generation
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT` for a CA that is none of the hierarchy;
+   * `PKI_SIGNING_CA_UNAVAILABLE` where its key is not here and its last list has ended
+   *
+   * @example
+   * ```ts
+   * const { der, nextUpdate } = await manager.getCrl('services');
+   * const checked = new PeerVerifier({ ...policy, crls: [der], requireCrl: true });
+   * console.log(`with revocations until ${nextUpdate}`);
+   * ```
+   */
+  async getCrl(ca: string): Promise<CaCrl> {
+    const name = parse((schemas) => schemas.TextSchema, ca);
+    const { value, bytes } = await callForBytes<IssuedCrl>((number) =>
+      this.#native.getCrl(number, clip(name)),
+    );
+    return { der: bytes, ...value };
   }
 
   /**

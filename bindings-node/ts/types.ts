@@ -3,6 +3,7 @@ import type {
   CertificateRecord,
   DenyListEntry,
   ExpiringCertificate,
+  IssuedCrl,
 } from './answers.js';
 import type { PkiConfigInput } from './config.js';
 import type { CryptoKey, CryptoKeyPair } from './web-crypto.js';
@@ -27,6 +28,12 @@ export type {
 
 /** How a {@link CertificateManager} works: a {@link PkiConfigInput} without the provider. */
 export type CertificateManagerConfig = Omit<PkiConfigInput, 'provider'>;
+
+/** The revocation list of a CA: {@link CertificateManager.getCrl}. */
+export interface CaCrl extends IssuedCrl {
+  /** The list, DER: what {@link PeerPolicy.crls} takes. */
+  der: Uint8Array;
+}
 
 /** What {@link CertificateManager.denyIdentity} answers. */
 export interface DenyIdentityResult {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 pub use config::{CaChoices, ManagerConfig};
-pub use crl::{CaName, DenySerial, IssuedCrl};
+pub use crl::{CaName, DeniedCertificate, DenySerial, IssuedCrl};
 pub use draft::{CertificateDraft, UnsignedCertificate};
 pub use hierarchy::Fingerprints;
 pub use issue::{SignRequest, SignedCertificate};

@@ -916,6 +916,46 @@ fn a_hierarchy_that_went_back_is_an_error_event() {
     }
 }
 
+#[test]
+fn the_key_of_a_superseded_ca_is_not_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("certs.db");
+    let clock = clock();
+    let manager = open(&path, config(&clock)).unwrap();
+    manager.initialize().unwrap();
+    let cas = manager.store().hierarchy().unwrap().cas;
+    assert!(manager.store().supersede(&cas.last().unwrap().serial).unwrap());
+    drop(manager);
+    let sql = rusqlite::Connection::open(&path).unwrap();
+    let lose = "UPDATE certificate SET private_key_pem = 'gone' WHERE status = 'superseded'";
+    assert_eq!(sql.execute(lose, []).unwrap(), 1);
+    drop(sql);
+    let events = Events::default();
+    tracing::subscriber::with_default(events.clone(), || {
+        open(&path, config(&clock)).unwrap().initialize().unwrap();
+    });
+    let said = events.0.lock().unwrap();
+    assert!(!said.iter().any(|event| event.starts_with("ERROR")), "{said:?}");
+}
+
+#[test]
+fn two_active_roots_are_one_too_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("certs.db");
+    let clock = clock();
+    open(&path, config(&clock)).unwrap().initialize().unwrap();
+    let sql = rusqlite::Connection::open(&path).unwrap();
+    let insert = "INSERT INTO certificate (serial, fingerprint, type, common_name, certificate_pem,
+                      issuer_serial, not_before, not_after, status, created_at)
+                  SELECT 'ee', 'ee', type, 'another', certificate_pem, 'ee', not_before, not_after,
+                      status, created_at FROM certificate WHERE type = 'root-ca'";
+    assert_eq!(sql.execute(insert, []).unwrap(), 1);
+    drop(sql);
+    let error = open(&path, config(&clock)).unwrap().initialize().unwrap_err();
+    assert_eq!(error.code(), ErrorCode::CorruptCaState);
+    assert!(error.to_string().contains("more than one active root"), "{error}");
+}
+
 /// A Services CA that another root of that name has signed, PEM.
 fn services_ca_of_another(root: &str) -> String {
     let mode = catalyst_pki::NameConstraintMode::None;

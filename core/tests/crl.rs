@@ -162,6 +162,7 @@ fn a_serial_is_denied_for_good() {
     let [stolen, other] = [sign(&manager), sign(&manager)];
     let denied = manager.deny_serial(&DenySerial::new(&stolen.serial, "its key leaked")).unwrap();
     assert_eq!((&denied.serial, denied.expires_at), (&stolen.serial, Some(stolen.expires_at)));
+    assert_eq!(denied.issuer_key_id, Some(list(&manager).issuer_key_id));
     // As people write it, for another reason.
     let upper = format!("00{}", stolen.serial.to_uppercase());
     let denied = manager.deny_serial(&DenySerial::new(&upper, "it was sold")).unwrap();

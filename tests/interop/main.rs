@@ -1,6 +1,7 @@
 //! Certificates of every profile, byte by byte and as other people's programs see them.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod crl;
 mod gnutls;
 mod golang;
 mod javascript;

@@ -7,6 +7,7 @@
 
 mod floor;
 mod issuing;
+mod lists;
 mod report;
 mod scale;
 mod verifying;
@@ -28,11 +29,12 @@ fn main() {
         return floor::serve();
     }
     let mut report = Report::default();
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 6] = [
         ("beginning", issuing::beginning),
         ("single-thread", issuing::single_thread),
         ("many-threads", issuing::many_threads),
         ("verifying", verifying::run),
+        ("lists", lists::run),
         ("scale", scale::run),
     ];
     for (name, run) in parts {

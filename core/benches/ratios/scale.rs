@@ -29,7 +29,7 @@ pub(crate) fn run(report: &mut Report) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let make = |name: &str, rows: usize| {
         let manager = on_disk(&folder.path().join(name));
-        fill(&manager, rows);
+        fill(&manager, rows, spiffe_id);
         manager
     };
     let (few, many) = (make("few.db", SMALL), make("many.db", large));
@@ -78,7 +78,11 @@ pub(crate) fn run(report: &mut Report) {
 
 /// Fills a store with records of leaves; what is in the certificate doesn't matter here, its size
 /// does.
-fn fill(manager: &CertificateManager, rows: usize) {
+pub(crate) fn fill(
+    manager: &CertificateManager,
+    rows: usize,
+    spiffe_id: impl Fn(usize) -> String + Sync,
+) {
     let store: &Arc<dyn Store> = manager.store();
     let hierarchy = store.hierarchy().unwrap();
     let issuer = hierarchy.cas.iter().find(|ca| ca.certificate_type == CertificateType::ServicesCa);

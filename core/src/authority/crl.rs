@@ -17,6 +17,7 @@ use super::{
     hierarchy::Hierarchy,
     store::{
         CertificateStatus, CertificateType, DeniedSerial, Revocation, RevocationReason, StoredCrl,
+        millis,
     },
 };
 use crate::{
@@ -125,6 +126,25 @@ impl<'a> DenySerial<'a> {
     }
 }
 
+/// A certificate that was revoked for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct DeniedCertificate {
+    /// Its serial number, hex, lower case.
+    pub serial: String,
+    /// The subject key identifier of the CA that has issued it, hex, lower case; `None` where that CA's
+    /// record can't be read.
+    pub issuer_key_id: Option<String>,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// When it was revoked.
+    #[serde(serialize_with = "millis")]
+    pub denied_at: Timestamp,
+    /// The last moment of its validity; `None` where there is no record of it.
+    pub expires_at: Option<Timestamp>,
+}
+
 impl CertificateManager {
     /// Revokes one certificate for good, for a key that somebody else may have: it enters its CA's
     /// revocation list with the reason keyCompromise. Doing so again changes nothing but the reason.
@@ -134,7 +154,7 @@ impl CertificateManager {
     /// [`Error::InvalidArgument`] for a serial that is none, for one of which there is no record and no
     /// issuer is given, for an issuer that is no CA of the hierarchy, for a CA's certificate, and for a
     /// reason that is empty or over 1024 bytes; [`Error::StoreUnavailable`].
-    pub fn deny_serial(&self, request: &DenySerial<'_>) -> Result<DeniedSerial> {
+    pub fn deny_serial(&self, request: &DenySerial<'_>) -> Result<DeniedCertificate> {
         let hierarchy = self.hierarchy()?;
         check_reason(request.reason)?;
         let serial = serial_from_hex(request.serial, "it").map_err(|error| match error {
@@ -161,7 +181,7 @@ impl CertificateManager {
         tracing::warn!(
             target: EVENTS, serial = denied.serial, reason = denied.reason, "Certificate revoked"
         );
-        Ok(denied)
+        Ok(hierarchy.denied(denied))
     }
 
     /// The certificates that are revoked for good, newest first.
@@ -169,9 +189,10 @@ impl CertificateManager {
     /// # Errors
     ///
     /// [`Error::StoreUnavailable`].
-    pub fn denied_serials(&self) -> Result<Vec<DeniedSerial>> {
-        self.hierarchy()?;
-        self.store().denied_serials()
+    pub fn denied_serials(&self) -> Result<Vec<DeniedCertificate>> {
+        let hierarchy = self.hierarchy()?;
+        let denied = self.store().denied_serials()?;
+        Ok(denied.into_iter().map(|denied| hierarchy.denied(denied)).collect())
     }
 
     /// The revocation list of a CA as things stand now: its certificates that were revoked for good, and
@@ -335,6 +356,18 @@ impl Hierarchy {
                     Error::argument("ca", how)
                 })
             }
+        }
+    }
+
+    fn denied(&self, denied: DeniedSerial) -> DeniedCertificate {
+        let mut cas = self.intermediates.iter().chain([&self.root]);
+        let issuer = cas.find(|ca| ca.record.serial == denied.issuer_serial);
+        DeniedCertificate {
+            serial: denied.serial,
+            issuer_key_id: issuer.map(|ca| hex(ca.key_id())),
+            reason: denied.reason,
+            denied_at: denied.denied_at,
+            expires_at: denied.expires_at,
         }
     }
 

@@ -17,6 +17,7 @@ use std::{fmt, path::Path};
 
 pub use backup::Backup;
 pub use memory::MemoryStore;
+pub(super) use record::millis;
 pub use record::{
     CertificatePage, CertificateQuery, CertificateRecord, CertificateStatus, CertificateType,
     DenyListEntry, ExpiringCertificate, UnreadableRecord,

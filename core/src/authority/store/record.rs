@@ -43,7 +43,10 @@ pub struct CertificateRecord {
 }
 
 /// Serializes as milliseconds since the epoch, as in a database.
-fn millis<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(in crate::authority) fn millis<S: Serializer>(
+    time: &Timestamp,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     time.as_millis().serialize(serializer)
 }
 

@@ -90,7 +90,7 @@ fn a_denied_serial_stays_so(store: &dyn Store) {
     again.expires_at = denied.expires_at;
     store.deny_serial(&again).unwrap();
     let kept = DeniedSerial { reason: again.reason, ..denied };
-    assert_eq!(store.denied_serials().unwrap(), [kept.clone()]);
+    assert_eq!(store.denied_serials().unwrap(), std::slice::from_ref(&kept));
     assert_eq!(state(store, "aa"), before);
 
     // One that is not known here, of another issuer with the same number, and the newest first.
