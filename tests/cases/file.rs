@@ -15,6 +15,9 @@ pub(crate) struct CaseFile {
     pub(crate) certificates: BTreeMap<String, String>,
     /// DER, base64.
     pub(crate) crls: BTreeMap<String, String>,
+    /// JWK sets, JSON.
+    pub(crate) key_sets: BTreeMap<String, String>,
+    pub(crate) tokens: BTreeMap<String, String>,
     pub(crate) codes_without_case: BTreeMap<String, String>,
     pub(crate) cases: Vec<Case>,
 }

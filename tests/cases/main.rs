@@ -6,6 +6,7 @@ mod calls;
 mod file;
 mod leaf;
 mod manager;
+mod tokens;
 
 use std::{collections::BTreeSet, fs};
 
@@ -73,8 +74,10 @@ fn no_two_cases_share_a_name_and_nothing_is_left_unused() {
     }
     let used =
         serde_json::to_string(&file.cases.iter().map(Case::inputs).collect::<Vec<_>>()).unwrap();
-    for name in file.csrs.keys().chain(file.certificates.keys()).chain(file.crls.keys()) {
-        assert!(used.contains(&format!("\"{name}\"")), "{name} is in no case");
+    let named = [&file.csrs, &file.certificates, &file.crls, &file.key_sets, &file.tokens];
+    for name in named.into_iter().flat_map(|map| map.keys()) {
+        let quoted = serde_json::to_string(name).unwrap();
+        assert!(used.contains(&quoted), "{name} is in no case");
     }
 }
 
@@ -82,4 +85,11 @@ fn no_two_cases_share_a_name_and_nothing_is_left_unused() {
 fn no_private_key_is_in_the_file() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/cases.json");
     assert!(!fs::read_to_string(path).unwrap().contains("PRIVATE"));
+    let file = load();
+    for (name, set) in &file.key_sets {
+        let set: Value = serde_json::from_str(set).unwrap();
+        for key in set["keys"].as_array().unwrap() {
+            assert!(key.get("d").is_none() && key.get("k").is_none(), "{name}");
+        }
+    }
 }

@@ -9,5 +9,6 @@ mod openssl;
 mod ours;
 mod pkilint;
 mod profile;
+mod pyjwt;
 mod rustls_stock;
 mod world;

@@ -552,11 +552,11 @@ static pki_result policy_of(const cJSON *given, pki_policy **out, pki_error **er
   return result;
 }
 
-static pki_result verify(const cJSON *input, cJSON *answer, pki_error **error) {
+/* The peer of a chain and a policy. */
+static pki_result peer_of(const cJSON *input, pki_svid **out, pki_error **error) {
   const cJSON *item, *certificates = get(file, "certificates");
   pki_policy *policy = NULL;
   pki_chain *chain = NULL;
-  pki_svid *svid = NULL;
   pki_result result = policy_of(get(input, "policy"), &policy, error);
   known(input, " chain policy ");
   if (result == PKI_OK) result = pki_chain_new(&chain, error);
@@ -564,7 +564,15 @@ static pki_result verify(const cJSON *input, cJSON *answer, pki_error **error) {
     const char *pem = text_of(certificates, item->valuestring);
     if (result == PKI_OK) result = pki_chain_add_pem(chain, TEXT(pem), error);
   }
-  if (result == PKI_OK) result = pki_verify_peer(policy, chain, &svid, error);
+  if (result == PKI_OK) result = pki_verify_peer(policy, chain, out, error);
+  pki_chain_free(chain);
+  pki_policy_free(policy);
+  return result;
+}
+
+static pki_result verify(const cJSON *input, cJSON *answer, pki_error **error) {
+  pki_svid *svid = NULL;
+  pki_result result = peer_of(input, &svid, error);
   if (result == PKI_OK) {
     pki_str type = pki_svid_service_type(svid), instance = pki_svid_instance_id(svid);
     put(answer, "spiffeId", pki_svid_spiffe_id(svid));
@@ -581,8 +589,112 @@ static pki_result verify(const cJSON *input, cJSON *answer, pki_error **error) {
     put_time(answer, "notAfter", pki_svid_not_after(svid));
   }
   pki_svid_free(svid);
-  pki_chain_free(chain);
-  pki_policy_free(policy);
+  return result;
+}
+
+static int64_t token_clock_ms;
+static int64_t token_clock(void *user_data) { return *(int64_t *)user_data; }
+
+/* A verifier takes the place of the one that it was made of. */
+static void next(pki_token_verifier **place, pki_token_verifier *made) {
+  pki_token_verifier_free(*place);
+  *place = made;
+}
+
+static pki_result token_verifier(const cJSON *given, pki_token_verifier **out, pki_error **error) {
+  static const struct {
+    const char *field;
+    pki_result (*with)(const pki_token_verifier *, const pki_str *, size_t, pki_token_verifier **,
+                       pki_error **);
+  } LISTS[] = {{"federated", pki_token_verifier_with_federated},
+               {"serviceTypes", pki_token_verifier_with_service_types},
+               {"revoked", pki_token_verifier_with_revoked}};
+  const char *keys = text_of(get(file, "keySets"), text_of(given, "keys"));
+  pki_token_verifier *made = NULL;
+  pki_result result = pki_token_verifier_new(
+      TEXT(text_of(given, "issuer")), TEXT(text_of(given, "trustDomain")), TEXT(keys), out, error);
+  size_t at, len;
+  known(given, " keys issuer trustDomain audience federated serviceTypes revoked at ");
+  token_clock_ms = number_of(given, "at");
+  if (result == PKI_OK)
+    result = pki_token_verifier_with_clock(*out, token_clock, &token_clock_ms, &made, error);
+  if (result == PKI_OK) next(out, made);
+  if (result == PKI_OK && get(given, "audience") != NULL) {
+    result = pki_token_verifier_with_audience(*out, TEXT(text_of(given, "audience")), &made, error);
+    if (result == PKI_OK) next(out, made);
+  }
+  for (at = 0; at < 3; at++) {
+    const cJSON *list = get(given, LISTS[at].field);
+    pki_str *texts = strs(list, &len);
+    if (result == PKI_OK && list != NULL) {
+      result = LISTS[at].with(*out, texts, len, &made, error);
+      if (result == PKI_OK) next(out, made);
+    }
+    free(texts);
+  }
+  return result;
+}
+
+/* As the claims stand in the token. */
+static void put_claims(cJSON *answer, const pki_token_claims *claims) {
+  cJSON *entity = cJSON_AddObjectToObject(answer, "entity"), *audience;
+  pki_str bound = pki_token_claims_thumbprint(claims);
+  size_t at, len = pki_token_claims_audience_len(claims);
+  put(answer, "sub", pki_token_claims_subject(claims));
+  put(answer, "iss", pki_token_claims_issuer(claims));
+  put(answer, "jti", pki_token_claims_jti(claims));
+  put(answer, "principal", pki_token_claims_principal(claims));
+  cJSON_AddNumberToObject(answer, "iat", (double)(pki_token_claims_issued_at(claims) / 1000));
+  cJSON_AddNumberToObject(answer, "exp", (double)(pki_token_claims_expires_at(claims) / 1000));
+  put(entity, "id", pki_token_claims_entity_id(claims));
+  put(entity, "name", pki_token_claims_entity_name(claims));
+  put(entity, "type", pki_token_claims_entity_type(claims));
+  if (bound.len > 0) put(cJSON_AddObjectToObject(answer, "cnf"), "x5t#S256", bound);
+  if (len == 1) {
+    put(answer, "aud", pki_token_claims_audience(claims, 0));
+  } else {
+    audience = cJSON_AddArrayToObject(answer, "aud");
+    for (at = 0; at < len; at++)
+      cJSON_AddItemToArray(audience,
+                           cJSON_CreateString(pki_token_claims_audience(claims, at).data));
+  }
+}
+
+static pki_result verify_token(const cJSON *input, cJSON *answer, pki_error **error) {
+  const char *token = text_of(get(file, "tokens"), text_of(input, "token"));
+  const char *how = text_of(input, "how");
+  const cJSON *shown = get(input, "peer");
+  pki_token_verifier *verifier = NULL;
+  pki_svid *peer = NULL;
+  pki_token_claims *claims = NULL;
+  pki_result result = token_verifier(get(input, "verifier"), &verifier, error);
+  known(input, " token verifier how peer ");
+  if (result == PKI_OK && shown != NULL) result = peer_of(shown, &peer, error);
+  if (result == PKI_OK) {
+    if (strcmp(how, "verify") == 0)
+      result = pki_token_verifier_verify(verifier, TEXT(token), peer, &claims, error);
+    else if (strcmp(how, "authenticate") == 0)
+      result = pki_token_verifier_authenticate(verifier, TEXT(token), peer, &claims, error);
+    else if (strcmp(how, "inspect") == 0 && peer == NULL)
+      result = pki_token_verifier_inspect(verifier, TEXT(token), &claims, error);
+    else die("unknown, or with a peer too many", how);
+  }
+  if (result == PKI_OK) put_claims(answer, claims);
+  pki_token_claims_free(claims);
+  pki_svid_free(peer);
+  pki_token_verifier_free(verifier);
+  return result;
+}
+
+static pki_result thumbprint(const cJSON *input, cJSON *answer, pki_error **error) {
+  pki_text *text = NULL;
+  size_t len;
+  unsigned char *der = decoded(text_of(input, "der"), &len);
+  pki_result result = pki_certificate_thumbprint(der, len, &text, error);
+  known(input, " der ");
+  put(answer, "thumbprint", pki_text_str(text));
+  pki_text_free(text);
+  free(der);
   return result;
 }
 
@@ -807,6 +919,8 @@ static int run(const cJSON *one) {
   else if (strcmp(call, "createCa") == 0) result = create(input, answer, &error);
   else if (strcmp(call, "signCsr") == 0) result = sign_alone(input, answer, &error);
   else if (strcmp(call, "verifyPeer") == 0) result = verify(input, answer, &error);
+  else if (strcmp(call, "verifyToken") == 0) result = verify_token(input, answer, &error);
+  else if (strcmp(call, "thumbprint") == 0) result = thumbprint(input, answer, &error);
   else die("unknown call", call);
   return check(name, one, result, answer, error);
 }

@@ -18,7 +18,7 @@ use testkit::{
 };
 use time::Duration;
 
-use super::{Cases, policies};
+use super::{Cases, policies, tokens};
 
 const PARTNER: &str = "partner.example";
 const API: &str = "spiffe://partner.example/ns/prod/api";
@@ -38,6 +38,7 @@ pub(super) fn add(cases: &mut Cases) {
     revoked(cases, &pki);
     federated(cases);
     policies::add(cases, &pki);
+    tokens::add(cases, &pki);
 }
 
 /// A policy for clients of the control plane.
