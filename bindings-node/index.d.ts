@@ -10,6 +10,14 @@ export declare const AllowIdentityRequestSchema: z.ZodObject<
   z.core.$strict
 >;
 
+/** What `authenticate` takes: of a caller without a certificate, no `peerCertificate`. */
+export declare type AuthenticateTokenOptions = {
+  [K in keyof CheckTokenOptions]?: CheckTokenOptions[K] | undefined;
+};
+
+/** Whether the holder of a token may do what it asks for; anything but `true` is `PKI_PERMISSION_DENIED`. */
+export declare type AuthorizeToken = (claims: TokenClaims) => boolean | Promise<boolean>;
+
 /** {@link AwsKmsPkiConfigInput} with its defaults filled in. */
 export declare interface AwsKmsPkiConfig extends AwsKmsPkiConfigInput {
   /** As given; `certs.db` if nothing was. */
@@ -481,8 +489,29 @@ export declare interface CertificateRecord {
 export declare type CertificateStatus =
   'pending' | 'active' | 'superseded' | 'expired' | 'retired' | 'revoked';
 
+/**
+ * The thumbprint of a certificate, by which tokens name it (`x5t#S256`, RFC 8705 3.1): SHA-256 of its DER,
+ * base64url without padding. The same as its fingerprint in this package.
+ *
+ * @param certificate PEM (of several the first) or DER
+ * @throws {@link PkiError} `PKI_INVALID_DER` or `PKI_MALFORMED_CERTIFICATE` for what is no certificate;
+ * `PKI_INVALID_ARGUMENT` for a value of another type
+ *
+ * @example
+ * ```ts
+ * const isMine = claims.cnf?.['x5t#S256'] === certificateThumbprint(certificatePem);
+ * ```
+ */
+export declare function certificateThumbprint(certificate: string | Uint8Array): string;
+
 /** What kind of certificate a {@link CertificateRecord} holds. */
 export declare type CertificateType = 'root-ca' | 'services-ca' | 'transport-ca' | 'end-entity';
+
+/** What {@link TokenVerifier.verify} takes. */
+export declare interface CheckTokenOptions extends TokenPeer {
+  /** Asked last, when all else is right (default: nobody). */
+  authorize?: AuthorizeToken | undefined;
+}
 
 /** The global one: the DOM's, Node's or Bun's, by the types that a program has. */
 declare type CryptoKey = Parameters<Subtle['exportKey']>[1];
@@ -843,6 +872,35 @@ declare interface ManagerOptions {
    * (default: none, only the names of the profile are granted).
    */
   allowedDnsSuffixes?: string[] | undefined;
+}
+
+/** A token that was minted. */
+export declare interface MintedToken {
+  /** The token: a JWT. A secret where it is bound to no certificate. */
+  token: string;
+  /** Its identifier. */
+  jti: string;
+  /** When it ends. ISO 8601 in UTC. */
+  expiresAt: string;
+  /**
+   * The fingerprint of the certificate that it is bound to, base64url without padding; `null` where it
+   * is bound to none.
+   */
+  certificateFingerprint: string | null;
+  /**
+   * Whether it would live longer than its certificate: it is of no use from that one's renewal on.
+   */
+  outlivesCertificate: boolean;
+}
+
+/** A token that {@link TokenIssuer.mint} is to make. */
+export declare interface MintTokenRequest extends TokenRequest {
+  /**
+   * The certificate that it is bound to, PEM (of several the first) or DER: whoever holds its private
+   * key may use the token, and nobody else. Without it and `certificateFingerprint` whoever holds the token
+   * may use it.
+   */
+  certificate?: string | Uint8Array | undefined;
 }
 
 /** How new intermediates are constrained. */
@@ -1489,6 +1547,23 @@ export declare interface PkiStatusResponse {
   notices: string[];
 }
 
+/** As what the holder of a token acts, in short. */
+export declare type PrincipalName =
+  'ADMIN' | 'NODE' | 'NODE_CUSTODIAN' | 'DATA_CUSTODIAN' | 'USER' | 'BOOTSTRAP';
+
+/** How the key that signs tokens is to be rotated. */
+export declare interface RotateTokenKeysRequest {
+  /**
+   * Whether the former key verifies no more, what it has signed included (default false): for a key
+   * that somebody else may have.
+   */
+  immediate?: boolean | undefined;
+  /**
+   * For how long the former key verifies what it has signed, in milliseconds (default 24 hours).
+   */
+  gracePeriodMs?: number | undefined;
+}
+
 /** A certificate that {@link NativeSigningBackend.signCertificate} is to make. */
 export declare interface SignCertificateParams {
   /** The subject's common name, 1 to 64 characters. */
@@ -1983,6 +2058,533 @@ export declare type TlsErrorKind =
   | 'out-of-memory'
   | 'unknown';
 
+/** The claims of a token (RFC 7519 4.1), and our own. */
+export declare interface TokenClaims {
+  /** Whom it was issued to. */
+  sub: string;
+  /** Who issued it: a node's ID. */
+  iss: string;
+  /** When it was issued. In seconds since the epoch. */
+  iat: number;
+  /** When it ends. In seconds since the epoch. */
+  exp: number;
+  /** Its own identifier. */
+  jti: string;
+  /** Whom it speaks for. */
+  entity: TokenEntity;
+  /** As what its holder acts. */
+  principal: TokenPrincipal;
+  /** The certificate that it is bound to; `undefined` for one that whoever holds it may use. */
+  cnf?: TokenConfirmation | undefined;
+  /** For whom it is meant; nothing where it doesn't say. */
+  aud?: string | string[] | undefined;
+}
+
+/** The certificate that a token is bound to (RFC 7800 3.1, RFC 8705 3.1). */
+export declare interface TokenConfirmation {
+  /** SHA-256 of the certificate's DER, base64url without padding. */
+  'x5t#S256': string;
+}
+
+/** Whom a token speaks for. */
+export declare interface TokenEntity {
+  /** Its identifier. */
+  id: string;
+  /** Its name. */
+  name: string;
+  /** Whether it is a person or a program. */
+  type: TokenEntityType;
+  /** The node that it belongs to. */
+  nodeId?: string | undefined;
+  /** The domains that it is trusted in; none given: see the policy. */
+  trustedDomains?: string[] | undefined;
+  /** The nodes that it is trusted on; none given: see the policy. */
+  trustedNodes?: string[] | undefined;
+}
+
+/** Whether a token's holder is a person or a program. */
+export declare type TokenEntityType = 'user' | 'service';
+
+/**
+ * Mints access tokens that are bound to the holder's certificate (RFC 8705), and says which are good: a
+ * stolen one is of no use without that certificate's private key. Tokens are JWTs signed with ES384; the
+ * keys are in a database, encrypted as those of CAs are, and never sign anything else.
+ *
+ * Its methods work off the event loop and fail with a {@link PkiError}: after `close` with `PKI_SHUT_DOWN`,
+ * and those that need the database with `PKI_STORE_UNAVAILABLE` (worth another try),
+ * `PKI_WRONG_PASSPHRASE`, `PKI_KEY_FILE_UNSAFE` or `PKI_STORE_TOO_NEW`. Several issuers, also in several
+ * processes, may work on one database.
+ *
+ * @example
+ * ```ts
+ * const issuer = await TokenIssuer.open({
+ *   store, // of the CA, so that who is denied loses its tokens
+ *   issuer: 'node-a.example.com',
+ *   trustDomain: 'mesh.example.com',
+ * });
+ * const { token } = await issuer.mint({
+ *   subject: 'node-b.example.com',
+ *   entity: { id: 'node-b.example.com', name: 'node-b', type: 'service' },
+ *   principal: 'NODE',
+ *   certificate: svid.certificatePem,
+ * });
+ * ```
+ */
+export declare class TokenIssuer {
+  #private;
+  private constructor();
+  /**
+   * An issuer on a database, which is made where it is not there, with a first key where it has none.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, `PKI_INVALID_SPIFFE_ID` for a trust domain that is
+   * none, `PKI_KEY_BACKEND_FAILED` where no key could be made, `PKI_INVALID_KEY` for one that was changed
+   *
+   * @example
+   * ```ts
+   * const issuer = await TokenIssuer.open({ db: 'tokens.db', issuer: 'node-a.example.com' });
+   * ```
+   */
+  static open(options: TokenIssuerOptions): Promise<TokenIssuer>;
+  /**
+   * Mints a token and records that it exists, never the token itself.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`; `PKI_INVALID_DER` or `PKI_MALFORMED_CERTIFICATE` for a
+   * certificate that is none; `PKI_INVALID_SPIFFE_ID`; `PKI_IDENTITY_DENIED`
+   *
+   * @example
+   * ```ts
+   * const { token, outlivesCertificate } = await issuer.mint({
+   *   subject: 'ada',
+   *   entity: { id: 'ada', name: 'Ada', type: 'user', trustedDomains: ['mesh.example.com'] },
+   *   principal: 'NODE_CUSTODIAN',
+   *   certificateFingerprint: fingerprint,
+   *   expiresIn: '30m',
+   * });
+   * ```
+   */
+  mint(request: MintTokenRequest): Promise<MintedToken>;
+  /**
+   * Verifies a token that a peer shows, in this order: the peer's certificate, by `peerVerifier`; the
+   * token's signature and time, issuer and audience; whether it is revoked; whether it is bound to that
+   * very certificate; whether it was issued to this identity; and what `authorize` says.
+   *
+   * @returns its claims
+   * @throws {@link PkiError} what {@link PeerVerifier.verify} throws; `PKI_INVALID_TOKEN`,
+   * `PKI_TOKEN_KEY_NOT_FOUND`, `PKI_TOKEN_EXPIRED`; `PKI_TOKEN_REVOKED`; `PKI_TOKEN_NOT_BOUND`,
+   * `PKI_TOKEN_BINDING_MISMATCH`; `PKI_FOREIGN_TRUST_DOMAIN`, `PKI_TOKEN_IDENTITY_MISMATCH`;
+   * `PKI_PERMISSION_DENIED`
+   *
+   * @example
+   * ```ts
+   * const claims = await issuer.verify(token, {
+   *   peerCertificate: socket.getPeerCertificate(true).raw,
+   *   peerVerifier: verifier,
+   *   authorize: ({ principal }) => principal === 'CATALYST::NODE',
+   * });
+   * ```
+   */
+  verify(token: string, options: VerifyTokenOptions): Promise<TokenClaims>;
+  /**
+   * Verifies a token of a caller who may have shown no certificate, as an HTTP API for administrators has
+   * them. One that is bound to a certificate is good with that alone; one that is not, with any or none. A
+   * bootstrap token is none of these: it is taken for a certificate's request alone.
+   *
+   * @returns its claims
+   * @throws {@link PkiError} as `verify`
+   *
+   * @example
+   * ```ts
+   * const { principal } = await issuer.authenticate(token, {
+   *   peerCertificate: socket.getPeerCertificate(true)?.raw,
+   *   peerVerifier: verifier,
+   * });
+   * ```
+   */
+  authenticate(token: string, options?: AuthenticateTokenOptions): Promise<TokenClaims>;
+  /**
+   * Looks at a token alone: signature, time, issuer, audience, revocation. Whoever shows it may have stolen
+   * it, so nothing may be granted for it.
+   *
+   * @param options `audience`: for whom it must be meant (default: the issuer)
+   * @throws {@link PkiError} `PKI_INVALID_TOKEN`, `PKI_TOKEN_KEY_NOT_FOUND`, `PKI_TOKEN_EXPIRED`,
+   * `PKI_TOKEN_REVOKED`
+   *
+   * @example
+   * ```ts
+   * const { sub, exp } = await issuer.inspect(token);
+   * console.log(`${sub} until ${new Date(exp * 1000).toISOString()}`);
+   * ```
+   */
+  inspect(
+    token: string,
+    options?: {
+      audience?: string | undefined;
+    },
+  ): Promise<TokenClaims>;
+  /**
+   * Revokes tokens, with all that were rebound from them or to them; those that are minted later are not
+   * among them.
+   *
+   * @returns how many that were not revoked before
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`
+   *
+   * @example
+   * ```ts
+   * const revoked = await issuer.revoke({ subject: 'node-b.example.com' });
+   * ```
+   */
+  revoke(by: TokenSelector): Promise<number>;
+  /**
+   * What is recorded of the tokens that were minted, newest first; with `filter` of these alone. It reads
+   * them page by page: one that is minted meanwhile is not among them.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`
+   *
+   * @example
+   * ```ts
+   * const bound = await issuer.list({ certificateFingerprint: fingerprint });
+   * for (const { jti, subject, revokedAt } of bound) console.log(jti, subject, revokedAt);
+   * ```
+   */
+  list(filter?: TokenSelector): Promise<TokenRecord[]>;
+  /**
+   * Makes a new key, which signs from now on. What the former one has signed stays good for a while, so
+   * that nobody's token dies; with `immediate` it dies at once.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, `PKI_KEY_BACKEND_FAILED`
+   *
+   * @example
+   * ```ts
+   * const { newKeyId, gracePeriodEndsAt } = await issuer.rotate({ gracePeriodMs: 3_600_000 });
+   * ```
+   */
+  rotate(how?: RotateTokenKeysRequest): Promise<TokenKeyRotation>;
+  /**
+   * The public keys that verify tokens now, the active one first: what `/.well-known/jwks.json` serves.
+   *
+   * @example
+   * ```ts
+   * const answer = Response.json(await issuer.jwks(), {
+   *   headers: { 'Cache-Control': 'public, max-age=300' },
+   * });
+   * ```
+   */
+  jwks(): Promise<TokenKeySet>;
+  /**
+   * The `jti`s of the revoked tokens that have not ended: what a {@link TokenVerifier} elsewhere needs
+   * beside the keys.
+   *
+   * @example
+   * ```ts
+   * const next = await tokenVerifier.withRevoked(await issuer.revoked());
+   * ```
+   */
+  revoked(): Promise<string[]>;
+  /**
+   * Forgets the keys and closes the database, once calls under way have ended and unless a manager uses
+   * it; every later call fails with `PKI_SHUT_DOWN`, but another `close`.
+   *
+   * @example
+   * ```ts
+   * process.once('SIGTERM', () => void issuer.close());
+   * ```
+   */
+  close(): Promise<void>;
+}
+
+/** What {@link TokenIssuer.open} takes. Keys and records of tokens are in a database. */
+export declare interface TokenIssuerOptions extends TokenOptions, StoreOptions {
+  /** The database file (default `certs.db`), as {@link SqliteCertificateStore} takes it. */
+  db?: string | undefined;
+  /**
+   * In place of `db`, `passphrase` and `busyTimeoutMs`: the store of a {@link CertificateManager}, which
+   * then takes their tokens from identities that it denies.
+   */
+  store?: SqliteCertificateStore | undefined;
+}
+
+/** What became of the keys. */
+export declare interface TokenKeyRotation {
+  /** The key that signed until now. */
+  previousKeyId: string;
+  /** The one that signs from now on. */
+  newKeyId: string;
+  /** Until when the former one verifies; `null` where it does no more. ISO 8601 in UTC. */
+  gracePeriodEndsAt: string | null;
+}
+
+/** A set of public keys (RFC 7517 5), as {@link TokenIssuer.jwks} answers it. */
+export declare interface TokenKeySet {
+  /** The keys: P-384, those that verify tokens now, the one that signs first. */
+  keys: TokenPublicKey[];
+}
+
+/** Whose tokens they are, and who may show them. */
+export declare interface TokenOptions {
+  /**
+   * The issuer's node ID, 1 to 1024 bytes: the `iss` of its tokens, and their audience where none is
+   * given.
+   */
+  issuer: string;
+  /**
+   * The trust domain of those who show tokens, such as `mesh.example.com` (default
+   * `catalyst.example.com`, for development alone).
+   */
+  trustDomain?: string | undefined;
+  /**
+   * Other trust domains whose peers may show tokens (default none): with
+   * `PKI_FOREIGN_TRUST_DOMAIN` everybody else is refused.
+   */
+  federated?: string[] | undefined;
+  /**
+   * The services that may show a token for which no SPIFFE ID is recorded (default `orchestrator`).
+   */
+  serviceTypes?: PkiServiceType[] | undefined;
+}
+
+/**
+ * What a peer has shown beside its token. The certificate is verified here, each time: one that nobody
+ * has verified proves nothing. That the peer holds its private key TLS alone can tell, so it must be the
+ * one of the handshake, and never one that was sent along in a request.
+ */
+export declare interface TokenPeer {
+  /** The peer's certificate in the TLS handshake, and what it sent along: as {@link PeerVerifier.verify} takes it. */
+  peerCertificate: PeerChain;
+  /** Whom to trust. */
+  peerVerifier: PeerVerifier;
+}
+
+/** As what the holder of a token acts, as it stands in tokens. */
+export declare type TokenPrincipal = `CATALYST::${PrincipalName}`;
+
+/** A public key that verifies tokens (RFC 7518 6.2.1). */
+export declare interface TokenPublicKey {
+  /** `EC` */
+  kty: string;
+  /** `P-384` */
+  crv: string;
+  /** The point's first coordinate, base64url without padding. */
+  x: string;
+  /** Its second one. */
+  y: string;
+  /** By which tokens name it: its thumbprint (RFC 7638), base64url without padding. */
+  kid: string;
+  /** `ES384` */
+  alg: string;
+  /** `sig` */
+  use: string;
+}
+
+/**
+ * That a token exists: enough to list and to revoke it, and nothing that could be used in its place.
+ */
+export declare interface TokenRecord {
+  /** The token's identifier. */
+  jti: string;
+  /**
+   * The `jti` of the first token of those that were rebound, one from the other: its own where it is
+   * that.
+   */
+  family: string;
+  /** Whom it was issued to. */
+  subject: string;
+  /** Whom it speaks for. */
+  entityId: string;
+  /** That one's name. */
+  entityName: string;
+  /** `user` or `service`. */
+  entityType: TokenEntityType;
+  /** As what its holder acts: `CATALYST::USER`. */
+  principal: TokenPrincipal;
+  /** SHA-256 of the DER of the certificate that it is bound to, base64url without padding. */
+  certificateFingerprint: string | null;
+  /** The SPIFFE ID of the certificate that it is bound to. */
+  spiffeId: string | null;
+  /** Names that it may be revoked by. */
+  sans: string[];
+  /** When it was issued. ISO 8601 in UTC. */
+  issuedAt: string;
+  /** When it ends. ISO 8601 in UTC. */
+  expiresAt: string;
+  /** When it was revoked. ISO 8601 in UTC. */
+  revokedAt: string | null;
+  /** How many certificates may be signed for it; `null` for a token that isn't used up. */
+  uses: number | null;
+}
+
+/** A token to be minted, but for its certificate. */
+export declare interface TokenRequest {
+  /** Whom it is issued to: its `sub`. */
+  subject: string;
+  /** Whom it speaks for. */
+  entity: TokenEntity;
+  /** As what its holder acts. */
+  principal: TokenPrincipal | PrincipalName;
+  /** In place of the certificate: SHA-256 of its DER, base64url without padding or hex. */
+  certificateFingerprint?: string | undefined;
+  /**
+   * The SPIFFE ID of who shows it. A certificate says its own, and one that was issued here is known by
+   * its fingerprint; with any other fingerprint it may be given. A bootstrap token must have one: it
+   * is for the first certificate of that identity.
+   */
+  spiffeId?: string | undefined;
+  /** For how many requests a bootstrap token may be used (default 1). */
+  uses?: number | undefined;
+  /** Names that it may be revoked by, besides its own identifier (default none). */
+  sans?: string[] | undefined;
+  /** For whom it is meant (default: the issuer). */
+  audience?: string | undefined;
+  /**
+   * How long it lives: `30s`, `30m`, `1h`, `7d`, `52w` (default `1h`). What is above 30 days, for an
+   * `ADMIN` or `BOOTSTRAP` token above 24 hours, is cut.
+   */
+  expiresIn?: string | undefined;
+}
+
+/** Which tokens are meant. */
+export declare type TokenSelector =
+  | {
+      /** The one of that identifier. */
+      jti: string;
+    }
+  | {
+      /** Those of a subject. */
+      subject: string;
+    }
+  | {
+      /** Those that have a name. */
+      san: string;
+    }
+  | {
+      /**
+       * Those bound to the certificate of that fingerprint: SHA-256 of the DER, base64url without padding or
+       * hex.
+       */
+      certificateFingerprint: string;
+    }
+  | {
+      /** Those bound to a certificate of a SPIFFE ID, and those for its first one. */
+      spiffeId: string;
+    };
+
+/**
+ * Checks the tokens of a {@link TokenIssuer} elsewhere, by its public keys and its list of revoked tokens.
+ * It doesn't change: newer keys or a newer list are a verifier of their own. It knows of no SPIFFE ID that
+ * a token was issued to: the peer's service type must be one of `serviceTypes`, and its instance the
+ * token's `sub` or `entity.id`.
+ *
+ * @example
+ * ```ts
+ * const answer = await fetch('https://node-a.example.com/.well-known/jwks.json', { tls });
+ * const tokenVerifier = await TokenVerifier.create({
+ *   issuer: 'node-a.example.com',
+ *   audience: 'node-b.example.com',
+ *   trustDomain: 'mesh.example.com',
+ *   jwks: await answer.text(),
+ * });
+ * ```
+ */
+export declare class TokenVerifier {
+  #private;
+  private constructor();
+  /**
+   * A verifier, worked out off the event loop.
+   *
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`, also for what is no JWK set, for a P-384 key in it that
+   * is broken, and for a `kid` that is missing or stands twice; `PKI_INVALID_SPIFFE_ID` for a trust domain
+   *
+   * @example
+   * ```ts
+   * const tokenVerifier = await TokenVerifier.create({
+   *   issuer: 'node-a.example.com',
+   *   jwks: await issuer.jwks(),
+   *   revoked: await issuer.revoked(),
+   * });
+   * ```
+   */
+  static create(options: TokenVerifierOptions): Promise<TokenVerifier>;
+  /**
+   * Verifies a token that a peer shows: as {@link TokenIssuer.verify}, by what this verifier knows.
+   *
+   * @returns its claims
+   * @throws {@link PkiError} as there
+   *
+   * @example
+   * ```ts
+   * const { sub } = await tokenVerifier.verify(token, {
+   *   peerCertificate: socket.getPeerCertificate(true).raw,
+   *   peerVerifier: verifier,
+   * });
+   * ```
+   */
+  verify(token: string, options: CheckTokenOptions): Promise<TokenClaims>;
+  /**
+   * Verifies a token of a caller who may have shown no certificate: as {@link TokenIssuer.authenticate}.
+   *
+   * @returns its claims
+   * @throws {@link PkiError} as there
+   *
+   * @example
+   * ```ts
+   * const { principal } = await tokenVerifier.authenticate(token);
+   * ```
+   */
+  authenticate(token: string, options?: AuthenticateTokenOptions): Promise<TokenClaims>;
+  /**
+   * Looks at a token alone. Whoever shows it may have stolen it, so nothing may be granted for it.
+   *
+   * @throws {@link PkiError} as {@link TokenIssuer.inspect}
+   *
+   * @example
+   * ```ts
+   * const { jti } = await tokenVerifier.inspect(token);
+   * ```
+   */
+  inspect(token: string): Promise<TokenClaims>;
+  /**
+   * The same with the keys that the issuer has now. To be fetched again when a token is refused with
+   * `PKI_TOKEN_KEY_NOT_FOUND`, not more often than once in five minutes.
+   *
+   * @param jwks as {@link TokenVerifierOptions.jwks}
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`
+   *
+   * @example
+   * ```ts
+   * const next = await tokenVerifier.withKeys(await issuer.jwks());
+   * ```
+   */
+  withKeys(jwks: string | object): Promise<TokenVerifier>;
+  /**
+   * The same with the `jti`s of the tokens that the issuer has revoked by now, in place of those that it
+   * has.
+   *
+   * @param revoked 100,000 at most
+   * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`
+   *
+   * @example
+   * ```ts
+   * const next = await tokenVerifier.withRevoked(await issuer.revoked());
+   * ```
+   */
+  withRevoked(revoked: readonly string[]): Promise<TokenVerifier>;
+}
+
+/** What {@link TokenVerifier.create} takes. */
+export declare interface TokenVerifierOptions extends TokenOptions {
+  /**
+   * The issuer's keys: a JWK set, best as the text that its issuer has sent, in which a name that stands
+   * twice shows. Keys that are no signing keys on P-384 are passed over.
+   */
+  jwks: string | object;
+  /** The `jti`s of the tokens that the issuer has revoked, 100,000 at most (default none). */
+  revoked?: readonly string[] | undefined;
+  /**
+   * Who this is: tokens must be meant for it. Without it (the default) a token that says for whom it is
+   * meant, as all of a {@link TokenIssuer} do, is refused.
+   */
+  audience?: string | undefined;
+}
+
 /** A certificate signing request that has been found good. */
 export declare interface ValidatedCSR {
   /** The request, PEM. */
@@ -2034,5 +2636,11 @@ export declare function verifyPeer(chain: PeerChain, policy: PeerPolicy): Promis
  * ```
  */
 export declare function verifyPeerSync(chain: PeerChain, policy: PeerPolicy): Svid;
+
+/** What {@link TokenIssuer.verify} takes. */
+export declare interface VerifyTokenOptions extends CheckTokenOptions {
+  /** For whom the token must be meant (default: the issuer). */
+  audience?: string | undefined;
+}
 
 export {};

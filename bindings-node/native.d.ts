@@ -333,6 +333,79 @@ export interface StoreOptions {
   busyTimeoutMs?: number
 }
 
+/** An issuer of tokens. Every method with a `call` answers through the mailbox. */
+export declare class TokenIssuer {
+  /** An issuer on `store`; nothing is opened yet. */
+  constructor(mailbox: Mailbox, store: Store, options: TokenOptions)
+  /** Makes the first key, or loads what there is. */
+  initialize(call: number): void
+  /** Mints a token, bound to a certificate, PEM or DER, if there is one. */
+  mint(call: number, request: string, certificate?: string | Uint8Array | undefined | null): void
+  /** Verifies a peer, then the token that it shows. */
+  verify(call: number, token: string, peers: PeerVerifier, chain: Array<string | Uint8Array>, audience?: string | undefined | null): void
+  /** The same for a caller who may have no certificate. */
+  authenticate(call: number, token: string, peers: PeerVerifier | undefined | null, chain: Array<string | Uint8Array>): void
+  /** Looks at a token alone. */
+  inspect(call: number, token: string, audience?: string | undefined | null): void
+  /** Revokes tokens; a list of their identifiers. */
+  revoke(call: number, selected: string): void
+  /** A page of the tokens that were minted; beside the list where the next one begins. */
+  list(call: number, selected?: string | undefined | null, cursor?: string | undefined | null): void
+  /** Makes a new key, which signs from now on. */
+  rotate(call: number, how: string): void
+  /** The keys that verify tokens now: a JWK set, a text. */
+  jwks(call: number): void
+  /** The identifiers of the revoked tokens that have not ended. */
+  revoked(call: number): void
+  /** Forgets the keys and closes the store, unless somebody else uses it. */
+  close(call: number): void
+}
+
+/** Whose tokens they are, and who may show them. */
+export interface TokenOptions {
+  /**
+  * The issuer's node ID, 1 to 1024 bytes: the `iss` of its tokens, and their audience where none is
+  * given.
+  */
+  issuer: string
+  /**
+  * The trust domain of those who show tokens, such as `mesh.example.com` (default
+  * `catalyst.example.com`, for development alone).
+  */
+  trustDomain?: string
+  /**
+  * Other trust domains whose peers may show tokens (default none): with
+  * `PKI_FOREIGN_TRUST_DOMAIN` everybody else is refused.
+  */
+  federated?: Array<string>
+  /** The services that may show a token for which no SPIFFE ID is recorded (default `orchestrator`). */
+  serviceTypes?: Array<string>
+}
+
+/**
+ * Checks the tokens of one issuer. What may be long is handed over in pieces, each in a turn of the event
+ * loop of its own; then a worker works it out, when it is told to. Every method with a `call` answers
+ * through the mailbox.
+ */
+export declare class TokenVerifier {
+  /** A verifier that has not been worked out, with the issuer's JWK set. */
+  constructor(options: TokenOptions, audience: string | undefined | null, jwks: string)
+  /** The same with another JWK set. */
+  withKeys(jwks: string): TokenVerifier
+  /** The same with other revoked tokens, which are handed over next. */
+  withRevoked(): TokenVerifier
+  /** Takes the identifiers of revoked tokens: a JSON array. */
+  addRevoked(json: string): void
+  /** Works it out on a worker. */
+  prepare(mailbox: Mailbox, call: number): void
+  /** Verifies a peer, then the token that it shows. */
+  verify(mailbox: Mailbox, call: number, token: string, peers: PeerVerifier, chain: Array<string | Uint8Array>): void
+  /** The same for a caller who may have no certificate. */
+  authenticate(mailbox: Mailbox, call: number, token: string, peers: PeerVerifier | undefined | null, chain: Array<string | Uint8Array>): void
+  /** Looks at a token alone. */
+  inspect(mailbox: Mailbox, call: number, token: string): void
+}
+
 /** The words of everything that is one of a few. */
 export interface Words {
   /** What kind of service a workload is. */
@@ -349,10 +422,15 @@ export interface Words {
   caCertificateTypes: Array<string>
   /** Where a certificate is in its life. */
   certificateStatuses: Array<string>
+  /** As what the holder of a token acts, in short. */
+  principals: Array<string>
 }
 
 /** Builds the ID of a workload. */
 export declare function buildSpiffeId(trustDomain: string, serviceType: string, instanceId: string): string
+
+/** The `x5t#S256` of a certificate, PEM or DER. */
+export declare function certificateThumbprint(certificate: string | Uint8Array): string
 
 /** What the core takes where a configuration says nothing. */
 export declare function defaultConfig(): ManagerOptions
@@ -387,6 +465,9 @@ export declare function throwInvalidArgument(reason: string): void
 
 /** Throws `PKI_INVALID_KEY`. */
 export declare function throwInvalidKey(reason: string): void
+
+/** Throws `PKI_PERMISSION_DENIED`. */
+export declare function throwPermissionDenied(): void
 
 /** Throws `PKI_PROVIDER_NOT_IMPLEMENTED`. */
 export declare function throwProviderNotImplemented(provider: string): void

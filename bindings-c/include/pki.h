@@ -90,7 +90,7 @@
 /** The key backend failed to make a key or a signature. */
 #define PKI_ERR_KEY_BACKEND_FAILED 211
 
-/** The manager has been shut down. */
+/** The manager or the issuer of tokens has been shut down. */
 #define PKI_ERR_SHUT_DOWN 212
 
 /** A key provider that is configured but not part of this build. */

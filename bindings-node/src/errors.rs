@@ -23,6 +23,12 @@ pub fn throw_provider_not_implemented(provider: String) -> napi::Result<()> {
     guard(|| Err(Error::ProviderNotImplemented(provider)))
 }
 
+/// Throws `PKI_PERMISSION_DENIED`.
+#[napi(catch_unwind)]
+pub fn throw_permission_denied() -> napi::Result<()> {
+    guard(|| Err(Error::PermissionDenied))
+}
+
 /// Panics, for the tests of the boundary.
 #[napi(catch_unwind)]
 pub fn panic_for_test() -> napi::Result<()> {

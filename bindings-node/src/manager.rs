@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use catalyst_pki::{
-    Error, Result,
+    Result,
     authority::{CaName, CertificateManager, DenySerial, ManagerConfig, SignRequest},
 };
 use napi_derive::napi;
-use parking_lot::Mutex;
 use serde::Deserialize;
 
 use crate::{
     boundary::{guard, read, seconds},
     mailbox::{Answer, List, Mailbox, Post, WithBytes},
-    open_store::LazyStore,
+    on_store::OnStore,
     store::Store,
 };
 
@@ -106,62 +105,7 @@ pub fn default_config() -> napi::Result<ManagerOptions> {
 pub struct Manager {
     post: Post,
     trust_domain: String,
-    manager: Arc<LazyManager>,
-}
-
-/// A manager that is made, and its store opened, at the first call. Calls under way keep it, and it
-/// the database, until they end.
-struct LazyManager {
-    store: Arc<LazyStore>,
-    state: Mutex<State>,
-}
-
-enum State {
-    NotYet(Box<ManagerConfig>),
-    Made(Arc<CertificateManager>),
-    ShutDown,
-}
-
-impl LazyManager {
-    fn get(&self) -> Result<Arc<CertificateManager>> {
-        match &*self.state.lock() {
-            State::Made(manager) => return Ok(Arc::clone(manager)),
-            State::ShutDown => return Err(Error::ShutDown),
-            State::NotYet(_) => {}
-        }
-        let store = self.store.get()?;
-        let mut state = self.state.lock();
-        match &*state {
-            State::Made(manager) => Ok(Arc::clone(manager)),
-            State::NotYet(config) => {
-                let keys = store.keys();
-                let made =
-                    Arc::new(CertificateManager::new(store, keys, ManagerConfig::clone(config))?);
-                *state = State::Made(Arc::clone(&made));
-                Ok(made)
-            }
-            State::ShutDown => {
-                drop(state);
-                // It was opened meanwhile.
-                self.store.close();
-                Err(Error::ShutDown)
-            }
-        }
-    }
-
-    /// Whether the hierarchy is at hand.
-    fn is_initialized(&self) -> bool {
-        matches!(&*self.state.lock(), State::Made(manager) if manager.is_initialized())
-    }
-
-    /// Forgets hierarchy and keys and closes the store, unless somebody else uses it.
-    fn shut_down(&self) {
-        let before = std::mem::replace(&mut *self.state.lock(), State::ShutDown);
-        if let State::Made(manager) = before {
-            manager.shutdown();
-        }
-        self.store.close();
-    }
+    manager: Arc<OnStore<CertificateManager>>,
 }
 
 #[napi]
@@ -173,8 +117,10 @@ impl Manager {
             let config = config.into_core()?;
             config.check()?;
             let trust_domain = config.trust_domain.to_string();
-            let state = Mutex::new(State::NotYet(Box::new(config)));
-            let manager = Arc::new(LazyManager { store: store.lazy(), state });
+            let manager = OnStore::new(store.lazy(), move |store| {
+                let keys = store.keys();
+                CertificateManager::new(store, keys, config.clone())
+            });
             Ok(Manager { post: mailbox.post(), trust_domain, manager })
         })
     }
@@ -188,7 +134,7 @@ impl Manager {
     /// Whether the hierarchy is at hand; asks nobody.
     #[napi(catch_unwind)]
     pub fn is_initialized(&self) -> napi::Result<bool> {
-        guard(|| Ok(self.manager.is_initialized()))
+        guard(|| Ok(self.manager.made().is_some_and(|manager| manager.is_initialized())))
     }
 
     /// Makes the hierarchy, or loads it.
@@ -291,8 +237,8 @@ impl Manager {
     pub fn shutdown(&self, call: u32) -> napi::Result<()> {
         guard(|| {
             let manager = Arc::clone(&self.manager);
-            self.post.run(call, manager.store.may_wait(), move || {
-                manager.shut_down();
+            self.post.run(call, manager.may_wait(), move || {
+                manager.shut_down(CertificateManager::shutdown);
                 Ok(())
             })
         })
@@ -306,7 +252,7 @@ impl Manager {
         work: impl FnOnce(&CertificateManager) -> Result<A> + Send + 'static,
     ) -> Result<()> {
         let manager = Arc::clone(&self.manager);
-        self.post.run(call, manager.store.may_wait(), move || work(&*manager.get()?))
+        self.post.run(call, manager.may_wait(), move || work(&*manager.get()?))
     }
 }
 

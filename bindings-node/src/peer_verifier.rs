@@ -170,10 +170,7 @@ impl PeerVerifier {
         call: u32,
         chain: Vec<Either<String, Uint8Array>>,
     ) -> napi::Result<()> {
-        guard(|| {
-            let (verifier, chain) = (Arc::clone(&self.verifier), copied(chain));
-            mailbox.post().run(call, MayWait::Never, move || verifier.verify(chain))
-        })
+        guard(|| mailbox.post().run(call, MayWait::Never, self.peer(chain)))
     }
 
     /// Verifies a peer at once; the SVID as JSON.
@@ -187,6 +184,15 @@ impl PeerVerifier {
 }
 
 impl PeerVerifier {
+    /// Verifies a peer where it is called: on a worker, before what the peer asks for.
+    pub(crate) fn peer(
+        &self,
+        chain: Vec<Either<String, Uint8Array>>,
+    ) -> impl FnOnce() -> Result<Svid> + Send + use<> {
+        let (verifier, chain) = (Arc::clone(&self.verifier), copied(chain));
+        move || verifier.verify(chain)
+    }
+
     fn give(&self, env: Env, bytes: usize, give: impl FnOnce(&mut Given)) -> Result<()> {
         let mut given = self.verifier.given.lock();
         given

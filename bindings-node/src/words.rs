@@ -3,6 +3,7 @@
 use catalyst_pki::{
     Algorithm, ErrorCode, PeerRole, Segment, ServiceType,
     authority::store::{CertificateStatus, CertificateType},
+    token::Principal,
 };
 use napi_derive::napi;
 
@@ -46,6 +47,8 @@ pub struct Words {
     pub ca_certificate_types: Vec<String>,
     /// Where a certificate is in its life.
     pub certificate_statuses: Vec<String>,
+    /// As what the holder of a token acts, in short.
+    pub principals: Vec<String>,
 }
 
 /// Every word there is.
@@ -65,6 +68,7 @@ pub fn words() -> napi::Result<Words> {
                 CertificateStatus::ALL.iter().copied(),
                 CertificateStatus::as_str,
             ),
+            principals: texts(Principal::ALL.iter().copied(), Principal::short),
         })
     })
 }

@@ -93,6 +93,57 @@ test('methods of a verifier', async () => {
   await survivesArguments('withDenied', (value) => verifier.withDenied(value));
 });
 
+test('tokens', async () => {
+  const issuer = await newIssuer();
+  const verifier = await newTokenVerifier();
+  const mint = {
+    subject: 'a',
+    entity: { id: 'a', name: 'a', type: 'service' },
+    principal: 'NODE',
+    certificate: svid.certificatePem,
+  };
+  const { token } = await issuer.mint(mint);
+  const shown = {
+    peerCertificate: svid.certificatePem,
+    peerVerifier: new pki.PeerVerifier(policy),
+  };
+  const inEach = async (what, good, fields, call) => {
+    for (const field of [...Object.keys(good), ...fields]) {
+      await survivesArguments(`${what}.${field}`, (value) => call({ ...good, [field]: value }));
+    }
+  };
+  const optional = ['certificateFingerprint', 'spiffeId', 'uses', 'sans', 'audience', 'expiresIn'];
+  await inEach('mint', mint, optional, (request) => issuer.mint(request));
+  const ofEntity = ['nodeId', 'trustedDomains', 'trustedNodes'];
+  await inEach('mint.entity', mint.entity, ofEntity, (entity) => issuer.mint({ ...mint, entity }));
+  await survivesArguments('mint.sans[0]', (value) => issuer.mint({ ...mint, sans: [value] }));
+  for (const one of [issuer, verifier]) {
+    await survivesArguments('verify', (...args) => one.verify(...args), [token, shown]);
+    await inEach('verify', shown, ['audience'], (options) => one.verify(token, options));
+    await survivesArguments('authenticate', (...args) => one.authenticate(...args), [token, shown]);
+    await inEach('authenticate', shown, [], (options) => one.authenticate(token, options));
+  }
+  await inEach('inspect', {}, ['audience'], (options) => issuer.inspect(token, options));
+  const by = ['jti', 'subject', 'san', 'certificateFingerprint', 'spiffeId'];
+  await inEach('revoke', {}, by, (selected) => issuer.revoke(selected));
+  await inEach('list', {}, by, (selected) => issuer.list(selected));
+  await inEach('rotate', {}, ['immediate', 'gracePeriodMs'], (how) => issuer.rotate(how));
+  const whose = { issuer: 'a' };
+  const ofBoth = ['trustDomain', 'federated', 'serviceTypes'];
+  const opened = { ...whose, db: ':memory:' };
+  // The texts among the strange values would be files.
+  await inEach('open', opened, [...ofBoth, 'busyTimeoutMs', 'passphrase'], (options) =>
+    options.db === ':memory:' ? pki.TokenIssuer.open(options) : undefined,
+  );
+  await survivesArguments('store', (store) => pki.TokenIssuer.open({ ...whose, store }));
+  const created = { ...whose, jwks: { keys: [] } };
+  await inEach('create', created, [...ofBoth, 'audience', 'revoked'], (options) =>
+    pki.TokenVerifier.create(options),
+  );
+  const ofKeys = (value) => pki.TokenVerifier.create({ ...created, jwks: { keys: [value] } });
+  await survivesArguments('jwks.keys[0]', ofKeys);
+});
+
 test('methods', async () => {
   await survivesArguments('signCSR', (value) => manager.signCSR(value));
   for (const field of [
@@ -201,7 +252,8 @@ test('what is exported, found by itself, with up to four strange arguments', asy
     const shared = await instanceOf(exported);
     for (const method of ownFunctions(exported.prototype)) {
       if (method === 'constructor') continue;
-      const one = method === 'shutdown' ? await newManager() : shared;
+      const ends = ['shutdown', 'close'].includes(method);
+      const one = ends ? await instanceOf(exported) : shared;
       calls[`${name}#${method}`] = (...args) => one[method](...args);
     }
   }
@@ -218,7 +270,17 @@ test('what is exported, found by itself, with up to four strange arguments', asy
 
 function instanceOf(exported) {
   if (exported === pki.CertificateManager) return newManager();
+  if (exported === pki.TokenIssuer) return newIssuer();
+  if (exported === pki.TokenVerifier) return newTokenVerifier();
   return exported === pki.PeerVerifier ? new exported(policy) : new exported();
+}
+
+function newIssuer() {
+  return pki.TokenIssuer.open({ db: ':memory:', issuer: 'a', trustDomain: TRUST_DOMAIN });
+}
+
+function newTokenVerifier() {
+  return pki.TokenVerifier.create({ issuer: 'a', jwks: { keys: [] } });
 }
 
 function isClass(value) {

@@ -11,6 +11,8 @@ const classes = [
   pki.SqliteCertificateStore,
   pki.NativeSigningBackend,
   pki.PeerVerifier,
+  pki.TokenIssuer,
+  pki.TokenVerifier,
 ];
 
 test('methods on another object', async () => {

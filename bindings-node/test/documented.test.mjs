@@ -21,11 +21,13 @@ ${Object.keys(pki)
   .map((name) => `  ${name},`)
   .join('\n')}
   type CertificateRecord, type PeerPolicy, type SignCSRRequest, type SignCSRResult,
+  type TokenClaims,
 } from '@catalyst/pki';
 declare const manager: CertificateManager, store: SqliteCertificateStore, backend: NativeSigningBackend;
 declare const request: SignCSRRequest, svid: SignCSRResult, record: CertificateRecord;
 declare const policy: PeerPolicy, verifier: PeerVerifier, socket: TLSSocket, incoming: Request;
 declare const url: string, tls: object, csrPem: string, caPem: string, certificatePem: string, fingerprint: string;
+declare const issuer: TokenIssuer, tokenVerifier: TokenVerifier, token: string, claims: TokenClaims;
 declare const publicKey: webcrypto.CryptoKey, privateKey: webcrypto.CryptoKey, caKey: webcrypto.CryptoKey;
 `;
 
@@ -90,9 +92,12 @@ test('everything that is called has one', () => {
     'SqliteCertificateStore',
     'NativeSigningBackend',
     'PeerVerifier',
+    'TokenIssuer',
+    'TokenVerifier',
   ].flatMap((name) => Object.getOwnPropertyNames(pki[name].prototype));
+  const statics = ['ephemeral', 'fromConfig', 'open', 'create'];
   const functions = Object.keys(pki).filter((name) => /^[a-z]/.test(name));
-  for (const name of [...methods, ...functions, 'ephemeral', 'fromConfig', 'PkiError']) {
+  for (const name of [...methods, ...functions, ...statics, 'PkiError']) {
     assert.ok(plain.includes(name) || named.has(name), `${name} has no @example`);
   }
 });

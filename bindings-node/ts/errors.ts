@@ -49,12 +49,7 @@ export function calling<T>(run: () => T): T {
 
 /** `PKI_INVALID_ARGUMENT`, for what the addon never gets to see. */
 export function invalidArgument(reason: string, cause?: unknown): PkiError {
-  try {
-    native.throwInvalidArgument(reason);
-  } catch (error) {
-    return asPkiError(error, cause);
-  }
-  throw new Error('unreachable');
+  return made(() => native.throwInvalidArgument(reason), cause);
 }
 
 /** What this module has made. */
@@ -78,20 +73,25 @@ export function unreadable(cause: unknown): PkiError {
 
 /** `PKI_INVALID_KEY`, for a Web Crypto key or what should become one. */
 export function invalidKey(reason: string, cause?: unknown): PkiError {
-  try {
-    native.throwInvalidKey(reason);
-  } catch (error) {
-    return asPkiError(error, cause);
-  }
-  throw new Error('unreachable');
+  return made(() => native.throwInvalidKey(reason), cause);
 }
 
 /** `PKI_PROVIDER_NOT_IMPLEMENTED`. */
 export function providerNotImplemented(provider: string): PkiError {
+  return made(() => native.throwProviderNotImplemented(provider));
+}
+
+/** `PKI_PERMISSION_DENIED`, where a caller's own function refuses. */
+export function permissionDenied(): PkiError {
+  return made(() => native.throwPermissionDenied());
+}
+
+/** What the addon throws on purpose, with the core's words. */
+function made(fail: () => void, cause?: unknown): PkiError {
   try {
-    native.throwProviderNotImplemented(provider);
+    fail();
   } catch (error) {
-    return asPkiError(error);
+    return asPkiError(error, cause);
   }
   throw new Error('unreachable');
 }

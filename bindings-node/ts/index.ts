@@ -23,5 +23,7 @@ export {
   SqliteCertificateStore as BunSqliteCertificateStore,
 } from './store.js';
 export { explainTlsError, type TlsErrorExplanation, type TlsErrorKind } from './tls-errors.js';
+export { certificateThumbprint, TokenIssuer } from './token-issuer.js';
+export { TokenVerifier } from './token-verifier.js';
 export type * from './types.js';
 export { PeerVerifier, verifyPeer, verifyPeerSync } from './verify.js';

@@ -5,21 +5,37 @@ import { LocalPkiConfigSchema, PkiConfigSchema } from './schemas.js';
 import { MANY, lengthOf, snapshotOf, type Shape } from './snapshot.js';
 import { listOf, longText, strict, text, unknownFields, type FieldsOf } from './strict.js';
 import type { PolicyOptions } from '../native.js';
+import type { SqliteCertificateStore } from './store.js';
 import type {
+  AuthenticateTokenOptions,
+  AuthorizeToken,
   CertificateManagerConfig,
   CertificateRecord,
+  CheckTokenOptions,
   DeniedPeers,
   KeyUsageFlags,
+  MintTokenRequest,
+  PeerChain,
   PeerPolicy,
+  RotateTokenKeysRequest,
   SignCertificateParams,
   StoreOptions,
+  TokenEntity,
+  TokenIssuerOptions,
+  TokenOptions,
+  TokenPublicKey,
+  TokenSelector,
+  TokenVerifierOptions,
+  VerifyTokenOptions,
 } from './types.js';
+import type { PeerVerifier } from './verify.js';
 import type { CryptoKey } from './web-crypto.js';
 import {
   ALGORITHMS,
   CA_CERTIFICATE_TYPES,
   CERTIFICATE_STATUSES,
   CERTIFICATE_TYPES,
+  PRINCIPALS,
   ROLES,
   SEGMENTS,
   SERVICE_TYPES,
@@ -31,6 +47,9 @@ import {
 export * from './schemas.js';
 
 const strings = listOf(text);
+
+/** Of a 32-bit number. */
+const MOST_USES = 2 ** 32 - 1;
 
 /** Bytes as they are now: see {@link copyOf}. */
 const bytesOf = (most: number, error: string) =>
@@ -204,6 +223,132 @@ const policyFields = {
 export const PeerPolicySchema = strict(
   policyFields satisfies Record<keyof PolicyOptions, z.ZodType>,
 );
+
+const tokenFields = {
+  issuer: longText,
+  trustDomain: text.optional(),
+  federated: listOf(longText).optional(),
+  serviceTypes: listOf(z.enum(SERVICE_TYPES)).optional(),
+} satisfies FieldsOf<TokenOptions>;
+
+/** Whether not both a store and what opens one are given. Not what every object inherits: see snapshot.ts. */
+const isStoredOnce = (options: object) => {
+  const all = Object.entries(options).filter(([, value]) => value !== undefined);
+  const names = new Set(all.map(([name]) => name));
+  return !names.has('store') || !['db', 'passphrase', 'busyTimeoutMs'].some((n) => names.has(n));
+};
+
+export const TokenIssuerOptionsSchema = strict({
+  ...tokenFields,
+  ...StoreOptionsSchema.shape,
+  db: text.optional(),
+  store: z.custom<SqliteCertificateStore>(isObject, { error: 'it must be an object' }).optional(),
+} satisfies Record<keyof TokenIssuerOptions, z.ZodType>).refine(isStoredOnce, {
+  path: ['store'],
+  error: 'give the store, or db and how it is kept',
+});
+
+const member = longText.optional();
+
+/** A JWK set as an object: of each key what matters here, as the set may be anybody's. */
+export const TokenKeySetSchema = z.object({
+  keys: listOf(
+    z.object({
+      kty: member,
+      crv: member,
+      x: member,
+      y: member,
+      kid: member,
+      alg: member,
+      use: member,
+    } satisfies FieldsOf<Partial<TokenPublicKey>>),
+  ),
+});
+
+export const RevokedSchema = identities;
+
+export const TokenVerifierOptionsSchema = strict({
+  ...tokenFields,
+  jwks: z.custom<string | object>((given) => typeof given === 'string' || isObject(given), {
+    error: 'it must be a JWK set: its text, or the object',
+  }),
+  revoked: identities.default([]),
+  audience: longText.optional(),
+} satisfies Record<keyof TokenVerifierOptions, z.ZodType>);
+
+const names = listOf(longText);
+
+export const MintTokenRequestSchema = strict({
+  subject: longText,
+  entity: strict({
+    id: longText,
+    name: longText,
+    type: z.enum(['user', 'service']),
+    nodeId: longText.optional(),
+    trustedDomains: names.optional(),
+    trustedNodes: names.optional(),
+  } satisfies FieldsOf<TokenEntity>),
+  principal: z.union([z.enum(PRINCIPALS), z.templateLiteral(['CATALYST::', z.enum(PRINCIPALS)])], {
+    error: `it must be one of ${PRINCIPALS.join(', ')}`,
+  }),
+  certificate: z.custom<string | Uint8Array>().optional(),
+  certificateFingerprint: longText.optional(),
+  spiffeId: longText.optional(),
+  uses: z.int().min(0).max(MOST_USES).optional(),
+  sans: names.optional(),
+  audience: longText.optional(),
+  expiresIn: longText.optional(),
+} satisfies FieldsOf<MintTokenRequest>);
+
+const selectors = {
+  jti: longText.optional(),
+  subject: longText.optional(),
+  san: longText.optional(),
+  certificateFingerprint: longText.optional(),
+  spiffeId: longText.optional(),
+};
+
+export const TokenSelectorSchema = strict(selectors).transform((given, context) => {
+  const chosen = Object.entries(given).filter(([, value]) => value !== undefined);
+  if (chosen.length === 1) return Object.fromEntries(chosen) as TokenSelector;
+  const message = `give one of ${Object.keys(selectors).join(', ')}`;
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
+export const RotateTokenKeysSchema = strict({
+  immediate: z.boolean().optional(),
+  gracePeriodMs: z.number().min(0).optional(),
+} satisfies FieldsOf<RotateTokenKeysRequest>);
+
+const authorize = z
+  .custom<AuthorizeToken>((given) => typeof given === 'function', {
+    error: 'it must be a function',
+  })
+  .optional();
+const peerVerifier = z.custom<PeerVerifier>(isObject, { error: 'it must be a PeerVerifier' });
+const peerCertificate = z.custom<PeerChain>((given) => given !== undefined, {
+  error: 'it must be the certificate that the peer has shown: without one there is no peer',
+});
+
+const checkFields = { peerCertificate, peerVerifier, authorize };
+
+export const CheckTokenSchema = strict(
+  checkFields satisfies Record<keyof CheckTokenOptions, z.ZodType>,
+);
+
+export const VerifyTokenSchema = strict({
+  ...checkFields,
+  audience: longText.optional(),
+} satisfies Record<keyof VerifyTokenOptions, z.ZodType>);
+
+export const AuthenticateTokenSchema = strict({
+  peerCertificate: z.custom<PeerChain>().optional(),
+  peerVerifier: peerVerifier.optional(),
+  authorize,
+} satisfies Record<keyof AuthenticateTokenOptions, z.ZodType>);
+
+export const InspectTokenSchema = strict({ audience: longText.optional() });
 
 const milliseconds = z.int();
 

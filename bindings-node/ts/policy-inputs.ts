@@ -117,16 +117,22 @@ export class PolicyInputs {
   }
 
   #handOverTexts(texts: readonly string[], from: number, give: (json: string) => void): void {
-    let [to, characters] = [from, 0];
-    // Serial numbers go with their issuers.
-    while (to < texts.length && to < from + TEXTS_AT_ONCE && characters < CHARACTERS_AT_ONCE) {
-      characters += (texts[to]?.length ?? 0) + (texts[to + 1]?.length ?? 0);
-      to += 2;
-    }
-    const json = JSON.stringify(texts.slice(from, to));
+    const piece = pieceOf(texts, from);
+    const json = JSON.stringify(piece);
     calling(() => give(json));
-    this.#given += Math.min(to, texts.length) - from;
+    this.#given += piece.length;
   }
+}
+
+/** As many of a long list's texts as are handed over in one turn of the event loop. */
+export function pieceOf(texts: readonly string[], from: number): string[] {
+  let [to, characters] = [from, 0];
+  // Serial numbers go with their issuers.
+  while (to < texts.length && to < from + TEXTS_AT_ONCE && characters < CHARACTERS_AT_ONCE) {
+    characters += (texts[to]?.length ?? 0) + (texts[to + 1]?.length ?? 0);
+    to += 2;
+  }
+  return texts.slice(from, to);
 }
 
 const NOTHING_DENIED: Denied = { identities: [], serials: [] };

@@ -4,8 +4,12 @@ import type {
   DenyListEntry,
   ExpiringCertificate,
   IssuedCrl,
+  TokenClaims,
 } from './answers.js';
 import type { PkiConfigInput } from './config.js';
+import type { StoreOptions, TokenOptions, TokenRequest } from './requests.js';
+import type { SqliteCertificateStore } from './store.js';
+import type { PeerVerifier } from './verify.js';
 import type { CryptoKey, CryptoKeyPair } from './web-crypto.js';
 import type {
   CaCertificateType,
@@ -15,7 +19,14 @@ import type {
   PkiServiceType,
 } from './words.js';
 export type * from './answers.js';
-export type { SignCSRRequest, StoreOptions } from './requests.js';
+export type {
+  RotateTokenKeysRequest,
+  SignCSRRequest,
+  StoreOptions,
+  TokenOptions,
+  TokenRequest,
+  TokenSelector,
+} from './requests.js';
 export type {
   PkiServiceType,
   PkiSegment,
@@ -24,6 +35,8 @@ export type {
   CertificateType,
   CaCertificateType,
   CertificateStatus,
+  PrincipalName,
+  TokenPrincipal,
 } from './words.js';
 
 /** How a {@link CertificateManager} works: a {@link PkiConfigInput} without the provider. */
@@ -244,3 +257,96 @@ export interface DeniedPeers {
 
 /** A peer's certificates, its own first, then what it sent along: PEM or DER, one text or several. */
 export type PeerChain = string | Uint8Array | readonly (string | Uint8Array)[];
+
+/** What {@link TokenIssuer.open} takes. Keys and records of tokens are in a database. */
+export interface TokenIssuerOptions extends TokenOptions, StoreOptions {
+  /** The database file (default `certs.db`), as {@link SqliteCertificateStore} takes it. */
+  db?: string | undefined;
+  /**
+   * In place of `db`, `passphrase` and `busyTimeoutMs`: the store of a {@link CertificateManager}, which
+   * then takes their tokens from identities that it denies.
+   */
+  store?: SqliteCertificateStore | undefined;
+}
+
+/** A token that {@link TokenIssuer.mint} is to make. */
+export interface MintTokenRequest extends TokenRequest {
+  /**
+   * The certificate that it is bound to, PEM (of several the first) or DER: whoever holds its private
+   * key may use the token, and nobody else. Without it and `certificateFingerprint` whoever holds the token
+   * may use it.
+   */
+  certificate?: string | Uint8Array | undefined;
+}
+
+/**
+ * What a peer has shown beside its token. The certificate is verified here, each time: one that nobody
+ * has verified proves nothing. That the peer holds its private key TLS alone can tell, so it must be the
+ * one of the handshake, and never one that was sent along in a request.
+ */
+export interface TokenPeer {
+  /** The peer's certificate in the TLS handshake, and what it sent along: as {@link PeerVerifier.verify} takes it. */
+  peerCertificate: PeerChain;
+  /** Whom to trust. */
+  peerVerifier: PeerVerifier;
+}
+
+/** Whether the holder of a token may do what it asks for; anything but `true` is `PKI_PERMISSION_DENIED`. */
+export type AuthorizeToken = (claims: TokenClaims) => boolean | Promise<boolean>;
+
+/** What {@link TokenVerifier.verify} takes. */
+export interface CheckTokenOptions extends TokenPeer {
+  /** Asked last, when all else is right (default: nobody). */
+  authorize?: AuthorizeToken | undefined;
+}
+
+/** What {@link TokenIssuer.verify} takes. */
+export interface VerifyTokenOptions extends CheckTokenOptions {
+  /** For whom the token must be meant (default: the issuer). */
+  audience?: string | undefined;
+}
+
+/** What `authenticate` takes: of a caller without a certificate, no `peerCertificate`. */
+export type AuthenticateTokenOptions = {
+  [K in keyof CheckTokenOptions]?: CheckTokenOptions[K] | undefined;
+};
+
+/** A set of public keys (RFC 7517 5), as {@link TokenIssuer.jwks} answers it. */
+export interface TokenKeySet {
+  /** The keys: P-384, those that verify tokens now, the one that signs first. */
+  keys: TokenPublicKey[];
+}
+
+/** A public key that verifies tokens (RFC 7518 6.2.1). */
+export interface TokenPublicKey {
+  /** `EC` */
+  kty: string;
+  /** `P-384` */
+  crv: string;
+  /** The point's first coordinate, base64url without padding. */
+  x: string;
+  /** Its second one. */
+  y: string;
+  /** By which tokens name it: its thumbprint (RFC 7638), base64url without padding. */
+  kid: string;
+  /** `ES384` */
+  alg: string;
+  /** `sig` */
+  use: string;
+}
+
+/** What {@link TokenVerifier.create} takes. */
+export interface TokenVerifierOptions extends TokenOptions {
+  /**
+   * The issuer's keys: a JWK set, best as the text that its issuer has sent, in which a name that stands
+   * twice shows. Keys that are no signing keys on P-384 are passed over.
+   */
+  jwks: string | object;
+  /** The `jti`s of the tokens that the issuer has revoked, 100,000 at most (default none). */
+  revoked?: readonly string[] | undefined;
+  /**
+   * Who this is: tokens must be meant for it. Without it (the default) a token that says for whom it is
+   * meant, as all of a {@link TokenIssuer} do, is refused.
+   */
+  audience?: string | undefined;
+}

@@ -1,16 +1,16 @@
-import { types } from 'node:util';
 import { call, nextTurn, theMailbox } from './calls.js';
-import { PkiError, calling, invalidArgument, unreadable } from './errors.js';
-import { LONG, atMost, copyOf, isObject } from './limits.js';
+import { partsOf, type Parts } from './chain.js';
+import { PkiError, calling, invalidArgument } from './errors.js';
+import { isObject } from './limits.js';
 import { native } from './native.js';
 import { PolicyInputs } from './policy-inputs.js';
 import type { DeniedPeers, PeerChain, PeerPolicy, Svid } from './types.js';
 
 type NativeVerifier = InstanceType<typeof native.PeerVerifier>;
-type Parts = (string | Uint8Array)[];
 
-/** The core takes ten certificates, and says so of more. */
-const MOST_PARTS = 16;
+// A private field tells what is ours apart without asking the object, which may be a proxy.
+let readyOf: (verifier: object) => Promise<NativeVerifier> | undefined;
+
 /** What {@link verifyPeer} takes, which works a policy out at each call. */
 const MOST_ENTRIES = 1_000;
 const MOST_BYTES = 1024 * 1024;
@@ -61,6 +61,11 @@ export class PeerVerifier {
   #base: PeerVerifier | undefined;
   #making: Promise<void> | undefined;
   #isReady = false;
+
+  static {
+    readyOf = (verifier) =>
+      #native in verifier ? verifier.ready().then(() => verifier.#native) : undefined;
+  }
 
   /**
    * @param policy whom to trust; read once
@@ -264,32 +269,9 @@ function prepare(chain: PeerChain, policy: PeerPolicy): [Parts, NativeVerifier] 
   return [parts, verifier];
 }
 
-/** Makes one array of what may be one part. */
-function partsOf(chain: PeerChain): Parts {
-  let parts: (string | Uint8Array | undefined)[];
-  try {
-    const list = Array.isArray(chain) ? (chain as unknown[]) : [chain];
-    const count = Math.min(list.length, MOST_PARTS);
-    parts = Array.from({ length: count }, (_, at) => partOf(list[at]));
-  } catch (cause) {
-    throw unreadable(cause);
-  }
-  return parts.map((part) => {
-    if (part !== undefined) return part;
-    throw invalidArgument(
-      'chain: it must be PEM as a string, DER as a Uint8Array, or an array of them',
-    );
-  });
-}
-
-function partOf(part: unknown): string | Uint8Array | undefined {
-  if (typeof part === 'string') {
-    if (part.length > LONG)
-      throw invalidArgument(`chain: ${atMost(LONG, 'characters')} in one part`);
-    return part;
-  }
-  if (!types.isUint8Array(part)) return undefined;
-  const copy = copyOf(part, LONG);
-  if (copy === undefined) throw invalidArgument(`chain: ${atMost(LONG, 'bytes')} in one part`);
-  return copy;
+/** The addon's half of a verifier that is worked out, for those who verify more than a peer. */
+export function nativeVerifier(verifier: unknown): Promise<NativeVerifier> {
+  const ours = isObject(verifier) ? readyOf(verifier) : undefined;
+  if (ours !== undefined) return ours;
+  throw invalidArgument('peerVerifier: it must be a PeerVerifier');
 }

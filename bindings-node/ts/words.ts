@@ -69,5 +69,20 @@ export const CERTIFICATE_STATUSES = [
   'revoked',
 ] as const satisfies readonly CertificateStatus[];
 
+/** As what the holder of a token acts, in short. */
+export type PrincipalName =
+  'ADMIN' | 'NODE' | 'NODE_CUSTODIAN' | 'DATA_CUSTODIAN' | 'USER' | 'BOOTSTRAP';
+export const PRINCIPALS = [
+  'ADMIN',
+  'NODE',
+  'NODE_CUSTODIAN',
+  'DATA_CUSTODIAN',
+  'USER',
+  'BOOTSTRAP',
+] as const satisfies readonly PrincipalName[];
+
 /** How new intermediates are constrained. */
 export type NameConstraints = 'trust-domain' | 'none' | `dns:${string}`;
+
+/** As what the holder of a token acts, as it stands in tokens. */
+export type TokenPrincipal = `CATALYST::${PrincipalName}`;

@@ -145,8 +145,8 @@ errors! {
     InvalidKey(String) = 210, "INVALID_KEY", 400, "Invalid key: {0}";
     /// The key backend failed to make a key or a signature.
     KeyBackendFailed(String) = 211, "KEY_BACKEND_FAILED", 503, "Key backend failed: {0}";
-    /// The manager has been shut down.
-    ShutDown = 212, "SHUT_DOWN", 503, "The manager has been shut down";
+    /// The manager or the issuer of tokens has been shut down.
+    ShutDown = 212, "SHUT_DOWN", 503, "The manager or issuer has been shut down";
     /// A key provider that is configured but not part of this build.
     ProviderNotImplemented(String) = 213, "PROVIDER_NOT_IMPLEMENTED", 500,
         "PKI provider '{0}' is not yet implemented";

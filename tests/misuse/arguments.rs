@@ -140,7 +140,7 @@ fn nothing_works_before_initialization_and_after_shutdown() {
     manager.initialize().unwrap();
     manager.shutdown();
     for found in codes(&manager) {
-        assert_eq!(found, (ErrorCode::ShutDown, "The manager has been shut down".into()));
+        assert_eq!(found, (ErrorCode::ShutDown, "The manager or issuer has been shut down".into()));
     }
     assert_eq!(manager.initialize().unwrap_err().code(), ErrorCode::ShutDown);
 }

@@ -179,7 +179,7 @@ pub struct TokenClaims {
     /// The certificate that it is bound to; `None` for one that whoever holds it may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
-    /// For whom it is meant; empty where it doesn't say.
+    /// For whom it is meant; nothing where it doesn't say.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "audience")]
     pub aud: Vec<String>,
 }

@@ -57,6 +57,18 @@ impl TokenConfig {
             clock: Arc::new(SystemClock),
         }
     }
+
+    /// Looks for settings that can't be meant.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for a name of the issuer that is empty or over 1024 bytes long.
+    pub fn check(&self) -> Result<()> {
+        if self.issuer.trim().is_empty() || self.issuer.len() > 1_024 {
+            return Err(Error::argument("issuer", "it must be 1 to 1024 bytes long"));
+        }
+        Ok(())
+    }
 }
 
 /// Mints tokens, and says which are good. Its keys are in the same store as the CAs', in a table of
@@ -121,15 +133,13 @@ impl TokenIssuer {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] for a name of the issuer that is empty.
+    /// As [`TokenConfig::check`].
     pub fn new(
         store: Arc<dyn Store>,
         backend: Arc<dyn KeyBackend>,
         config: TokenConfig,
     ) -> Result<Self> {
-        if config.issuer.trim().is_empty() || config.issuer.len() > 1_024 {
-            return Err(Error::argument("issuer", "it must be 1 to 1024 bytes long"));
-        }
+        config.check()?;
         let (keys, loading) = (RwLock::new(None), Mutex::new(()));
         Ok(TokenIssuer { store, backend, config, keys, loading })
     }
@@ -223,8 +233,17 @@ impl TokenIssuer {
     ///
     /// As [`TokenVerifier::verify`], [`Error::TokenIssuerNotReady`], [`Error::StoreUnavailable`].
     pub fn verify(&self, token: &str, peer: &Svid) -> Result<TokenClaims> {
+        self.verify_for(&self.config.issuer, token, peer)
+    }
+
+    /// The same for a token that is meant for another audience than this issuer.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub fn verify_for(&self, audience: &str, token: &str, peer: &Svid) -> Result<TokenClaims> {
         let verifier = self.checker()?;
-        let (claims, record) = self.look(&verifier, token, Some(&self.config.issuer))?;
+        let (claims, record) = self.look(&verifier, token, Some(audience))?;
         verifier.check_peer(&claims, peer, record.spiffe_id.as_deref())?;
         Ok(claims)
     }

@@ -109,6 +109,7 @@ pub struct TokenRecord {
     /// As what its holder acts: `CATALYST::USER`.
     pub principal: String,
     /// SHA-256 of the DER of the certificate that it is bound to, base64url without padding.
+    #[serde(rename = "certificateFingerprint")]
     pub fingerprint: Option<String>,
     /// The SPIFFE ID of the certificate that it is bound to.
     pub spiffe_id: Option<String>,
