@@ -9,7 +9,7 @@ use testkit::tools::{finish, python_environment, tests_folder};
 use crate::world::{Mode, World, world};
 
 /// The Go program, built once; from Go's cache where `setup.sh` has built it before.
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+pub(crate) static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = tests_folder().join("../target/tools");
     let program = target.join("verify-go");
     // No module is asked for, so nothing is ever fetched.

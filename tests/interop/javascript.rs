@@ -54,13 +54,14 @@ struct Case {
 }
 
 /// A server that is ended with this value.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    ports: String,
+    /// A list of them, JSON.
+    pub(crate) ports: String,
 }
 
 impl Server {
-    fn start(runtime: &Path, cases: &Path) -> Self {
+    pub(crate) fn start(runtime: &Path, cases: &Path) -> Self {
         let mut process = Command::new(runtime)
             .arg(script())
             .arg("serve")
@@ -82,11 +83,11 @@ impl Drop for Server {
     }
 }
 
-fn script() -> PathBuf {
+pub(crate) fn script() -> PathBuf {
     tests_folder().join("interop/js/peer.mjs")
 }
 
-fn credentials(world: &World, identity: &Identity) -> Value {
+pub(crate) fn credentials(world: &World, identity: &Identity) -> Value {
     let intermediate = world.mesh.intermediate_pem(identity.segment);
     json!({ "cert": format!("{}{intermediate}", identity.certificate_pem), "key": identity.key_pem })
 }

@@ -11,4 +11,5 @@ mod pkilint;
 mod profile;
 mod pyjwt;
 mod rustls_stock;
+mod tls;
 mod world;

@@ -86,7 +86,15 @@ impl TlsConnection {
     /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) where the stream ended without announcement,
     /// so that what came may have been cut off.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.rustls.reader().read(buffer)
+        self.rustls.reader().read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                Error::TlsConnectionLost(
+                    "the peer ended it without close_notify, so what came may be cut off".into(),
+                ),
+            ),
+            _ => error,
+        })
     }
 
     /// Takes plaintext to be sent; how much of it, since what is not yet sent is bounded. Before the

@@ -1,5 +1,5 @@
 // Verifies chains as Go's crypto/x509 does: reads a list of cases (a file, JSON), prints a list of
-// errors; an empty one is an accepted chain.
+// errors; an empty one is an accepted chain. With "connect" or "listen" it speaks TLS: tls.go.
 package main
 
 import (
@@ -43,6 +43,10 @@ func verify(c testCase) error {
 }
 
 func main() {
+	if len(os.Args) > 2 {
+		speak(os.Args[1:])
+		return
+	}
 	content, err := os.ReadFile(os.Args[1])
 	if err != nil {
 		panic(err)
