@@ -4,31 +4,7 @@
  *
  *   verify chain.pem anchors.pem services|transport client|server mesh.example.com [PATTERN]
  */
-#include <stdlib.h>
-
 #include "common.h"
-
-/* A file's content; NULL if it can't be read. To be freed. */
-static char *read_file(const char *path, size_t *len) {
-  FILE *file = fopen(path, "rb");
-  char *text = NULL;
-  size_t room = 0;
-  *len = 0;
-  if (file == NULL) return NULL;
-  for (;;) {
-    size_t got;
-    if (*len == room) {
-      char *more = (char *)realloc(text, room = room * 2 + 4096);
-      if (more == NULL) break;
-      text = more;
-    }
-    got = fread(text + *len, 1, room - *len, file);
-    *len += got;
-    if (got == 0) break;
-  }
-  fclose(file);
-  return text;
-}
 
 int main(int argc, char **argv) {
   pki_error *error = NULL;

@@ -16,13 +16,13 @@ const NODE: &str = "spiffe://mesh.example.com/node/node-a.example.com";
 #[test]
 fn the_examples_issue_and_verify() {
     for way in WAYS {
-        let [issue, verify] =
-            ["issue.c", "verify.c"].map(|file| Program::new(way, &[example(file)], &[]));
-        issue_and_verify(&issue, &verify);
+        let [issue, verify, token] =
+            ["issue.c", "verify.c", "token.c"].map(|file| Program::new(way, &[example(file)], &[]));
+        issue_and_verify(&issue, &verify, &token);
     }
 }
 
-fn issue_and_verify(issue: &Program, verify: &Program) {
+fn issue_and_verify(issue: &Program, verify: &Program, token: &Program) {
     let folder = Folder::new();
     let database = folder.path().join("certs.db");
     let issued = |id: &str| finish(issue.command().arg(&database).arg(id));
@@ -42,6 +42,14 @@ fn issue_and_verify(issue: &Program, verify: &Program) {
         )
     };
     assert!(passed(&verified(&leaf_file, "services", &[])).starts_with(NODE));
+    let shown = |chain: &PathBuf| {
+        finish(token.command().arg(&database).args([chain, &anchors]).arg("mesh.example.com"))
+    };
+    let said =
+        "node-a.example.com acts as CATALYST::NODE\nrevoked: Invalid token: Token is revoked\n";
+    assert_eq!(passed(&shown(&leaf_file)), said);
+    let ended = shown(&folder.write("nobody.pem", "text"));
+    assert!(!ended.success && ended.stderr.contains("MALFORMED_CERTIFICATE"), "{ended:?}");
     for (chain, segment, more, code) in [
         (&leaf_file, "transport", &[][..], "PKI_ERR_ANCHOR_REJECTED"),
         (&leaf_file, "services", &["spiffe://mesh.example.com/auth/*"], "PKI_ERR_UNEXPECTED_PEER"),
