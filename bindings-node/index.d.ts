@@ -70,6 +70,14 @@ export declare interface BackupResult {
   notice: string;
 }
 
+/** A token for the first certificate of a service: see {@link CertificateManager.signCSR}. */
+export declare interface BootstrapToken {
+  /** The token, as the service has shown it: of principal `BOOTSTRAP`. */
+  bootstrapToken: string;
+  /** Who minted it, on the manager's store. */
+  tokenIssuer: TokenIssuer;
+}
+
 /**
  * Builds the SPIFFE ID of a workload.
  *
@@ -279,12 +287,20 @@ export declare class CertificateManager {
    * Issues a certificate for the key of a certificate signing request. When it answers, the
    * certificate is durably in the store; where it fails, none was issued.
    *
+   * @param by the bootstrap token that a service without certificate has shown: it must be for the
+   * request's identity, and is used up. The same request with the same token gets the same certificate
+   * again. Without it, by other means than this, it is known who sent the request
    * @throws {@link PkiError}
    *
    * - for the request: `PKI_INVALID_ARGUMENT`, `PKI_INVALID_SPIFFE_ID`, `PKI_IDENTITY_DENIED`,
    *   `PKI_INVALID_CSR`, `PKI_CSR_SIGNATURE_INVALID`, `PKI_KEY_ALGORITHM_NOT_ALLOWED`,
    *   `PKI_SPIFFE_ID_MISMATCH`, `PKI_CSR_WITHOUT_SPIFFE_ID`, `PKI_CSR_NOT_ALLOWED`,
    *   `PKI_DNS_NAME_NOT_ALLOWED`, `PKI_DNS_NAME_TAKEN` for one that another identity holds
+   *
+   * - for the bootstrap token: `PKI_INVALID_TOKEN`, `PKI_TOKEN_KEY_NOT_FOUND`, `PKI_TOKEN_EXPIRED`,
+   *   `PKI_TOKEN_REVOKED` (also where the issuer has another store than this manager),
+   *   `PKI_PERMISSION_DENIED` for a token of another principal, `PKI_BOOTSTRAP_TOKEN_MISMATCH` for one of
+   *   another identity, `PKI_BOOTSTRAP_TOKEN_USED`
    *
    * - for the state of the CA: `PKI_NOT_INITIALIZED`, `PKI_SHUT_DOWN`, `PKI_SIGNING_CA_UNAVAILABLE`,
    *   `PKI_SIGNING_CA_EXPIRED`, `PKI_SIGNING_CA_NOT_YET_VALID`, `PKI_SIGNING_CA_REVOKED`,
@@ -305,7 +321,7 @@ export declare class CertificateManager {
    * const cert = svid.certificatePem + svid.chain[0]; // what a TLS server sends
    * ```
    */
-  signCSR(request: SignCSRRequest): Promise<SignCSRResult>;
+  signCSR(request: SignCSRRequest, by?: BootstrapToken): Promise<SignCSRResult>;
   /**
    * The CA certificates, for those who verify.
    *

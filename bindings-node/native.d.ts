@@ -118,8 +118,8 @@ export declare class Manager {
   isInitialized(): boolean
   /** Makes the hierarchy, or loads it. */
   initialize(call: number): void
-  /** Issues a certificate. */
-  signCSR(call: number, request: string): void
+  /** Issues a certificate; with a bootstrap token of `issuer`, for which it must be, uses that up. */
+  signCSR(call: number, request: string, issuer: TokenIssuer | undefined | null, token: string): void
   /** The CA certificates. */
   getCaBundle(call: number): void
   /** Puts an identity on the deny list; a list of its certificates. */

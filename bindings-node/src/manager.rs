@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use catalyst_pki::{
-    Result,
+    Result, WorkloadId,
     authority::{CaName, CertificateManager, DenySerial, ManagerConfig, SignRequest},
 };
+use napi::bindgen_prelude::ClassInstance;
 use napi_derive::napi;
 use serde::Deserialize;
 
@@ -14,6 +15,7 @@ use crate::{
     mailbox::{Answer, List, Mailbox, Post, WithBytes},
     on_store::OnStore,
     store::Store,
+    token_issuer::TokenIssuer,
 };
 
 /// How a `CertificateManager` works. Everything may be left out, which is good for a first try and for
@@ -143,13 +145,32 @@ impl Manager {
         guard(|| self.run(call, CertificateManager::initialize))
     }
 
-    /// Issues a certificate.
+    /// Issues a certificate; with a bootstrap token of `issuer`, for which it must be, uses that up.
     #[napi(catch_unwind, js_name = "signCSR")]
-    pub fn sign_csr(&self, call: u32, request: String) -> napi::Result<()> {
+    pub fn sign_csr(
+        &self,
+        call: u32,
+        request: String,
+        issuer: Option<ClassInstance<TokenIssuer>>,
+        token: String,
+    ) -> napi::Result<()> {
         guard(|| {
+            let issuer = issuer.map(|issuer| issuer.lazy());
+            let trust_domain = self.trust_domain.clone();
             self.run(call, move |manager| {
-                let request: SignCsrRequest = read("request", request)?;
-                manager.sign_csr(&request.to_core()?)
+                let given: SignCsrRequest = read("request", request)?;
+                let mut request = given.to_core()?;
+                let jti = match issuer {
+                    None => None,
+                    Some(issuer) => {
+                        let service_type = request.service_type.as_str();
+                        let id =
+                            WorkloadId::build(&trust_domain, service_type, request.instance_id)?;
+                        Some(issuer.get()?.bootstrap(&token, id.as_str())?)
+                    }
+                };
+                request.token = jti.as_deref();
+                manager.sign_csr(&request)
             })
         })
     }

@@ -177,6 +177,10 @@ impl TokenIssuer {
 }
 
 impl TokenIssuer {
+    pub(crate) fn lazy(&self) -> Arc<OnStore<token::TokenIssuer>> {
+        Arc::clone(&self.issuer)
+    }
+
     fn run<A: Answer>(
         &self,
         call: u32,

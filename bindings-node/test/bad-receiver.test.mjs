@@ -33,6 +33,8 @@ test('methods on another object', async () => {
   const good = {
     signCSR: [{ csrPem: 'x', serviceType: 'node', nodeId: 'a' }],
     denyIdentity: [`spiffe://${TRUST_DOMAIN}/node/a`, 'x'],
+    denySerial: ['0a', 'x'],
+    getCrl: ['services'],
     allowIdentity: [`spiffe://${TRUST_DOMAIN}/node/a`],
   };
   for (const [what, receiver] of Object.entries(receivers)) {

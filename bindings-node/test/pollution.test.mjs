@@ -34,6 +34,15 @@ function program(pollute, use = '') {
     const peer = await attempt('verify', () => pki.verifyPeer([signed.certificatePem], {
       anchors: bundle.servicesAnchors, trustDomain: td, segment: 'services', role: 'client',
     }));
+    const issuer = await attempt('open', () => pki.TokenIssuer.open({ issuer: 'a', trustDomain: td, db: ':memory:' }));
+    const minted = await attempt('mint', () => issuer.mint({
+      subject: 'a', entity: { id: 'a', name: 'a', type: 'service' }, principal: 'NODE',
+    }));
+    await attempt('authenticate', () => issuer.authenticate(minted.token));
+    await attempt('tokens', () => issuer.list());
+    await attempt('jwks', async () => pki.TokenVerifier.create({ issuer: 'a', jwks: await issuer.jwks() }));
+    await attempt('revoke', () => issuer.revoke({ san: 'a' }));
+    await attempt('rotate', () => issuer.rotate());
     await attempt('deny', () => manager.denyIdentity(key.spiffeId, 'x'));
     await attempt('list', () => manager.listDeniedIdentities());
     await attempt('status', () => manager.getStatus());
@@ -43,7 +52,8 @@ function program(pollute, use = '') {
   `);
 }
 
-const ALL = 'construct,initialize,generate,sign,bundle,verify,deny,list,status,parse;';
+const ALL =
+  'construct,initialize,generate,sign,bundle,verify,open,mint,authenticate,tokens,jwks,revoke,rotate,deny,list,status,parse;';
 
 const harmless = {
   nothing: '',
@@ -81,6 +91,19 @@ const options = {
     ...['expect', 'denied', 'crls', 'federated', 'at', 'skewSeconds', 'issuerKeyId'],
     ...['roots', 'anchorServiceTypes', 'algorithms', 'identities', 'serials'],
   ],
+  'of tokens': [
+    ...[
+      'certificate',
+      'certificateFingerprint',
+      'spiffeId',
+      'uses',
+      'sans',
+      'audience',
+      'expiresIn',
+    ],
+    ...['nodeId', 'trustedDomains', 'trustedNodes', 'peerCertificate', 'peerVerifier', 'authorize'],
+    ...['db', 'store', 'serviceTypes', 'jti', 'subject', 'immediate', 'gracePeriodMs', 'revoked'],
+  ],
   'of a configuration': [
     ...['svidTtlSeconds', 'maxSvidTtlSeconds', 'autoRenew', 'provider'],
     ...['nameConstraints', 'cas', 'allowedDnsSuffixes', 'busyTimeoutMs', 'passphrase'],
@@ -117,9 +140,22 @@ test('no inherited option opens what is shut', async () => {
     };
     Object.prototype.skewSeconds = 3600;
     const expired = await pki.verifyPeer(signed.certificatePem, policy).catch(({ code }) => code);
-    process.stdout.write([refused, expired].join());
+
+    const issuer = await pki.TokenIssuer.open({ issuer: 'a', trustDomain: policy.trustDomain, db: ':memory:' });
+    const { token } = await issuer.mint({
+      subject: 'a', entity: { id: 'a', name: 'a', type: 'service' }, principal: 'NODE',
+      certificate: signed.certificatePem,
+    });
+    Object.prototype.peerCertificate = signed.certificatePem;
+    Object.prototype.peerVerifier = new pki.PeerVerifier({ ...policy, at: undefined });
+    const unbound = await issuer.authenticate(token).catch(({ code }) => code);
+    process.stdout.write([refused, expired, unbound].join());
   `);
-  assert.equal(stdout, 'PKI_CSR_WITHOUT_SPIFFE_ID,PKI_CERTIFICATE_EXPIRED', stderr);
+  assert.equal(
+    stdout,
+    'PKI_CSR_WITHOUT_SPIFFE_ID,PKI_CERTIFICATE_EXPIRED,PKI_TOKEN_BINDING_MISMATCH',
+    stderr,
+  );
 });
 
 // Of options that the caller doesn't give. One of a name that it does give keeps Zod from setting the

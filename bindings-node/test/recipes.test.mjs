@@ -23,6 +23,7 @@ const EXPECTED = {
   'mutual-tls-caller.ts': [],
   'clients.ts': [],
   'passphrase.ts': [],
+  'tokens.ts': [],
   'certificates.ts': [
     /^root \S{43}$/,
     /^serial [0-9a-f]{16,40}$/,

@@ -12,6 +12,7 @@ import {
   TokenIssuer,
   TokenVerifier,
   certificateThumbprint,
+  generateKeyAndCsr,
 } from '@catalyst/pki';
 import { TRUST_DOMAIN, failsWith, folder, newManager, newSvid } from './helpers.mjs';
 
@@ -606,6 +607,60 @@ test('who is denied loses its tokens and gets none', async () => {
   await ca.denyIdentity(peer.spiffeId, 'its disk was stolen');
   await failsWith('PKI_TOKEN_REVOKED', issuer.verify(token, shownByPeer));
   await failsWith('PKI_IDENTITY_DENIED', issuer.mint(of));
+});
+
+test('a bootstrap token is good for the first certificate of one identity', async () => {
+  const issuer = await TokenIssuer.open({ store, ...whose });
+  const make = (instanceId) => generateKeyAndCsr('node', instanceId, { trustDomain: TRUST_DOMAIN });
+  const key = await make('node-d.example.com');
+  const bootstrap = (options) => ({
+    subject: 'bootstrap',
+    entity: { id: 'bootstrap', name: 'bootstrap', type: 'service' },
+    principal: 'BOOTSTRAP',
+    spiffeId: key.spiffeId,
+    ...options,
+  });
+  const { token } = await issuer.mint(bootstrap());
+  const by = { bootstrapToken: token, tokenIssuer: issuer };
+  const csr = (made, instanceId) => ({ csrPem: made.csrPem, serviceType: 'node', instanceId });
+  const first = csr(key, 'node-d.example.com');
+
+  // It opens nothing else.
+  await failsWith('PKI_PERMISSION_DENIED', issuer.authenticate(token));
+  await failsWith('PKI_TOKEN_NOT_BOUND', issuer.verify(token, shown));
+  const another = csr(await make('node-e.example.com'), 'node-e.example.com');
+  const mismatch = await failsWith('PKI_BOOTSTRAP_TOKEN_MISMATCH', manager.signCSR(another, by));
+  assert.equal(mismatch.message, `Bootstrap token is for ${key.spiffeId}`);
+
+  const signed = await manager.signCSR(first, by);
+  const again = await manager.signCSR(first, by);
+  assert.equal(again.certificatePem, signed.certificatePem);
+  const second = csr(await make('node-d.example.com'), 'node-d.example.com');
+  await failsWith('PKI_BOOTSTRAP_TOKEN_USED', manager.signCSR(second, by));
+  const [record] = await issuer.list({ spiffeId: key.spiffeId });
+  assert.deepEqual([record.uses, record.principal], [1, 'CATALYST::BOOTSTRAP']);
+
+  const twice = await issuer.mint(bootstrap({ uses: 2 }));
+  const byTwice = { bootstrapToken: twice.token, tokenIssuer: issuer };
+  await Promise.all([first, second].map((request) => manager.signCSR(request, byTwice)));
+  const third = csr(await make('node-d.example.com'), 'node-d.example.com');
+  await failsWith('PKI_BOOTSTRAP_TOKEN_USED', manager.signCSR(third, byTwice));
+
+  const revoked = await issuer.mint(bootstrap());
+  await issuer.revoke({ jti: revoked.jti });
+  const refused = (code, bootstrapToken, tokenIssuer = issuer) =>
+    failsWith(code, manager.signCSR(third, { bootstrapToken, tokenIssuer }));
+  await refused('PKI_TOKEN_REVOKED', revoked.token);
+  await refused('PKI_INVALID_TOKEN', '');
+  await refused('PKI_PERMISSION_DENIED', (await issuer.mint(request)).token);
+  const elsewhere = await TokenIssuer.open({ db: ':memory:', ...whose });
+  await refused('PKI_TOKEN_KEY_NOT_FOUND', (await issuer.mint(bootstrap())).token, elsewhere);
+  await refused('PKI_TOKEN_REVOKED', (await elsewhere.mint(bootstrap())).token, elsewhere);
+  await refused('PKI_INVALID_ARGUMENT', token, {});
+  await refused('PKI_INVALID_ARGUMENT', undefined);
+  await failsWith('PKI_INVALID_ARGUMENT', manager.signCSR(third, { token }), /bootstrapToken/);
+  const lacking = issuer.mint(bootstrap({ spiffeId: undefined }));
+  await failsWith('PKI_INVALID_ARGUMENT', lacking, /spiffeId: /);
 });
 
 test('keys are rotated', async () => {

@@ -10,10 +10,14 @@ import {
   PkiConfigSchema,
   PkiError,
   PkiProviderConfigSchema,
+  PeerVerifier,
   SignCSRRequestSchema,
   SqliteCertificateStore,
+  TokenIssuer,
+  TokenVerifier,
   WebCryptoSigningBackend,
   buildSpiffeId,
+  certificateThumbprint,
   explainTlsError,
   generateKeyAndCsr,
   parseSpiffeId,
@@ -49,6 +53,8 @@ import {
   type Svid,
   type TlsErrorExplanation,
   type TlsErrorKind,
+  type TokenClaims,
+  type TokenSelector,
   type ValidatedCSR,
 } from '@catalyst/pki';
 
@@ -173,4 +179,39 @@ export async function callers(): Promise<unknown[]> {
     same,
     code,
   ];
+}
+
+export async function tokens(peerVerifier: PeerVerifier, raw: Uint8Array): Promise<string> {
+  const issuer = await TokenIssuer.open({ store, issuer: 'a' });
+  await TokenIssuer.open({ db: ':memory:', issuer: 'a', passphrase: 'x', serviceTypes: ['node'] });
+  // @ts-expect-error a constructor would open nothing
+  new TokenIssuer({ issuer: 'a' });
+  // @ts-expect-error whose tokens?
+  await TokenIssuer.open({ db: ':memory:' });
+  const entity = { id: 'a', name: 'a', type: 'service' } as const;
+  const { token, expiresAt } = await issuer.mint({ subject: 'a', entity, principal: 'NODE' });
+  await issuer.mint({ subject: 'a', entity, principal: 'CATALYST::NODE', certificate: raw });
+  // @ts-expect-error no principal
+  await issuer.mint({ subject: 'a', entity, principal: 'ROOT' });
+  const shown = { peerCertificate: raw, peerVerifier };
+  const claims: TokenClaims = await issuer.verify(token, { ...shown, audience: 'b' });
+  // @ts-expect-error a certificate that nobody verifies
+  await issuer.verify(token, { peerCertificate: raw });
+  await issuer.authenticate(token, {
+    authorize: async ({ principal }) => principal === 'CATALYST::ADMIN',
+  });
+  const by: TokenSelector = { jti: claims.jti };
+  // @ts-expect-error no way to tell tokens
+  const no: TokenSelector = { fingerprint: 'x' };
+  const revoked: number = await issuer.revoke(by);
+  const { gracePeriodEndsAt } = await issuer.rotate({ immediate: true });
+  const verifier = await TokenVerifier.create({ issuer: 'a', jwks: await issuer.jwks() });
+  await (await verifier.withRevoked(await issuer.revoked())).verify(token, shown);
+  // @ts-expect-error the audience is the verifier's own
+  await verifier.verify(token, { ...shown, audience: 'b' });
+  await manager.signCSR(
+    { csr: 'x', serviceType: 'node', nodeId: 'a' },
+    { bootstrapToken: token, tokenIssuer: issuer },
+  );
+  return [certificateThumbprint(raw), expiresAt, gracePeriodEndsAt ?? '', revoked, no].join();
 }

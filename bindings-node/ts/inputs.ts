@@ -6,9 +6,11 @@ import { MANY, lengthOf, snapshotOf, type Shape } from './snapshot.js';
 import { listOf, longText, strict, text, unknownFields, type FieldsOf } from './strict.js';
 import type { PolicyOptions } from '../native.js';
 import type { SqliteCertificateStore } from './store.js';
+import type { TokenIssuer } from './token-issuer.js';
 import type {
   AuthenticateTokenOptions,
   AuthorizeToken,
+  BootstrapToken,
   CertificateManagerConfig,
   CertificateRecord,
   CheckTokenOptions,
@@ -347,6 +349,11 @@ export const AuthenticateTokenSchema = strict({
   peerVerifier: peerVerifier.optional(),
   authorize,
 } satisfies Record<keyof AuthenticateTokenOptions, z.ZodType>);
+
+export const BootstrapTokenSchema = strict({
+  bootstrapToken: z.string(),
+  tokenIssuer: z.custom<TokenIssuer>(isObject, { error: 'it must be a TokenIssuer' }),
+} satisfies FieldsOf<BootstrapToken>);
 
 export const InspectTokenSchema = strict({ audience: longText.optional() });
 

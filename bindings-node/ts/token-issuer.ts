@@ -1,7 +1,7 @@
 import { call, callForList, callForPage, theMailbox } from './calls.js';
 import { certificateOf } from './chain.js';
-import { calling } from './errors.js';
-import { clip, jsonOf } from './limits.js';
+import { calling, invalidArgument } from './errors.js';
+import { clip, isObject, jsonOf } from './limits.js';
 import { native } from './native.js';
 import { authorized, callerOf, peerOf } from './shown-tokens.js';
 import { given } from './snapshot.js';
@@ -21,6 +21,11 @@ import type {
   VerifyTokenOptions,
 } from './types.js';
 import { parse } from './validate.js';
+
+type NativeIssuer = InstanceType<typeof native.TokenIssuer>;
+
+// A private field tells what is ours apart without asking the object, which may be a proxy.
+let issuerOf: (issuer: object) => NativeIssuer | undefined;
 
 /**
  * Mints access tokens that are bound to the holder's certificate (RFC 8705), and says which are good: a
@@ -48,7 +53,11 @@ import { parse } from './validate.js';
  * ```
  */
 export class TokenIssuer {
-  readonly #native: InstanceType<typeof native.TokenIssuer>;
+  readonly #native: NativeIssuer;
+
+  static {
+    issuerOf = (issuer) => (#native in issuer ? issuer.#native : undefined);
+  }
 
   private constructor(options: TokenIssuerOptions) {
     const { issuer, trustDomain, federated, serviceTypes, db, store, ...kept } = parse(
@@ -300,4 +309,11 @@ export class TokenIssuer {
 export function certificateThumbprint(certificate: string | Uint8Array): string {
   const of = certificateOf(certificate);
   return calling(() => native.certificateThumbprint(of));
+}
+
+/** The addon's half of an issuer. */
+export function nativeIssuer(issuer: unknown): NativeIssuer {
+  const ours = isObject(issuer) ? issuerOf(issuer) : undefined;
+  if (ours !== undefined) return ours;
+  throw invalidArgument('tokenIssuer: it must be a TokenIssuer');
 }

@@ -9,6 +9,7 @@ import type {
 import type { PkiConfigInput } from './config.js';
 import type { StoreOptions, TokenOptions, TokenRequest } from './requests.js';
 import type { SqliteCertificateStore } from './store.js';
+import type { TokenIssuer } from './token-issuer.js';
 import type { PeerVerifier } from './verify.js';
 import type { CryptoKey, CryptoKeyPair } from './web-crypto.js';
 import type {
@@ -267,6 +268,14 @@ export interface TokenIssuerOptions extends TokenOptions, StoreOptions {
    * then takes their tokens from identities that it denies.
    */
   store?: SqliteCertificateStore | undefined;
+}
+
+/** A token for the first certificate of a service: see {@link CertificateManager.signCSR}. */
+export interface BootstrapToken {
+  /** The token, as the service has shown it: of principal `BOOTSTRAP`. */
+  bootstrapToken: string;
+  /** Who minted it, on the manager's store. */
+  tokenIssuer: TokenIssuer;
 }
 
 /** A token that {@link TokenIssuer.mint} is to make. */
