@@ -2599,6 +2599,8 @@ export declare interface TokenVerifierOptions extends TokenOptions {
    * meant, as all of a {@link TokenIssuer} do, is refused.
    */
   audience?: string | undefined;
+  /** Verifies for this moment instead of that of each call: for tests. */
+  at?: Date | undefined;
 }
 
 /** A certificate signing request that has been found good. */

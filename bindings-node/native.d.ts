@@ -388,8 +388,11 @@ export interface TokenOptions {
  * through the mailbox.
  */
 export declare class TokenVerifier {
-  /** A verifier that has not been worked out, with the issuer's JWK set. */
-  constructor(options: TokenOptions, audience: string | undefined | null, jwks: string)
+  /**
+  * A verifier that has not been worked out, with the issuer's JWK set; for the moment `at`, in
+  * milliseconds since the epoch, or for that of each call.
+  */
+  constructor(options: TokenOptions, audience: string | undefined | null, at: number | undefined | null, jwks: string)
   /** The same with another JWK set. */
   withKeys(jwks: string): TokenVerifier
   /** The same with other revoked tokens, which are handed over next. */

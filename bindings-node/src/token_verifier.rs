@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use catalyst_pki::{
-    Error, Result,
+    Error, ManualClock, Result, Timestamp,
     token::{self, Jwks},
 };
 use napi::{
@@ -41,16 +41,26 @@ struct Given {
 
 #[napi]
 impl TokenVerifier {
-    /// A verifier that has not been worked out, with the issuer's JWK set.
+    /// A verifier that has not been worked out, with the issuer's JWK set; for the moment `at`, in
+    /// milliseconds since the epoch, or for that of each call.
     #[napi(constructor, catch_unwind)]
     pub fn new(
         options: TokenOptions,
         audience: Option<String>,
+        at: Option<f64>,
         jwks: String,
     ) -> napi::Result<Self> {
         guard(|| {
+            let at = at.map(|millis| Timestamp::given("at", millis as i64)).transpose()?;
             Ok(TokenVerifier::given(move |revoked| {
-                Ok(options.verifier(audience.as_deref(), &jwks)?.with_revoked(revoked))
+                let mut verifier = options.verifier(&jwks)?.with_revoked(revoked);
+                if let Some(audience) = audience {
+                    verifier = verifier.with_audience(&audience);
+                }
+                if let Some(at) = at {
+                    verifier = verifier.with_clock(Arc::new(ManualClock::new(at)));
+                }
+                Ok(verifier)
             }))
         })
     }

@@ -128,20 +128,12 @@ impl TokenOptions {
         Ok(config)
     }
 
-    pub(crate) fn verifier(
-        self,
-        audience: Option<&str>,
-        jwks: &str,
-    ) -> Result<token::TokenVerifier> {
+    pub(crate) fn verifier(self, jwks: &str) -> Result<token::TokenVerifier> {
         let config = self.config()?;
         let keys = Jwks::from_json(jwks)?;
-        let verifier = token::TokenVerifier::new(&config.issuer, config.trust_domain, keys)
+        Ok(token::TokenVerifier::new(&config.issuer, config.trust_domain, keys)
             .with_federated(&config.federated)
-            .with_service_types(&config.service_types);
-        Ok(match audience {
-            Some(audience) => verifier.with_audience(audience),
-            None => verifier,
-        })
+            .with_service_types(&config.service_types))
     }
 }
 

@@ -276,6 +276,7 @@ export const TokenVerifierOptionsSchema = strict({
   }),
   revoked: identities.default([]),
   audience: longText.optional(),
+  at: moment.optional(),
 } satisfies Record<keyof TokenVerifierOptions, z.ZodType>);
 
 const names = listOf(longText);

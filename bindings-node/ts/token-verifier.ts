@@ -55,12 +55,12 @@ export class TokenVerifier {
    * ```
    */
   static async create(options: TokenVerifierOptions): Promise<TokenVerifier> {
-    const { jwks, revoked, audience, ...whose } = parse(
+    const { jwks, revoked, audience, at, ...whose } = parse(
       (schemas) => schemas.TokenVerifierOptionsSchema,
       options,
     );
     const keys = textOf(jwks);
-    const made = calling(() => new native.TokenVerifier(given(whose), audience, keys));
+    const made = calling(() => new native.TokenVerifier(given(whose), audience, at, keys));
     return await TokenVerifier.#ready(made, revoked);
   }
 

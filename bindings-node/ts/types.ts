@@ -358,4 +358,6 @@ export interface TokenVerifierOptions extends TokenOptions {
    * meant, as all of a {@link TokenIssuer} do, is refused.
    */
   audience?: string | undefined;
+  /** Verifies for this moment instead of that of each call: for tests. */
+  at?: Date | undefined;
 }
