@@ -23,6 +23,9 @@ static pki_denied *denied;
 static pki_policy_builder *builder;
 static pki_policy *policy;
 static pki_path_policy *path_policy;
+static pki_token_issuer *issuer;
+static pki_token_verifier *verifier;
+static pki_token *token;
 static int rounds;
 
 typedef struct worker {
@@ -111,6 +114,61 @@ static void read_bundle(worker *self) {
   CHECK(pki_bundle_version(bundle).data[0] == 'v');
 }
 
+static pki_token_request token_request(void) {
+  pki_token_request request = PKI_TOKEN_REQUEST_INIT;
+  request.subject = request.entity_id = request.entity_name = pki_svid_instance_id(svid);
+  request.entity_type = pki_str_of("service");
+  request.principal = pki_str_of("NODE");
+  request.certificate_fingerprint = pki_svid_fingerprint(svid);
+  return request;
+}
+
+/* Mints while others verify, revoke and rotate the keys; what was minted before is still good. */
+static void tokens(worker *self, int round) {
+  pki_token_request request = token_request();
+  pki_token *own = NULL;
+  pki_token_claims *claims = NULL, *others = NULL;
+  pki_token_verifier *told = NULL;
+  const pki_str shared = pki_token_text(token), jti = pki_token_jti(token);
+  uint64_t revoked = 0;
+  CHECK(pki_token_issuer_mint(issuer, &request, &own, NULL) == PKI_OK);
+  CHECK(pki_token_issuer_verify(issuer, PKI_ARG(pki_token_text(own)), svid, &claims, NULL) ==
+        PKI_OK);
+  CHECK(strcmp(pki_token_claims_jti(claims).data, pki_token_jti(own).data) == 0);
+  pki_token_claims_free(claims);
+  claims = NULL;
+  CHECK(pki_token_verifier_verify(verifier, PKI_ARG(shared), svid, &claims, NULL) == PKI_OK);
+  CHECK(pki_token_verifier_with_revoked(verifier, &jti, 1, &told, NULL) == PKI_OK);
+  CHECK(pki_token_verifier_verify(told, PKI_ARG(shared), svid, &others, NULL) ==
+        PKI_ERR_TOKEN_REVOKED);
+  CHECK(pki_token_issuer_revoke(issuer, PKI_TOKENS_BY_JTI, PKI_ARG(pki_token_jti(own)), &revoked,
+                                NULL) == PKI_OK);
+  CHECK(revoked == 1);
+  if (round % 50 == 0)
+    CHECK(pki_token_issuer_rotate_keys(issuer, PKI_TTL_CONFIGURED, NULL, NULL) == PKI_OK);
+  pki_token_verifier_free(told);
+  pki_token_claims_free(claims);
+  pki_token_free(own);
+}
+
+/* How many tokens there are, by pages. */
+static size_t tokens_listed(void) {
+  pki_token_list *page = NULL, *next = NULL;
+  size_t count = 0;
+  for (;;) {
+    pki_str cursor = page == NULL ? pki_str_of("") : pki_token_list_cursor(page);
+    if (page != NULL && cursor.len == 0) break;
+    if (pki_token_issuer_list(issuer, PKI_TOKENS_ALL, PKI_LIT(""), PKI_ARG(cursor), 100, &next,
+                              NULL) != PKI_OK)
+      break;
+    pki_token_list_free(page);
+    page = next;
+    count += pki_token_list_len(page);
+  }
+  pki_token_list_free(page);
+  return count;
+}
+
 static void *work(void *argument) {
   worker *self = (worker *)argument;
   int round;
@@ -121,6 +179,7 @@ static void *work(void *argument) {
     collect(self);
     configure(self, round);
     read_bundle(self);
+    tokens(self, round);
   }
   /* A builder makes one policy: one of the threads gets it. */
   if (pki_policy_builder_build(builder, &self->built, NULL) != PKI_OK) CHECK(self->built == NULL);
@@ -134,6 +193,16 @@ static pki_policy_builder *new_builder(void) {
                                   PKI_LIT("catalyst.example.com"), &made, NULL) == PKI_OK &&
            pki_policy_builder_add_anchors_pem(made, PKI_ARG(anchors), NULL) == PKI_OK;
   return ok ? made : NULL;
+}
+
+static int make_tokens(void) {
+  const pki_str types[1] = {pki_str_of("node")};
+  pki_token_request request = token_request();
+  return pki_token_issuer_new(manager, PKI_LIT("issuer"), NULL, 0, types, 1, &issuer, NULL) ==
+             PKI_OK &&
+         pki_token_issuer_initialize(issuer, NULL) == PKI_OK &&
+         pki_token_issuer_mint(issuer, &request, &token, NULL) == PKI_OK &&
+         pki_token_issuer_verifier(issuer, &verifier, NULL) == PKI_OK;
 }
 
 static int make_all(void) {
@@ -161,10 +230,13 @@ static int make_all(void) {
   pki_policy_builder_free(builder);
   builder = new_builder();
   pki_key_csr_free(key);
-  return ok && builder != NULL;
+  return ok && builder != NULL && make_tokens();
 }
 
 static void free_all(void) {
+  pki_token_verifier_free(verifier);
+  pki_token_free(token);
+  pki_token_issuer_free(issuer);
   pki_policy_builder_free(builder);
   pki_policy_free(policy);
   pki_path_policy_free(path_policy);
@@ -195,6 +267,7 @@ int main(int argc, char **argv) {
   }
   /* All that was added is there. */
   failures += built != 1 || pki_chain_len(chain) != (size_t)(2 + THREADS * rounds);
+  failures += tokens_listed() != (size_t)(1 + THREADS * rounds);
   free_all();
   printf(failures ? "failed\n" : "passed\n");
   return failures != 0;
