@@ -500,7 +500,7 @@ static void rotated(const pki_token_issuer *issuer, const pki_svid *peer) {
 /* The first certificate of a service, for a token that is used up with it. */
 static void bootstrap(const pki_manager *manager, const pki_token_issuer *issuer) {
   pki_token_request request = request_of("BOOTSTRAP");
-  pki_token *token, *other;
+  pki_token *token, *other, *several;
   pki_text *jti = NULL, *none = NULL;
   pki_key_csr *key = NULL, *second = NULL;
   pki_signed *first = NULL, *again = NULL, *refused = NULL;
@@ -531,6 +531,16 @@ static void bootstrap(const pki_manager *manager, const pki_token_issuer *issuer
                               1, &list, NULL) == PKI_OK);
   CHECK(pki_token_list_uses(list, 0) == 1);
   pki_token_list_free(list);
+  list = NULL;
+  request = request_of("BOOTSTRAP");
+  request.spiffe_id = pki_str_of(NODE_ID);
+  request.uses = 3;
+  several = mint(issuer, &request);
+  CHECK(pki_token_issuer_list(issuer, PKI_TOKENS_BY_JTI, PKI_ARG(pki_token_jti(several)),
+                              PKI_LIT(""), 1, &list, NULL) == PKI_OK);
+  CHECK(pki_token_list_uses(list, 0) == 3 && is(pki_token_list_spiffe_id(list, 0), NODE_ID));
+  pki_token_list_free(list);
+  pki_token_free(several);
   pki_signed_free(again);
   pki_signed_free(first);
   pki_key_csr_free(second);
