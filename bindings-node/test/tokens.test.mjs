@@ -136,6 +136,8 @@ test('a token is good for who holds the certificate, and nobody else', async () 
       assert.deepEqual([message, status], ['Token not bound to this certificate', 401]);
     }
   }
+  // Nothing is cut from a token.
+  await failsWith('PKI_INVALID_TOKEN', issuer.verify(`${minted.token} `, shown));
   // Without any certificate too.
   await failsWith('PKI_TOKEN_BINDING_MISMATCH', issuer.authenticate(minted.token));
   await failsWith(
