@@ -490,11 +490,25 @@ typedef struct pki_chain pki_chain;
 typedef struct pki_config pki_config;
 
 /**
+ * The revocation list of a CA.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_crl pki_crl;
+
+/**
  * What a verifier refuses by name, whatever a certificate says: identities, certificates, CAs.
  *
  * Threads may share one; each call is whole by itself.
  */
 typedef struct pki_denied pki_denied;
+
+/**
+ * The certificates that a CA has revoked for good, newest first.
+ *
+ * Never changed once made: any number of threads may read one.
+ */
+typedef struct pki_denied_serials pki_denied_serials;
 
 /**
  * The deny list of a CA, newest first.
@@ -773,11 +787,6 @@ typedef struct {
 typedef uint32_t pki_segment;
 
 /**
- * The state of a CA in one word: one of `PKI_HEALTH_…`.
- */
-typedef uint32_t pki_health;
-
-/**
  * Bytes: `len` of them at `data`.
  *
  * Those that the library returns are borrowed as `pki_str` is; NULL where there are none. Those
@@ -793,6 +802,11 @@ typedef struct {
    */
   size_t len;
 } pki_bytes;
+
+/**
+ * The state of a CA in one word: one of `PKI_HEALTH_…`.
+ */
+typedef uint32_t pki_health;
 
 /**
  * What the peer is in a TLS connection: one of `PKI_ROLE_…`.
@@ -1542,6 +1556,59 @@ pki_result pki_manager_deny_list(const pki_manager *manager,
                                  pki_error **error);
 
 /**
+ * Revokes one certificate for good, for a key that somebody else may have: by its serial number in
+ * hex, for a reason of 1 to 1024 bytes, none of them NUL. `ca` is who has issued it, as in
+ * `pki_manager_crl`; empty where there is a record of it. `PKI_ERR_INVALID_ARGUMENT`, also for a CA's
+ * own certificate; `PKI_ERR_NOT_INITIALIZED`.
+ *
+ * @param manager Not NULL.
+ * @param serial UTF-8, `serial_len` bytes; not NULL.
+ * @param reason UTF-8, `reason_len` bytes; not NULL.
+ * @param ca UTF-8, `ca_len` bytes; not NULL.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_deny_serial(const pki_manager *manager,
+                                   const char *serial,
+                                   size_t serial_len,
+                                   const char *reason,
+                                   size_t reason_len,
+                                   const char *ca,
+                                   size_t ca_len,
+                                   pki_error **error);
+
+/**
+ * The certificates that are revoked for good. `PKI_ERR_NOT_INITIALIZED`.
+ *
+ * @param manager Not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_denied_serials_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_denied_serials(const pki_manager *manager,
+                                      pki_denied_serials **out,
+                                      pki_error **error);
+
+/**
+ * The revocation list of a CA as things stand now: its certificates that were revoked for good, and
+ * those of denied identities, on hold. `ca` is `root`, `services` or `transport` for the one that is
+ * active, or a subject key identifier in hex. `PKI_ERR_INVALID_ARGUMENT` for a CA that is none of the
+ * hierarchy; `PKI_ERR_SIGNING_CA_UNAVAILABLE` where its key is not here and its last list has ended;
+ * `PKI_ERR_KEY_BACKEND_FAILED`, `PKI_ERR_NOT_INITIALIZED`.
+ *
+ * @param manager Not NULL.
+ * @param ca UTF-8, `ca_len` bytes; not NULL.
+ * @param out Not NULL. The new handle, to be freed by `pki_crl_free`; written on success only.
+ * @param error May be NULL. What went wrong, to be freed by `pki_error_free`; written on failure only.
+ * @return `PKI_OK` or a `PKI_ERR_…`.
+ */
+pki_result pki_manager_crl(const pki_manager *manager,
+                           const char *ca,
+                           size_t ca_len,
+                           pki_crl **out,
+                           pki_error **error);
+
+/**
  * How the CA is; also where there is no hierarchy yet.
  *
  * @param manager Not NULL.
@@ -1947,6 +2014,101 @@ pki_result pki_denied_check(const pki_denied *denied,
  * @param denied May be NULL. Not to be used any more.
  */
 void pki_denied_free(pki_denied *denied);
+
+/**
+ * The list, DER. Lives as long as `crl`.
+ *
+ * @param crl Not NULL.
+ */
+pki_bytes pki_crl_der(const pki_crl *crl);
+
+/**
+ * Its CRL number: greater than that of every earlier list of this CA; 0 for NULL.
+ *
+ * @param crl Not NULL.
+ */
+uint64_t pki_crl_number(const pki_crl *crl);
+
+/**
+ * Since when it says how things stand: milliseconds since 1970-01-01T00:00:00Z; 0 for NULL.
+ *
+ * @param crl Not NULL.
+ */
+int64_t pki_crl_this_update(const pki_crl *crl);
+
+/**
+ * After which it is no longer taken: milliseconds since 1970-01-01T00:00:00Z; 0 for NULL.
+ *
+ * @param crl Not NULL.
+ */
+int64_t pki_crl_next_update(const pki_crl *crl);
+
+/**
+ * The subject key identifier of the CA, hex, lower case. Lives as long as `crl`.
+ *
+ * @param crl Not NULL.
+ */
+pki_str pki_crl_issuer_key_id(const pki_crl *crl);
+
+/**
+ * Frees it, and what is borrowed from it. NULL is no error.
+ *
+ * @param crl May be NULL. Not to be used any more.
+ */
+void pki_crl_free(pki_crl *crl);
+
+/**
+ * How many there are; 0 for NULL.
+ *
+ * @param list Not NULL.
+ */
+size_t pki_denied_serials_len(const pki_denied_serials *list);
+
+/**
+ * The serial number of one: hex, lower case; empty beyond the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_denied_serials_serial(const pki_denied_serials *list, size_t index);
+
+/**
+ * The subject key identifier of the CA that has issued it, hex, lower case; empty beyond the end, and
+ * where that CA's record can't be read. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_denied_serials_issuer_key_id(const pki_denied_serials *list,
+                                         size_t index);
+
+/**
+ * Why it was revoked; empty beyond the end. Lives as long as `list`.
+ *
+ * @param list Not NULL.
+ */
+pki_str pki_denied_serials_reason(const pki_denied_serials *list, size_t index);
+
+/**
+ * Since when: milliseconds since 1970-01-01T00:00:00Z; 0 beyond the end.
+ *
+ * @param list Not NULL.
+ */
+int64_t pki_denied_serials_denied_at(const pki_denied_serials *list, size_t index);
+
+/**
+ * When it ends: milliseconds since 1970-01-01T00:00:00Z; 0 where there is no record of it, and beyond
+ * the end.
+ *
+ * @param list Not NULL.
+ */
+int64_t pki_denied_serials_expires_at(const pki_denied_serials *list,
+                                      size_t index);
+
+/**
+ * Frees it, and the texts borrowed from it. NULL is no error.
+ *
+ * @param list May be NULL. Not to be used any more.
+ */
+void pki_denied_serials_free(pki_denied_serials *list);
 
 /**
  * In one word: `PKI_HEALTH_…`; 0 for NULL.

@@ -306,6 +306,39 @@ class Bundle : public Handle<pki_bundle, pki_bundle_free> {
   std::int64_t expires_at() const noexcept { return pki_bundle_expires_at(get()); }
 };
 
+/** The revocation list of a CA. */
+class Crl : public Handle<pki_crl, pki_crl_free> {
+ public:
+  using Handle::Handle;
+  pki_bytes der() const noexcept { return pki_crl_der(get()); }
+  std::uint64_t number() const noexcept { return pki_crl_number(get()); }
+  std::int64_t this_update() const noexcept { return pki_crl_this_update(get()); }
+  std::int64_t next_update() const noexcept { return pki_crl_next_update(get()); }
+  std::string_view issuer_key_id() const noexcept { return view(pki_crl_issuer_key_id(get())); }
+};
+
+/** The certificates that a CA has revoked for good. */
+class DeniedSerials : public Handle<pki_denied_serials, pki_denied_serials_free> {
+ public:
+  using Handle::Handle;
+  std::size_t size() const noexcept { return pki_denied_serials_len(get()); }
+  std::string_view serial(std::size_t index) const noexcept {
+    return view(pki_denied_serials_serial(get(), index));
+  }
+  std::string_view issuer_key_id(std::size_t index) const noexcept {
+    return view(pki_denied_serials_issuer_key_id(get(), index));
+  }
+  std::string_view reason(std::size_t index) const noexcept {
+    return view(pki_denied_serials_reason(get(), index));
+  }
+  std::int64_t denied_at(std::size_t index) const noexcept {
+    return pki_denied_serials_denied_at(get(), index);
+  }
+  std::int64_t expires_at(std::size_t index) const noexcept {
+    return pki_denied_serials_expires_at(get(), index);
+  }
+};
+
 /** The certificates of a denied identity that have not expired yet. */
 class Expiring : public Handle<pki_expiring, pki_expiring_free> {
  public:
@@ -496,6 +529,17 @@ class Manager : public Handle<pki_manager, pki_manager_free> {
   }
   bool allow(std::string_view spiffe_id) const {
     return detail::made<bool>(pki_manager_allow, get(), PKI_ARG(str(spiffe_id)));
+  }
+  void deny_serial(std::string_view serial, std::string_view reason,
+                   std::string_view ca = {}) const {
+    detail::call(pki_manager_deny_serial, get(), PKI_ARG(str(serial)), PKI_ARG(str(reason)),
+                 PKI_ARG(str(ca)));
+  }
+  DeniedSerials denied_serials() const {
+    return DeniedSerials(detail::made<pki_denied_serials *>(pki_manager_denied_serials, get()));
+  }
+  Crl crl(std::string_view ca) const {
+    return Crl(detail::made<pki_crl *>(pki_manager_crl, get(), PKI_ARG(str(ca))));
   }
   DenyList deny_list() const {
     return DenyList(detail::made<pki_deny_list *>(pki_manager_deny_list, get()));

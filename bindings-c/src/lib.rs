@@ -20,6 +20,7 @@ mod backup;
 mod bundle;
 mod chain;
 mod config;
+mod crl;
 mod csr;
 mod deny;
 mod error;

@@ -2,12 +2,15 @@
 
 use std::{path::Path, sync::Arc};
 
-use catalyst_pki::authority::{CertificateManager, Fingerprints, SignRequest, store::SqliteStore};
+use catalyst_pki::authority::{
+    CaName, CertificateManager, DenySerial, Fingerprints, SignRequest, store::SqliteStore,
+};
 
 use crate::{
     backup::pki_backup,
     bundle::pki_bundle,
     config::{pki_config, unknown},
+    crl::{pki_crl, pki_denied_serials},
     deny::{pki_deny_list, pki_expiring},
     request::{PKI_SIGN_CSR_WITHOUT_SPIFFE_ID, TTL_CONFIGURED, pki_sign_request},
     signed::pki_signed,
@@ -180,6 +183,33 @@ export! {
     /// The deny list. `PKI_ERR_NOT_INITIALIZED`.
     fn pki_manager_deny_list(manager: &pki_manager) -> New<pki_deny_list> {
         Ok(manager.manager.denied_identities()?.into())
+    }
+
+    /// Revokes one certificate for good, for a key that somebody else may have: by its serial number in
+    /// hex, for a reason of 1 to 1024 bytes, none of them NUL. `ca` is who has issued it, as in
+    /// `pki_manager_crl`; empty where there is a record of it. `PKI_ERR_INVALID_ARGUMENT`, also for a CA's
+    /// own certificate; `PKI_ERR_NOT_INITIALIZED`.
+    fn pki_manager_deny_serial(manager: &pki_manager, serial: &str, reason: &str, ca: &str) -> Done {
+        let issuer = Some(ca).filter(|ca| !ca.is_empty()).map(str::parse::<CaName>).transpose()?;
+        let mut request = DenySerial::new(serial, reason);
+        if let Some(issuer) = &issuer {
+            request = request.issued_by(issuer);
+        }
+        manager.manager.deny_serial(&request).map(|_| ())
+    }
+
+    /// The certificates that are revoked for good. `PKI_ERR_NOT_INITIALIZED`.
+    fn pki_manager_denied_serials(manager: &pki_manager) -> New<pki_denied_serials> {
+        Ok(manager.manager.denied_serials()?.into())
+    }
+
+    /// The revocation list of a CA as things stand now: its certificates that were revoked for good, and
+    /// those of denied identities, on hold. `ca` is `root`, `services` or `transport` for the one that is
+    /// active, or a subject key identifier in hex. `PKI_ERR_INVALID_ARGUMENT` for a CA that is none of the
+    /// hierarchy; `PKI_ERR_SIGNING_CA_UNAVAILABLE` where its key is not here and its last list has ended;
+    /// `PKI_ERR_KEY_BACKEND_FAILED`, `PKI_ERR_NOT_INITIALIZED`.
+    fn pki_manager_crl(manager: &pki_manager, ca: &str) -> New<pki_crl> {
+        Ok(manager.manager.crl(&ca.parse()?)?.into())
     }
 
     /// How the CA is; also where there is no hierarchy yet.

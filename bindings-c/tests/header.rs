@@ -20,7 +20,7 @@ use syn::{
 };
 
 /// In the order of the header.
-const FILES: [&str; 23] = [
+const FILES: [&str; 24] = [
     "version",
     "text",
     "error",
@@ -32,6 +32,7 @@ const FILES: [&str; 23] = [
     "signed",
     "bundle",
     "deny",
+    "crl",
     "status",
     "backup",
     "chain",

@@ -322,6 +322,52 @@ static void deny(const pki_manager *manager) {
   pki_expiring_free(expiring);
 }
 
+/** Revokes a certificate by its serial: refused from then on by whoever has the list. */
+static void revoke(const pki_manager *manager, const pki_bundle *bundle, const pki_signed *node) {
+  pki_crl *before = NULL, *after = NULL;
+  pki_denied_serials *list = NULL;
+  pki_policy *policy = policy_of(bundle, PKI_SEGMENT_SERVICES, NODE), *checked = NULL;
+  pki_chain *chain = NULL;
+  pki_svid *svid = NULL;
+  pki_error *error = NULL;
+  pki_bytes der;
+  const pki_str serial = pki_signed_serial(node);
+  CHECK(pki_manager_crl(manager, PKI_LIT("services"), &before, NULL) == PKI_OK);
+  CHECK(pki_manager_crl(manager, PKI_LIT("envoy"), &after, &error) == PKI_ERR_INVALID_ARGUMENT);
+  CHECK(strstr(pki_error_message(error).data, "root, services, transport") != NULL);
+  pki_error_free(error);
+  CHECK(pki_manager_deny_serial(manager, PKI_LIT("0x12"), PKI_LIT("why"), PKI_LIT(""), NULL) ==
+        PKI_ERR_INVALID_ARGUMENT);
+  CHECK(pki_manager_deny_serial(manager, PKI_LIT("0badcafe"), PKI_LIT("why"), PKI_LIT(""), NULL) ==
+        PKI_ERR_INVALID_ARGUMENT);
+  CHECK(pki_manager_deny_serial(manager, PKI_ARG(serial), PKI_LIT("its key leaked"), PKI_LIT(""),
+                                NULL) == PKI_OK);
+  CHECK(pki_manager_denied_serials(manager, &list, NULL) == PKI_OK);
+  CHECK(pki_denied_serials_len(list) == 1 && is(pki_denied_serials_serial(list, 0), serial.data));
+  CHECK(is(pki_denied_serials_reason(list, 0), "its key leaked"));
+  CHECK(pki_denied_serials_denied_at(list, 0) == now_ms);
+  CHECK(pki_denied_serials_expires_at(list, 0) / 1000 == pki_signed_expires_at(node) / 1000);
+  CHECK(is(pki_denied_serials_serial(list, 1), "") && pki_denied_serials_len(NULL) == 0);
+  CHECK(pki_manager_crl(manager, PKI_ARG(pki_crl_issuer_key_id(before)), &after, NULL) == PKI_OK);
+  CHECK(is(pki_denied_serials_issuer_key_id(list, 0), pki_crl_issuer_key_id(after).data));
+  CHECK(pki_crl_number(after) > pki_crl_number(before) && pki_crl_this_update(after) < now_ms);
+  CHECK(pki_crl_next_update(after) > now_ms + INT64_C(23) * 3600 * 1000);
+
+  CHECK(pki_chain_new(&chain, NULL) == PKI_OK);
+  CHECK(pki_chain_add_pem(chain, PKI_ARG(pki_signed_tls_chain_pem(node)), NULL) == PKI_OK);
+  CHECK(pki_verify_peer(policy, chain, &svid, NULL) == PKI_OK);
+  pki_svid_free(svid);
+  der = pki_crl_der(after);
+  CHECK(pki_policy_with_crls(policy, &der, 1, &checked, NULL) == PKI_OK);
+  CHECK(pki_verify_peer(checked, chain, &svid, NULL) == PKI_ERR_CERTIFICATE_REVOKED);
+  pki_policy_free(checked);
+  pki_policy_free(policy);
+  pki_chain_free(chain);
+  pki_denied_serials_free(list);
+  pki_crl_free(after);
+  pki_crl_free(before);
+}
+
 static void status_of(const pki_manager *manager) {
   pki_status *status = NULL;
   CHECK(pki_manager_status(manager, &status, NULL) == PKI_OK);
@@ -466,6 +512,7 @@ static void manager(const char *folder) {
   path(bundle, node);
   deny(manager);
   status_of(manager);
+  revoke(manager, bundle, node);
   now_ms += INT64_C(3) * 24 * 3600 * 1000;
   CHECK(pki_manager_purge(manager, &purged, NULL) == PKI_OK && purged == 2);
 

@@ -159,6 +159,19 @@ void authority() {
   const pki::DenyList list = manager.deny_list();
   CHECK(list.size() == 1 && list.spiffe_id(0) == kNode && list.denied_at(0) == now);
   CHECK(list.reason(0) == "its disk was stolen");
+
+  manager.deny_serial(node.serial(), "its key leaked");
+  manager.deny_serial("0badcafe", "seen in the wild", "transport");
+  const pki::DeniedSerials serials = manager.denied_serials();
+  CHECK(serials.size() == 2 && serials.reason(2).empty() && serials.denied_at(0) == now);
+  const std::size_t at = serials.serial(0) == node.serial() ? 0 : 1;
+  CHECK(serials.serial(at) == node.serial() && serials.reason(at) == "its key leaked");
+  CHECK(serials.expires_at(at) / 1000 == node.expires_at() / 1000);
+  CHECK(serials.expires_at(1 - at) == 0);
+  const pki::Crl crl = manager.crl("services");
+  CHECK(crl.issuer_key_id() == serials.issuer_key_id(at) && crl.der().len > 200);
+  CHECK(crl.number() >= static_cast<std::uint64_t>(now) && crl.this_update() < now);
+  CHECK(crl.next_update() > now + std::int64_t{24} * 3600 * 1000);
   CHECK(thrown([&] { manager.sign(request); }) == PKI_ERR_IDENTITY_DENIED);
 
   const pki::Status status = manager.status();

@@ -209,6 +209,48 @@ mod tests {
         authority::{signer::KeyProtection, store::SqliteStore},
     };
 
+    #[test]
+    fn files_that_went_elsewhere_are_not_those_at_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, index] = ["certs.db", "certs.db-shm"].map(|name| folder.path().join(name));
+        let _store = SqliteStore::open(&path, &KeyProtection::DevelopmentKeyFile).unwrap();
+        let guard = Guard::open(&path).unwrap();
+        assert!(guard.hold(&index).unwrap());
+        assert!(guard.is_at(&path, &index));
+        let away = folder.path().join("away");
+        for file in [&path, &index] {
+            std::fs::rename(file, &away).unwrap();
+            assert!(!guard.is_at(&path, &index), "{}", file.display());
+            std::fs::rename(&away, file).unwrap();
+            assert!(guard.is_at(&path, &index));
+        }
+    }
+
+    /// As another SQLite does that takes itself for the only one.
+    #[test]
+    fn database_and_index_are_held_in_use() {
+        use nix::{
+            fcntl::{FcntlArg, fcntl},
+            libc::{F_WRLCK, SEEK_SET, flock},
+        };
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("certs.db");
+        let _store = SqliteStore::open(&path, &KeyProtection::DevelopmentKeyFile).unwrap();
+        for (name, start, len) in [("certs.db", 0x4000_0002, 510), ("certs.db-shm", 128, 1)] {
+            let file = std::fs::File::options().write(true).open(folder.path().join(name)).unwrap();
+            let lock = flock {
+                l_type: i16::try_from(F_WRLCK).unwrap(),
+                l_whence: i16::try_from(SEEK_SET).unwrap(),
+                l_start: start,
+                l_len: len,
+                l_pid: 0,
+            };
+            let refused = fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).unwrap_err();
+            assert_eq!(refused, nix::errno::Errno::EAGAIN, "{name}");
+        }
+    }
+
     /// Another copy of this library in the process is one whose locks are its own.
     #[test]
     fn nobody_opens_or_closes_a_database_while_another_copy_does() {
