@@ -5,7 +5,7 @@
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -26,6 +26,7 @@ use catalyst_pki::{
     },
     generate_key_and_csr,
 };
+use testkit::events::Events;
 use testkit::hierarchy;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -817,57 +818,21 @@ fn a_key_that_can_not_be_reached_holds_up_its_own_segment_alone() {
     assert_eq!(backend.asked.load(Ordering::SeqCst), 3, "its own segment asks each time");
 }
 
-/// The level and the message of each event of this thread, and of whom it is where that is said.
-#[derive(Clone, Default)]
-struct Events(Arc<Mutex<Vec<String>>>);
-
-impl tracing::Subscriber for Events {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Message(String);
-        impl tracing::field::Visit for Message {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                if ["message", "spiffe_id"].contains(&field.name()) {
-                    self.0 += &format!(" {value:?}");
-                }
-            }
-        }
-        let mut message = Message(event.metadata().level().to_string());
-        event.record(&mut message);
-        self.0.lock().unwrap().push(message.0);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
 #[test]
 fn the_cas_own_trouble_is_no_bad_request() {
     let clock = clock();
     let manager = manager(&clock);
     let events = Events::default();
-    tracing::subscriber::with_default(events.clone(), || {
+    events.listen(|| {
         let request = SignRequest::new("no CSR", ServiceType::Node, NODE);
         manager.sign_csr(&request).unwrap_err();
         clock.advance(Duration::from_secs(2 * 365 * 24 * 3_600));
         sign(&manager, ServiceType::Node, NODE, None).unwrap_err();
     });
-    let events = events.0.lock().unwrap();
+    let events = events.short();
     let expected = ["WARN CSR validation failed", "ERROR Certificate not issued"]
         .map(|event| format!("{event} spiffe://mesh.example.com/node/{NODE}"));
-    assert_eq!(*events, expected);
+    assert_eq!(events, expected);
 }
 
 #[test]
@@ -882,12 +847,12 @@ fn a_denial_that_cannot_be_read_is_an_error_event() {
         ('spiffe://mesh.example.com/node/b', 'stolen', 1)";
     sql.execute_batch(insert).unwrap();
     let events = Events::default();
-    let denied = tracing::subscriber::with_default(events.clone(), || manager.denied_identities());
+    let denied = events.listen(|| manager.denied_identities());
     assert_eq!(denied.unwrap().len(), 3);
     let unreadable = |id: &str| format!("ERROR Denied identity unreadable {id}");
-    let events = events.0.lock().unwrap();
+    let events = events.short();
     let expected = ["spiffe://mesh.example.com/node/a", "\u{fffd}"].map(unreadable);
-    assert_eq!(*events, expected);
+    assert_eq!(events, expected);
 }
 
 #[test]
@@ -903,13 +868,13 @@ fn a_hierarchy_that_went_back_is_an_error_event() {
 
     std::fs::rename(&backup, &path).unwrap();
     let events = Events::default();
-    let bundle = tracing::subscriber::with_default(events.clone(), || {
+    let bundle = events.listen(|| {
         // A look-up may believe for 1 ms that the files are the same; who writes compares them.
         manager.store().allow("spiffe://mesh.example.com/services/node/n1").unwrap();
         manager.ca_bundle()
     });
     assert!(bundle.unwrap().sequence < sequence);
-    let said = events.0.lock().unwrap();
+    let said = events.short();
     for event in ["WARN Database files were replaced", "ERROR Hierarchy went back"] {
         let is_said = |said: &&String| said.starts_with(event);
         assert_eq!(said.iter().filter(is_said).count(), 1, "{said:?}");
@@ -931,10 +896,10 @@ fn the_key_of_a_superseded_ca_is_not_asked_for() {
     assert_eq!(sql.execute(lose, []).unwrap(), 1);
     drop(sql);
     let events = Events::default();
-    tracing::subscriber::with_default(events.clone(), || {
+    events.listen(|| {
         open(&path, config(&clock)).unwrap().initialize().unwrap();
     });
-    let said = events.0.lock().unwrap();
+    let said = events.short();
     assert!(!said.iter().any(|event| event.starts_with("ERROR")), "{said:?}");
 }
 

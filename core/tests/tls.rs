@@ -20,7 +20,7 @@ use catalyst_pki::{
 };
 use rcgen::{
     CertificateParams, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256,
-    PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, SerialNumber, SignatureAlgorithm,
+    PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, SignatureAlgorithm,
 };
 use rustls::{
     ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection,
@@ -32,8 +32,11 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
-use testkit::hierarchy::{
-    Ca, ENVOY, NODE, NOW, Pki, SERIAL, TRUST_DOMAIN, dns, timestamp, trust_domain, uri,
+use testkit::{
+    events::Events,
+    hierarchy::{
+        Ca, ENVOY, NODE, NOW, Pki, SERIAL, TRUST_DOMAIN, dns, timestamp, trust_domain, uri,
+    },
 };
 use time::Duration;
 
@@ -1040,11 +1043,52 @@ fn what_is_no_tls_and_what_ends_early_is_an_error() {
 }
 
 #[test]
-fn serials_are_the_leaf_s_own() {
+fn events_say_who_has_come_and_who_was_refused_and_nothing_secret() {
     let pki = Pki::new();
-    let own = identity_with(&pki.services, NODE, |params| {
-        params.serial_number = Some(SerialNumber::from_slice(&[0x11, 0x22]));
+    let (chain, key) = pems(&pki.services, NODE, |_| {});
+    let own = TlsIdentity::from_pem(&chain, &key).unwrap();
+    let fingerprint = own.fingerprint();
+    let held = Current::new(clients(&pki, Segment::Services).build().unwrap());
+    let server =
+        TlsServer::new(identity(&pki.services, ORCHESTRATOR), held.clone(), &tls13()).unwrap();
+    let client = client_as(&pki, own);
+    let events = Events::default();
+    events.listen(|| {
+        let (_, at_server) = connected(&client, &server);
+        // Asked again, it says so no more.
+        at_server.peer().unwrap();
+        held.set(clients(&pki, Segment::Services).denied(node_denied()).build().unwrap());
+        refused(&client, &server);
+        let foreign = identity(&pki.services, "spiffe://rogue.example.org/node/node-a");
+        refused(&client_as(&pki, foreign), &server);
     });
-    let (_, at_server) = connected(&client_as(&pki, own), &server(&pki));
-    assert_eq!(at_server.peer().unwrap().svid().serial, "1122");
+    let said = events.whole();
+    println!("{said:#?}");
+    let of = |words: &str| said.iter().filter(|said| said.contains(words)).collect::<Vec<_>>();
+    // Each side of the first; the client of the others, which is done before it is refused.
+    assert_eq!(of(&format!("INFO message=mTLS peer connected spiffe_id=\"{NODE}\"")).len(), 1);
+    assert_eq!(of("INFO message=mTLS peer connected").len(), 4);
+    let [denied, foreign] = of("WARN message=TLS peer refused")[..] else { panic!() };
+    for words in [&fingerprint, "PKI_IDENTITY_DENIED", NODE] {
+        assert!(denied.contains(words), "{denied}");
+    }
+    for words in ["PKI_FOREIGN_TRUST_DOMAIN", "rogue.example.org"] {
+        assert!(foreign.contains(words), "{foreign}");
+    }
+    let secret: Vec<&str> = key.lines().filter(|line| !line.starts_with('-')).collect();
+    assert!(said.iter().all(|said| secret.iter().all(|line| !said.contains(line))));
+}
+
+#[test]
+fn a_name_is_sent_where_that_was_said_and_nowhere_else() {
+    let pki = Pki::new();
+    let hello = |client: &TlsClient| {
+        let mut hello = Vec::new();
+        client.connection().unwrap().write_tls(&mut hello).unwrap();
+        hello
+    };
+    let sends_name = |hello: Vec<u8>| hello.windows(15).any(|part| part == b"\0\0\x0cnode.example");
+    let client = client(&pki);
+    assert!(!sends_name(hello(&client)));
+    assert!(sends_name(hello(&client.sni("node.example").unwrap())));
 }

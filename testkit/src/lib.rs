@@ -11,6 +11,7 @@
 
 #[cfg(feature = "authority")]
 pub mod database;
+pub mod events;
 pub mod hierarchy;
 #[cfg(feature = "authority")]
 pub mod mesh;

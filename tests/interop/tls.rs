@@ -402,6 +402,13 @@ fn gnutls_connects_and_is_told_why_when_it_is_refused() {
         let (id, found_version, _) = found[0].clone().unwrap();
         assert_eq!((id, found_version), (node().sample.spiffe_id(), version));
     }
+    // Without extended master secret (RFC 7627) keying material is not the connection's own.
+    let ours = Ours::serve(server(&tls13().allow_tls12()), 1);
+    let old = "NORMAL:-VERS-ALL:+VERS-TLS1.2:%NO_SESSION_HASH";
+    let ended = gnutls(&files(node()), &ours.port(), old);
+    assert!(!ended.stdout.contains("welcome"), "{ended:?}");
+    assert_eq!(codes(ours.found()), [ErrorCode::TlsHandshakeFailed]);
+
     let ours = Ours::serve(server(&tls13()), 1);
     let ended = gnutls(&files(envoy()), &ours.port(), "NORMAL");
     assert!(!ended.stdout.contains("welcome"), "{ended:?}");

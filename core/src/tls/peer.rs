@@ -40,7 +40,8 @@ impl TlsPeer {
     /// Verifies it once more, by the policies of its connection as they are now: whether it has been
     /// denied or revoked since, or its certificate has ended. A server that asks this whenever its
     /// policy changes, and now and then for the time, closes the connections of those who are no
-    /// longer good.
+    /// longer good. A peer is to be entered among those that are open first and asked for then, or a
+    /// denial between its handshake and the entry passes it by.
     ///
     /// ```
     /// use catalyst_pki::tls::{TlsPeer, TlsStream};

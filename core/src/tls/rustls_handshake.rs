@@ -11,14 +11,23 @@ use crate::{Error, Result};
 /// **This type follows rustls' version** (0.23), unlike the rest of this module.
 ///
 /// Each is good for one connection: a second one that shows a certificate is refused, so that no
-/// connection passes for another's peer. With `tokio-rustls`:
+/// connection passes for another's peer.
 ///
-/// ```ignore
-/// let handshake = server.rustls()?;
-/// let accepted = tokio_rustls::TlsAcceptor::from(handshake.config()).accept(socket).await;
-/// let stream = accepted.map_err(|error| handshake.error(&error))?;
-/// let peer = handshake.peer(stream.get_ref().1)?;
+/// ```no_run
+/// use std::net::TcpStream;
+/// use catalyst_pki::{Error, tls::{TlsPeer, TlsServer}};
+///
+/// fn accept(server: &TlsServer, mut socket: TcpStream) -> Result<Option<TlsPeer>, Error> {
+///     let handshake = server.rustls()?;
+///     let mut connection = rustls::ServerConnection::new(handshake.config())
+///         .map_err(|error| Error::Internal(error.to_string()))?;
+///     connection.complete_io(&mut socket).map_err(|error| handshake.error(&error))?;
+///     handshake.peer(&connection)
+/// }
 /// ```
+///
+/// With `tokio-rustls` it is `TlsAcceptor::from(handshake.config()).accept(socket).await` in the
+/// middle, and the connection is `stream.get_ref().1`.
 #[derive(Debug)]
 pub struct RustlsHandshake<C> {
     config: Arc<C>,

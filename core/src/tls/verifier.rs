@@ -110,34 +110,6 @@ impl PeerVerifier {
         }
         self.verdict.settle(judged)
     }
-
-    /// A peer that signs otherwise than was offered is refused before rustls looks at the signature.
-    fn check_scheme(&self, signed: &DigitallySignedStruct) -> Result<(), rustls::Error> {
-        if self.schemes.contains(&signed.scheme) {
-            return Ok(());
-        }
-        Err(rustls::PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into())
-    }
-
-    fn verify_tls12(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.check_scheme(signed)?;
-        verify_tls12_signature(message, leaf, signed, &SUPPORTED)
-    }
-
-    fn verify_tls13(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.check_scheme(signed)?;
-        verify_tls13_signature(message, leaf, signed, &SUPPORTED)
-    }
 }
 
 impl ClientCertVerifier for PeerVerifier {
@@ -165,7 +137,7 @@ impl ClientCertVerifier for PeerVerifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verify_tls12(message, leaf, signed)
+        verify_tls12_signature(message, leaf, signed, &SUPPORTED)
     }
 
     fn verify_tls13_signature(
@@ -174,7 +146,7 @@ impl ClientCertVerifier for PeerVerifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verify_tls13(message, leaf, signed)
+        verify_tls13_signature(message, leaf, signed, &SUPPORTED)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -201,7 +173,7 @@ impl ServerCertVerifier for PeerVerifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verify_tls12(message, leaf, signed)
+        verify_tls12_signature(message, leaf, signed, &SUPPORTED)
     }
 
     fn verify_tls13_signature(
@@ -210,7 +182,7 @@ impl ServerCertVerifier for PeerVerifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verify_tls13(message, leaf, signed)
+        verify_tls13_signature(message, leaf, signed, &SUPPORTED)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
