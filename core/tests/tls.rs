@@ -952,8 +952,13 @@ fn over_loopback<T: Send>(
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::scope(|scope| {
-        let server = scope.spawn(move || serve(listener.accept().unwrap().0));
-        connect(TcpStream::connect(address).unwrap());
+        // Who waits in vain fails.
+        let patient = |socket: TcpStream| {
+            socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+            socket
+        };
+        let server = scope.spawn(move || serve(patient(listener.accept().unwrap().0)));
+        connect(patient(TcpStream::connect(address).unwrap()));
         server.join().unwrap()
     })
 }
