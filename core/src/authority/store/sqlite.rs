@@ -6,6 +6,7 @@ mod connection;
 mod counts;
 mod database;
 mod deny;
+mod facts;
 mod failure;
 mod files;
 mod group_commit;
@@ -26,6 +27,7 @@ mod schema;
 mod setting;
 mod shared_file;
 mod status;
+mod token_row;
 mod tokens;
 
 use std::{
@@ -181,12 +183,12 @@ impl Store for SqliteStore {
     }
 
     fn is_denied(&self, spiffe_id: &str) -> Result<bool> {
-        self.database.read(|connection| leaf::is_denied(connection, spiffe_id))
+        self.database.read(|connection| facts::is_denied(connection, spiffe_id))
     }
 
     fn facts_before_signing(&self, planned: &PlannedLeaf<'_>) -> Result<SigningFacts> {
         self.database
-            .read(|connection| decide::before_signing(planned, &leaf::Known::new(connection)))
+            .read(|connection| decide::before_signing(planned, &facts::Known::new(connection)))
     }
 
     fn record_leaf(&self, leaf: NewLeaf) -> Result<Recorded> {

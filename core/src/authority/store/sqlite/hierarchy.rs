@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{failure::Outcome, leaf::Known, row, schema::columns, setting};
+use super::{facts::Known, failure::Outcome, row, schema::columns, setting};
 use crate::{
     Timestamp,
     authority::store::{

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{counts::Tally, failure::Outcome, hierarchy, leaf::Known};
+use super::{counts::Tally, facts::Known, failure::Outcome, hierarchy};
 use crate::{
     Timestamp,
     authority::store::{CertificateStatus, CertificateType, decide},

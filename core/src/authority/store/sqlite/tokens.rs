@@ -4,22 +4,17 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_it
 
 use super::{
     SqliteStore,
-    failure::{Failure, Outcome, Place},
-    leaf::Known,
+    facts::Known,
+    failure::{Outcome, Place},
+    token_row::{COLUMNS, find, read},
 };
 use crate::{
     Error, Result, Timestamp,
     authority::{
         signer::{KeySealer, Owner},
-        store::{
-            TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStore, TokenUse,
-            TokenUses, decide,
-        },
+        store::{TokenKey, TokenPage, TokenQuery, TokenRecord, TokenSelector, TokenStore, decide},
     },
 };
-
-const COLUMNS: &str = "jti, family, subject, entity_id, entity_name, entity_type, principal, \
-                       fingerprint, spiffe_id, sans, issued_at, expires_at, revoked_at, uses, number";
 
 impl TokenStore for SqliteStore {
     fn token_keys(&self) -> Result<Vec<TokenKey>> {
@@ -62,32 +57,6 @@ impl TokenStore for SqliteStore {
             Ok(jtis.collect::<rusqlite::Result<_>>()?)
         })
     }
-}
-
-fn find(connection: &Connection, jti: &str) -> Outcome<Option<TokenRecord>> {
-    let sql = format!("SELECT {COLUMNS} FROM token WHERE jti = ?1");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query([jti])?;
-    rows.next()?.map(|row| Ok(read(row)?.1)).transpose()
-}
-
-pub(super) fn uses(connection: &Connection, token_use: &TokenUse) -> Outcome<TokenUses> {
-    let used: i64 = connection
-        .prepare_cached("SELECT COUNT(*) FROM token_use WHERE jti = ?1")?
-        .query_row([&token_use.jti], |row| row.get(0))?;
-    let for_this = connection
-        .prepare_cached("SELECT serial FROM token_use WHERE jti = ?1 AND request = ?2")?
-        .query_row(params![token_use.jti, token_use.request], |row| row.get(0))
-        .optional()?;
-    let token = find(connection, &token_use.jti)?;
-    Ok(TokenUses { token, used: used.unsigned_abs(), for_this })
-}
-
-pub(super) fn use_for(connection: &Connection, token_use: &TokenUse, serial: &str) -> Outcome<()> {
-    connection
-        .prepare_cached("INSERT INTO token_use (jti, request, serial) VALUES (?1, ?2, ?3)")?
-        .execute(params![token_use.jti, token_use.request, serial])?;
-    Ok(())
 }
 
 fn keys(connection: &Connection) -> Outcome<Vec<TokenKey>> {
@@ -352,32 +321,4 @@ fn keep_token(present: &Connection, restored: &Connection, row: &Row<'_>) -> Out
 /// The first columns of a row, whatever is in them.
 fn values(row: &Row<'_>, columns: usize) -> Outcome<Vec<Value>> {
     Ok((0..columns).map(|index| row.get(index)).collect::<rusqlite::Result<_>>()?)
-}
-
-fn read(row: &Row<'_>) -> Outcome<(i64, TokenRecord)> {
-    let time = |millis: i64| {
-        Timestamp::given("time", millis).map_err(|_| {
-            Failure::Database("holds a time outside of the years 0 to 9999: restore a backup")
-        })
-    };
-    let sans = row.get_ref(9)?.as_str().map_err(rusqlite::Error::from)?;
-    let token = TokenRecord {
-        jti: row.get(0)?,
-        family: row.get(1)?,
-        subject: row.get(2)?,
-        entity_id: row.get(3)?,
-        entity_name: row.get(4)?,
-        entity_type: row.get(5)?,
-        principal: row.get(6)?,
-        fingerprint: row.get(7)?,
-        spiffe_id: row.get(8)?,
-        sans: serde_json::from_str(sans).map_err(|_| {
-            Failure::Database("holds names of a token that are no list: restore a backup")
-        })?,
-        issued_at: time(row.get(10)?)?,
-        expires_at: time(row.get(11)?)?,
-        revoked_at: row.get::<_, Option<i64>>(12)?.map(time).transpose()?,
-        uses: row.get(13)?,
-    };
-    Ok((row.get(14)?, token))
 }
