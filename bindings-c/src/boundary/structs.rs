@@ -59,8 +59,8 @@ pub(crate) unsafe fn copied_struct<T: Growing>(given: *const T, name: &'static s
     // SAFETY: its first field can be read, and is aligned.
     let size = unsafe { given.cast::<usize>().read() };
     let wrong = || Error::StructSize { name, given: size, known };
-    // A size that can't be meant was never set.
-    if size < T::FIRST_SIZE || size > known + 4096 {
+    // A size that can't be meant was never set; that of a struct is whole in its alignment.
+    if size < T::FIRST_SIZE || size > known + 4096 || !size.is_multiple_of(align_of::<T>()) {
         return Err(wrong());
     }
     if size > known {
@@ -96,7 +96,8 @@ mod tests {
         }
         // SAFETY: every pattern of bits is a value.
         let mut later: Later = unsafe { std::mem::zeroed() };
-        let size = size_of::<pki_sign_request>();
+        let (size, first) =
+            (size_of::<pki_sign_request>(), <pki_sign_request as Growing>::FIRST_SIZE);
         let mut copied = |given: usize, more: u64| {
             later.request.struct_size = given;
             later.request.ttl_seconds = 5;
@@ -107,8 +108,17 @@ mod tests {
                 .map_err(|error| error.code().c_name())
         };
         assert_eq!(copied(size, 1), Ok(5));
+        assert_eq!(copied(first, 1), Ok(5));
         assert_eq!(copied(size + 16, 0), Ok(5));
-        for (given, more) in [(size + 16, 1), (0, 0), (8, 0), (size - 1, 0), (usize::MAX, 0)] {
+        for (given, more) in [
+            (size + 16, 1),
+            (0, 0),
+            (8, 0),
+            (first - 8, 0),
+            (first + 1, 0),
+            (size - 1, 0),
+            (usize::MAX, 0),
+        ] {
             assert_eq!(copied(given, more), Err("PKI_ERR_STRUCT_SIZE"), "{given}");
         }
     }
