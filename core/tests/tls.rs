@@ -1073,11 +1073,18 @@ fn events_say_who_has_come_and_who_was_refused_and_nothing_secret() {
     // Each side of the first; the client of the others, which is done before it is refused.
     assert_eq!(of(&format!("INFO message=mTLS peer connected spiffe_id=\"{NODE}\"")).len(), 1);
     assert_eq!(of("INFO message=mTLS peer connected").len(), 4);
-    let [denied, foreign] = of("WARN message=TLS peer refused")[..] else { panic!() };
+    let [denied] = of("WARN message=TLS peer refused")[..] else { panic!() };
+    let [foreign] = of("WARN message=Peer's trust domain mismatch")[..] else { panic!() };
     for words in [&fingerprint, "PKI_IDENTITY_DENIED", NODE] {
         assert!(denied.contains(words), "{denied}");
     }
-    for words in ["PKI_FOREIGN_TRUST_DOMAIN", "rogue.example.org"] {
+    for words in [
+        "PKI_FOREIGN_TRUST_DOMAIN",
+        "expected_domain=\"mesh.example.com\"",
+        "received_domain=\"rogue.example.org\"",
+        "received_spiffe_id=\"spiffe://rogue.example.org/node/node-a\"",
+        "peer=\"client\"",
+    ] {
         assert!(foreign.contains(words), "{foreign}");
     }
     let secret: Vec<&str> = key.lines().filter(|line| !line.starts_with('-')).collect();

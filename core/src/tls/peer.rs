@@ -89,6 +89,19 @@ impl Acceptance {
         then(&policies.iter().map(|policy| policy.algorithms()).collect::<Vec<_>>())
     }
 
+    /// What the peer is.
+    pub(super) fn role(&self) -> PeerRole {
+        self.role
+    }
+
+    /// Those of the policies, for a message.
+    pub(super) fn trust_domains(&self) -> String {
+        let mut names: Vec<_> =
+            self.policies.iter().map(|policy| policy.get().trust_domain().to_string()).collect();
+        names.dedup();
+        names.join(", ")
+    }
+
     fn verify(&self, chain: &[Vec<u8>]) -> Result<Svid> {
         let (mut accepted, mut refused) = (None, None::<Error>);
         for policy in &self.policies {

@@ -16,7 +16,7 @@ use super::{
     refusal,
     signatures::{SUPPORTED, schemes},
 };
-use crate::{Error, Result, fingerprint, x509::P384_ONLY};
+use crate::{Error, Result, SpiffeId, fingerprint, verify, x509::P384_ONLY};
 
 /// What became of the peer of one connection: nobody where it was not to be verified.
 #[derive(Debug, Clone, Default)]
@@ -105,10 +105,30 @@ impl PeerVerifier {
             None => Ok(None),
         };
         if let Err(error) = &judged {
-            let (code, fingerprint) = (error.code().as_str(), fingerprint(leaf));
-            tracing::warn!(target: EVENTS, fingerprint, code, %error, "TLS peer refused");
+            self.say(error, leaf);
         }
         self.verdict.settle(judged)
+    }
+
+    fn say(&self, error: &Error, leaf: &CertificateDer<'_>) {
+        let (code, fingerprint) = (error.code().as_str(), fingerprint(leaf));
+        let (Error::ForeignTrustDomain(received_domain), Some(acceptance)) =
+            (error, &self.acceptance)
+        else {
+            tracing::warn!(target: EVENTS, fingerprint, code, %error, "TLS peer refused");
+            return;
+        };
+        let id = verify::leaf_from_der(leaf).and_then(|leaf| verify::peer_id(&leaf));
+        tracing::warn!(
+            target: EVENTS,
+            fingerprint,
+            code,
+            expected_domain = acceptance.trust_domains(),
+            received_domain,
+            received_spiffe_id = id.as_ref().map(SpiffeId::as_str).unwrap_or_default(),
+            peer = acceptance.role().as_str(),
+            "Peer's trust domain mismatch"
+        );
     }
 }
 
