@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use catalyst_pki::{
     Algorithm, Error, IdPattern, PeerRole, Result, ServiceType, SvidPolicy, SvidPolicyBuilder,
-    Timestamp, verify_svid,
+    Timestamp, TrustDomain, verify_svid,
 };
 use parking_lot::Mutex;
 
@@ -75,6 +75,10 @@ fn spent() -> Error {
 ///
 /// Never changed once made: any number of threads may verify with one.
 pub struct pki_policy(SvidPolicy);
+
+pub(crate) fn trust_domains(names: &[&str]) -> Result<Vec<TrustDomain>> {
+    names.iter().map(|name| Ok(name.parse()?)).collect()
+}
 
 pub(crate) fn service_types(names: &[&str]) -> Result<Vec<ServiceType>> {
     names.iter().map(|name| Ok(name.parse()?)).collect()

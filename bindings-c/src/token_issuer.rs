@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use catalyst_pki::{
-    Error, Result, TrustDomain,
+    Error,
     authority::store::TokenQuery,
     token::{KeyRotation, RotateKeys, TokenConfig, TokenIssuer},
 };
 
 use crate::{
     manager::pki_manager,
-    policy::service_types,
+    policy::{service_types, trust_domains},
     request::TTL_CONFIGURED,
     svid::pki_svid,
     text::{Text, pki_str, pki_text, pki_text_list},
@@ -52,10 +52,6 @@ impl From<KeyRotation> for pki_key_rotation {
             grace_period_ends_at: rotation.grace_period_ends_at.map_or(0, |at| at.as_millis()),
         }
     }
-}
-
-pub(crate) fn trust_domains(names: &[&str]) -> Result<Vec<TrustDomain>> {
-    names.iter().map(|name| Ok(name.parse()?)).collect()
 }
 
 export! {

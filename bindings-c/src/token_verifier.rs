@@ -4,10 +4,9 @@ use catalyst_pki::token::{Jwks, TokenVerifier};
 
 use crate::{
     config::{clock, pki_clock_callback},
-    policy::service_types,
+    policy::{service_types, trust_domains},
     svid::pki_svid,
     token_claims::pki_token_claims,
-    token_issuer::trust_domains,
 };
 
 /// Checks the tokens of one issuer: by its public keys and its list of revoked tokens.

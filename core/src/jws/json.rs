@@ -73,3 +73,24 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Object(object))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_what_serde_json_reads() {
+        let text =
+            r#"{"a": [true, false, null, -1, 18446744073709551615, 1.5, "x", {}], "b": {"a": []}}"#;
+        let Unambiguous(read) = serde_json::from_str(text).unwrap();
+        assert_eq!(read, serde_json::from_str::<Value>(text).unwrap());
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused_at_any_depth() {
+        for text in [r#"{"a": 1, "a": 1}"#, r#"[{"b": {"a": 1, "\u0061": 2}}]"#] {
+            let error = serde_json::from_str::<Unambiguous>(text).unwrap_err().to_string();
+            assert!(error.contains("a name stands twice"), "{error}");
+        }
+    }
+}
