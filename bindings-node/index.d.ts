@@ -1093,7 +1093,7 @@ export declare interface PeerPolicy {
   /** What is refused whatever its certificate says. */
   denied?: DeniedPeers | undefined;
   /**
-   * Certificate revocation lists of the CAs in this policy, DER: 1 MiB each at most, 8 MiB together. One
+   * Certificate revocation lists of the CAs in this policy, DER: 8 MiB each at most, 16 MiB together. One
    * of another CA is refused.
    */
   crls?: readonly Uint8Array[] | undefined;
@@ -1209,7 +1209,7 @@ export declare class PeerVerifier {
   /**
    * The same with other revocation lists in place of those that it has.
    *
-   * @param crls DER: 1 MiB each at most, 8 MiB together
+   * @param crls DER: 8 MiB each at most, 16 MiB together
    * @throws {@link PkiError} `PKI_INVALID_ARGUMENT`; `PKI_CRL_INVALID` for one that can't be read or
    * whose signature is wrong; `PKI_INVALID_POLICY` for one of no CA of the policy
    *

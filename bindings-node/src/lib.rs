@@ -17,6 +17,7 @@ mod boundary;
 mod csr;
 mod draft;
 mod errors;
+mod external_memory;
 mod mailbox;
 mod manager;
 mod on_store;

@@ -1,9 +1,6 @@
 //! `PeerVerifier`: a policy, worked out once for many peers.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::{Arc, OnceLock};
 
 use catalyst_pki::{
     Denied, Error, Result, Svid, SvidPolicy, Timestamp, certificates_from_pem, verify_svid,
@@ -17,12 +14,10 @@ use parking_lot::Mutex;
 
 use crate::{
     boundary::{guard, seconds},
+    external_memory::ExternalMemory,
     mailbox::Mailbox,
     workers::{self, MayWait},
 };
-
-/// How much memory a list takes that has been worked out, in times of its text.
-const WORKED_OUT: i64 = 4;
 
 /// Whom a verifier trusts, without what is denied or revoked.
 #[napi(object)]
@@ -80,8 +75,7 @@ pub struct FederatedDomain {
 #[napi(custom_finalize)]
 pub struct PeerVerifier {
     verifier: Arc<Verifier>,
-    /// What the garbage collector has been told that this takes beside the object, in bytes.
-    reported: AtomicI64,
+    memory: ExternalMemory,
 }
 
 struct Verifier {
@@ -199,10 +193,7 @@ impl PeerVerifier {
             .as_mut()
             .map(give)
             .ok_or_else(|| Error::Internal("a policy was changed after its use".into()))?;
-        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX).saturating_mul(WORKED_OUT);
-        self.reported.fetch_add(bytes, Ordering::Relaxed);
-        // It is a hint, and a runtime that doesn't take it collects later.
-        let _ = env.adjust_external_memory(bytes);
+        self.memory.grow(env, bytes);
         Ok(())
     }
 }
@@ -210,7 +201,7 @@ impl PeerVerifier {
 impl ObjectFinalize for PeerVerifier {
     /// Freeing a long list takes milliseconds: a worker does it.
     fn finalize(self, env: Env) -> napi::Result<()> {
-        let _ = env.adjust_external_memory(-self.reported.load(Ordering::Relaxed));
+        self.memory.release(env);
         let _ = workers::run(MayWait::Never, move || drop(self.verifier));
         Ok(())
     }
@@ -221,7 +212,7 @@ impl Verifier {
         let given = Given { base, identities: vec![], serials: vec![], crls: vec![] };
         let (given, made) = (Mutex::new(Some(given)), OnceLock::new());
         let verifier = Arc::new(Verifier { given, made });
-        PeerVerifier { verifier, reported: AtomicI64::new(0) }
+        PeerVerifier { verifier, memory: ExternalMemory::default() }
     }
 
     fn verify(&self, chain: Vec<Part>) -> Result<Svid> {

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use crate::{
     boundary::{guard, read},
+    external_memory::ExternalMemory,
     mailbox::{Answer, Mailbox},
     peer_verifier::PeerVerifier,
     tokens::TokenOptions,
@@ -25,7 +26,10 @@ use crate::{
 /// loop of its own; then a worker works it out, when it is told to. Every method with a `call` answers
 /// through the mailbox.
 #[napi(custom_finalize)]
-pub struct TokenVerifier(Arc<Inner>);
+pub struct TokenVerifier {
+    inner: Arc<Inner>,
+    memory: ExternalMemory,
+}
 
 struct Inner {
     /// Until it is worked out.
@@ -85,11 +89,12 @@ impl TokenVerifier {
 
     /// Takes the identifiers of revoked tokens: a JSON array.
     #[napi(catch_unwind)]
-    pub fn add_revoked(&self, json: String) -> napi::Result<()> {
+    pub fn add_revoked(&self, env: Env, json: String) -> napi::Result<()> {
         guard(|| {
-            if let Some(given) = &mut *self.0.given.lock() {
-                given.revoked.push(json);
-            }
+            let mut given = self.inner.given.lock();
+            let given = given.as_mut().ok_or_else(|| not_made("twice"))?;
+            self.memory.grow(env, json.len());
+            given.revoked.push(json);
             Ok(())
         })
     }
@@ -98,7 +103,7 @@ impl TokenVerifier {
     #[napi(catch_unwind)]
     pub fn prepare(&self, mailbox: &Mailbox, call: u32) -> napi::Result<()> {
         guard(|| {
-            let inner = Arc::clone(&self.0);
+            let inner = Arc::clone(&self.inner);
             mailbox.post().run(call, MayWait::Never, move || {
                 let given = inner.given.lock().take();
                 let Given { make, revoked } = given.ok_or_else(|| not_made("twice"))?;
@@ -159,11 +164,12 @@ impl TokenVerifier {
         make: impl FnOnce(Vec<String>) -> Result<token::TokenVerifier> + Send + 'static,
     ) -> Self {
         let given = Mutex::new(Some(Given { make: Box::new(make), revoked: Vec::new() }));
-        TokenVerifier(Arc::new(Inner { given, made: OnceLock::new() }))
+        let inner = Arc::new(Inner { given, made: OnceLock::new() });
+        TokenVerifier { inner, memory: ExternalMemory::default() }
     }
 
     fn made(&self) -> Result<&token::TokenVerifier> {
-        self.0.made.get().ok_or_else(|| not_made("not"))
+        self.inner.made.get().ok_or_else(|| not_made("not"))
     }
 
     fn run<A: Answer>(
@@ -179,8 +185,9 @@ impl TokenVerifier {
 
 impl ObjectFinalize for TokenVerifier {
     /// Freeing a long list takes milliseconds: a worker does it.
-    fn finalize(self, _: Env) -> napi::Result<()> {
-        let _ = workers::run(MayWait::Never, move || drop(self.0));
+    fn finalize(self, env: Env) -> napi::Result<()> {
+        self.memory.release(env);
+        let _ = workers::run(MayWait::Never, move || drop(self.inner));
         Ok(())
     }
 }

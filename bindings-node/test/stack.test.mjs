@@ -6,6 +6,8 @@ import {
   CertificateManager,
   PeerVerifier,
   SqliteCertificateStore,
+  TokenIssuer,
+  TokenVerifier,
   generateKeyAndCsr,
   verifyPeer,
 } from '@catalyst/pki';
@@ -14,10 +16,16 @@ import { folder, newManager, newSvid, TRUST_DOMAIN } from './helpers.mjs';
 const manager = await newManager();
 const svid = await newSvid(manager, 'node', 'a');
 const { servicesAnchors } = await manager.getCaBundle();
+const whose = { issuer: 'a', trustDomain: TRUST_DOMAIN };
+const issuer = await TokenIssuer.open({ ...whose, store: manager.getStore() });
+const tokenVerifier = await TokenVerifier.create({ ...whose, jwks: await issuer.jwks() });
+await issuer.close();
 const record = await manager.getStore().findBySerial(svid.serial);
 const ca = await manager.getStore().loadCaCertificate('services-ca');
 await manager.shutdown();
 const noFolder = join(folder(), 'none/certs.db');
+
+const policy = { anchors: servicesAnchors, segment: 'services', role: 'client' };
 
 /** Arguments that are well-formed, so that the call gets to the addon's threads and fails there. */
 const ARGUMENTS = {
@@ -34,6 +42,18 @@ const ARGUMENTS = {
   findBySpiffeId: [svid.spiffeId],
   markSuperseded: [svid.serial],
   purgeExpired: [0],
+  mint: [{ subject: 'a', entity: { id: 'a', name: 'a', type: 'service' }, principal: 'NODE' }],
+  verify: [
+    'no.token.atall',
+    {
+      peerCertificate: svid.certificatePem,
+      peerVerifier: new PeerVerifier({ ...policy, trustDomain: TRUST_DOMAIN }),
+    },
+  ],
+  authenticate: ['no.token.atall'],
+  inspect: ['no.token.atall'],
+  revoke: [{ jti: 'a' }],
+  withKeys: ['no keys'],
 };
 
 /** The asynchronous methods of an object's class that fail in it. */
@@ -44,7 +64,6 @@ function methodsOf(object, but) {
     .map((name) => [name, () => object[name](...(ARGUMENTS[name] ?? []))]);
 }
 
-const policy = { anchors: servicesAnchors, segment: 'services', role: 'client' };
 const longAndWrong = {
   ...policy,
   trustDomain: TRUST_DOMAIN,
@@ -54,6 +73,10 @@ const longAndWrong = {
 const calls = [
   ...methodsOf(manager, ['shutdown']),
   ...methodsOf(new SqliteCertificateStore(noFolder), ['close']),
+  ...methodsOf(issuer, ['close']),
+  ...methodsOf(tokenVerifier, ['withRevoked']),
+  ['open', () => TokenIssuer.open({ ...whose, db: noFolder })],
+  ['create', () => TokenVerifier.create({ ...whose, jwks: 'no keys' })],
   [
     'initialize',
     () =>
@@ -100,5 +123,5 @@ for (const [name, call] of calls) {
 }
 
 test('the calls are all there are', () => {
-  assert.ok(calls.length > 25, `${calls.length}`);
+  assert.ok(calls.length > 40, `${calls.length}`);
 });

@@ -220,7 +220,7 @@ export interface PeerPolicy {
   /** What is refused whatever its certificate says. */
   denied?: DeniedPeers | undefined;
   /**
-   * Certificate revocation lists of the CAs in this policy, DER: 1 MiB each at most, 8 MiB together. One
+   * Certificate revocation lists of the CAs in this policy, DER: 8 MiB each at most, 16 MiB together. One
    * of another CA is refused.
    */
   crls?: readonly Uint8Array[] | undefined;

@@ -49,6 +49,24 @@ module.exports = async function everything(pki, { hasAsyncStacks = true } = {}) 
   });
   assert.equal(await backend.computeFingerprint(bytes), svid.fingerprint);
 
+  const whose = elsewhere({ issuer: 'auth-a', trustDomain });
+  const issuer = await pki.TokenIssuer.open({ ...whose, store: ca.getStore() });
+  const entity = elsewhere({ id: 'auth-a', name: 'auth', type: 'service' });
+  const minting = { subject: 'auth-a', entity, principal: 'NODE', certificate: bytes };
+  const { token } = await issuer.mint(minting);
+  const shown = { peerCertificate: bytes, peerVerifier: new pki.PeerVerifier(policy) };
+  const jwks = elsewhere(await issuer.jwks());
+  const elsewhereVerified = await pki.TokenVerifier.create({
+    ...whose,
+    audience: 'auth-a',
+    serviceTypes: elsewhere(['auth']),
+    jwks,
+  });
+  for (const verifier of [issuer, elsewhereVerified]) {
+    assert.equal((await verifier.verify(token, shown)).sub, 'auth-a');
+  }
+  assert.equal(pki.certificateThumbprint(bytes), svid.fingerprint);
+
   await ca.denyIdentity(spiffeId, 'stolen');
   let error;
   try {
