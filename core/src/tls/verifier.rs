@@ -20,7 +20,14 @@ use crate::{Error, Result, SpiffeId, fingerprint, verify, x509::P384_ONLY};
 
 /// What became of the peer of one connection: nobody where it was not to be verified.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Verdict(Arc<OnceLock<Result<Option<TlsPeer>>>>, Arc<OnceLock<()>>);
+pub(super) struct Verdict(Arc<Judged>);
+
+#[derive(Debug, Default)]
+struct Judged {
+    peer: OnceLock<Result<Option<TlsPeer>>>,
+    /// Whether it has been said that the peer has come.
+    is_announced: OnceLock<()>,
+}
 
 impl Verdict {
     /// Who is at the other end of a connection, which must be that of the verdict. Nobody where it has
@@ -30,12 +37,12 @@ impl Verdict {
             return Err(Error::TlsHandshakeFailed("it has not come to its end yet".into()));
         }
         let Some(shown) = connection.peer_certificates() else { return Ok(None) };
-        let peer = match self.0.get() {
+        let peer = match self.0.peer.get() {
             Some(Ok(None)) => return Ok(None),
             Some(Ok(Some(peer))) if is_same(peer.chain(), shown) => peer,
             _ => return Err(Error::internal("the verdict on another connection was asked for")),
         };
-        if self.1.set(()).is_ok() {
+        if self.0.is_announced.set(()).is_ok() {
             let svid = peer.svid();
             tracing::info!(
                 target: EVENTS,
@@ -50,7 +57,7 @@ impl Verdict {
 
     /// Why the connection failed: the refusal, if this side has refused the other.
     pub(super) fn explain(&self, error: &rustls::Error) -> Error {
-        match self.0.get() {
+        match self.0.peer.get() {
             Some(Err(refusal)) => refusal.clone(),
             _ => refusal::from_rustls(error),
         }
@@ -58,7 +65,7 @@ impl Verdict {
 
     fn settle(&self, judged: Result<Option<TlsPeer>>) -> Result<(), rustls::Error> {
         let answer = judged.as_ref().map(drop).map_err(refusal::for_rustls);
-        let is_first = self.0.set(judged).is_ok();
+        let is_first = self.0.peer.set(judged).is_ok();
         // One verdict for two connections would have one pass for the other.
         is_first.then_some(()).ok_or_else(|| {
             rustls::Error::General("one connection's configuration used for two".into())
