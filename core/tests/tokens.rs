@@ -309,6 +309,9 @@ fn only_what_an_issuer_signed_as_a_token_is_opened() {
             &header,
             &claims.replacen(r#""type":"service""#, r#""type":"service","id":"thief""#, 1),
         ),
+        // It says something of a binding, and is bound to nothing.
+        forge.sign(&header, &claims.replacen('{', r#"{"cnf":null,"#, 1)),
+        forge.sign(&header, &claims.replacen('{', r#"{"cnf":{},"#, 1)),
         forge.sign(&header, "[]"),
         forge.sign(&header, "not json"),
         forge.sign(&header, &format!("{}1{}", "[".repeat(200), "]".repeat(200))),

@@ -177,11 +177,29 @@ pub struct TokenClaims {
     /// As what its holder acts.
     pub principal: Principal,
     /// The certificate that it is bound to; `None` for one that whoever holds it may use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "confirmation")]
     pub cnf: Option<Confirmation>,
     /// For whom it is meant; nothing where it doesn't say.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "audience")]
     pub aud: Vec<String>,
+}
+
+/// Not null: that would make of a token that says something of a binding one that is bound to nothing.
+mod confirmation {
+    use super::{Confirmation, Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        confirmation: &Option<Confirmation>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        confirmation.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Confirmation>, D::Error> {
+        Confirmation::deserialize(deserializer).map(Some)
+    }
 }
 
 /// One text or a list of them (RFC 7519 4.1.3); one is written as a text.
