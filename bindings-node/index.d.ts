@@ -75,7 +75,7 @@ export declare interface BootstrapToken {
   /** The token, as the service has shown it: of principal `BOOTSTRAP`. */
   bootstrapToken: string;
   /** Who minted it, on the manager's store. */
-  tokenIssuer: TokenIssuer;
+  tokenIssuer: ITokenIssuer;
 }
 
 /**
@@ -752,6 +752,19 @@ export declare interface ICertificateStore {
 }
 
 /**
+ * What verifies peers: {@link PeerVerifier}.
+ *
+ * To be named in signatures, not to be implemented: what takes one refuses any other object, whatever its
+ * methods, with `PKI_INVALID_ARGUMENT`.
+ */
+export declare interface IPeerVerifier {
+  /** Verifies a peer, off the event loop. */
+  verify(chain: PeerChain): Promise<Svid>;
+  /** Verifies a peer at once, on the event loop. */
+  verifySync(chain: PeerChain): Svid;
+}
+
+/**
  * What a signing backend does: {@link NativeSigningBackend}.
  *
  * To be named in signatures, not to be implemented: a {@link CertificateManager} refuses any other
@@ -794,6 +807,12 @@ export declare interface IssuedCrl {
  * ```
  */
 export declare function isValidSpiffeId(uri: string): boolean;
+
+/** What mints tokens: {@link TokenIssuer}. To be named in signatures, not to be implemented. */
+export declare interface ITokenIssuer {
+  /** The keys that verify its tokens. */
+  jwks(): Promise<TokenKeySet>;
+}
 
 /** What {@link generateKeyAndCsr} makes. */
 export declare interface KeyAndCsr {
@@ -1147,7 +1166,7 @@ export declare type PeerRole = 'client' | 'server';
  * const peer = await verifier.verify(socket.getPeerCertificate(true).raw);
  * ```
  */
-export declare class PeerVerifier {
+export declare class PeerVerifier implements IPeerVerifier {
   #private;
   /**
    * @param policy whom to trust; read once
@@ -2146,7 +2165,7 @@ export declare type TokenEntityType = 'user' | 'service';
  * });
  * ```
  */
-export declare class TokenIssuer {
+export declare class TokenIssuer implements ITokenIssuer {
   #private;
   private constructor();
   /**
@@ -2316,7 +2335,7 @@ export declare interface TokenIssuerOptions extends TokenOptions, StoreOptions {
    * In place of `db`, `passphrase` and `busyTimeoutMs`: the store of a {@link CertificateManager}, which
    * then takes their tokens from identities that it denies.
    */
-  store?: SqliteCertificateStore | undefined;
+  store?: ICertificateStore | undefined;
 }
 
 /** What became of the keys. */
@@ -2367,7 +2386,7 @@ export declare interface TokenPeer {
   /** The peer's certificate in the TLS handshake, and what it sent along: as {@link PeerVerifier.verify} takes it. */
   peerCertificate: PeerChain;
   /** Whom to trust. */
-  peerVerifier: PeerVerifier;
+  peerVerifier: IPeerVerifier;
 }
 
 /** As what the holder of a token acts, as it stands in tokens. */

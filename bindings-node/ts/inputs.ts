@@ -5,8 +5,6 @@ import { LocalPkiConfigSchema, PkiConfigSchema } from './schemas.js';
 import { MANY, lengthOf, snapshotOf, type Shape } from './snapshot.js';
 import { listOf, longText, strict, text, unknownFields, type FieldsOf } from './strict.js';
 import type { PolicyOptions } from '../native.js';
-import type { SqliteCertificateStore } from './store.js';
-import type { TokenIssuer } from './token-issuer.js';
 import type {
   AuthenticateTokenOptions,
   AuthorizeToken,
@@ -15,6 +13,9 @@ import type {
   CertificateRecord,
   CheckTokenOptions,
   DeniedPeers,
+  ICertificateStore,
+  IPeerVerifier,
+  ITokenIssuer,
   KeyUsageFlags,
   MintTokenRequest,
   PeerChain,
@@ -30,7 +31,6 @@ import type {
   TokenVerifierOptions,
   VerifyTokenOptions,
 } from './types.js';
-import type { PeerVerifier } from './verify.js';
 import type { CryptoKey } from './web-crypto.js';
 import {
   ALGORITHMS,
@@ -244,7 +244,7 @@ export const TokenIssuerOptionsSchema = strict({
   ...tokenFields,
   ...StoreOptionsSchema.shape,
   db: text.optional(),
-  store: z.custom<SqliteCertificateStore>(isObject, { error: 'it must be an object' }).optional(),
+  store: z.custom<ICertificateStore>(isObject, { error: 'it must be an object' }).optional(),
 } satisfies Record<keyof TokenIssuerOptions, z.ZodType>).refine(isStoredOnce, {
   path: ['store'],
   error: 'give the store, or db and how it is kept',
@@ -329,7 +329,7 @@ const authorize = z
     error: 'it must be a function',
   })
   .optional();
-const peerVerifier = z.custom<PeerVerifier>(isObject, { error: 'it must be a PeerVerifier' });
+const peerVerifier = z.custom<IPeerVerifier>(isObject, { error: 'it must be a PeerVerifier' });
 const peerCertificate = z.custom<PeerChain>((given) => given !== undefined, {
   error: 'it must be the certificate that the peer has shown: without one there is no peer',
 });
@@ -353,7 +353,7 @@ export const AuthenticateTokenSchema = strict({
 
 export const BootstrapTokenSchema = strict({
   bootstrapToken: z.string(),
-  tokenIssuer: z.custom<TokenIssuer>(isObject, { error: 'it must be a TokenIssuer' }),
+  tokenIssuer: z.custom<ITokenIssuer>(isObject, { error: 'it must be a TokenIssuer' }),
 } satisfies FieldsOf<BootstrapToken>);
 
 export const InspectTokenSchema = strict({ audience: longText.optional() });

@@ -7,6 +7,7 @@ import { authorized, callerOf, peerOf } from './shown-tokens.js';
 import { given } from './snapshot.js';
 import { SqliteCertificateStore, nativeStore } from './store.js';
 import type {
+  ITokenIssuer,
   AuthenticateTokenOptions,
   MintTokenRequest,
   MintedToken,
@@ -52,7 +53,7 @@ let issuerOf: (issuer: object) => NativeIssuer | undefined;
  * });
  * ```
  */
-export class TokenIssuer {
+export class TokenIssuer implements ITokenIssuer {
   readonly #native: NativeIssuer;
 
   static {

@@ -4,13 +4,11 @@ import type {
   DenyListEntry,
   ExpiringCertificate,
   IssuedCrl,
+  Svid,
   TokenClaims,
 } from './answers.js';
 import type { PkiConfigInput } from './config.js';
 import type { StoreOptions, TokenOptions, TokenRequest } from './requests.js';
-import type { SqliteCertificateStore } from './store.js';
-import type { TokenIssuer } from './token-issuer.js';
-import type { PeerVerifier } from './verify.js';
 import type { CryptoKey, CryptoKeyPair } from './web-crypto.js';
 import type {
   CaCertificateType,
@@ -259,6 +257,25 @@ export interface DeniedPeers {
 /** A peer's certificates, its own first, then what it sent along: PEM or DER, one text or several. */
 export type PeerChain = string | Uint8Array | readonly (string | Uint8Array)[];
 
+/**
+ * What verifies peers: {@link PeerVerifier}.
+ *
+ * To be named in signatures, not to be implemented: what takes one refuses any other object, whatever its
+ * methods, with `PKI_INVALID_ARGUMENT`.
+ */
+export interface IPeerVerifier {
+  /** Verifies a peer, off the event loop. */
+  verify(chain: PeerChain): Promise<Svid>;
+  /** Verifies a peer at once, on the event loop. */
+  verifySync(chain: PeerChain): Svid;
+}
+
+/** What mints tokens: {@link TokenIssuer}. To be named in signatures, not to be implemented. */
+export interface ITokenIssuer {
+  /** The keys that verify its tokens. */
+  jwks(): Promise<TokenKeySet>;
+}
+
 /** What {@link TokenIssuer.open} takes. Keys and records of tokens are in a database. */
 export interface TokenIssuerOptions extends TokenOptions, StoreOptions {
   /** The database file (default `certs.db`), as {@link SqliteCertificateStore} takes it. */
@@ -267,7 +284,7 @@ export interface TokenIssuerOptions extends TokenOptions, StoreOptions {
    * In place of `db`, `passphrase` and `busyTimeoutMs`: the store of a {@link CertificateManager}, which
    * then takes their tokens from identities that it denies.
    */
-  store?: SqliteCertificateStore | undefined;
+  store?: ICertificateStore | undefined;
 }
 
 /** A token for the first certificate of a service: see {@link CertificateManager.signCSR}. */
@@ -275,7 +292,7 @@ export interface BootstrapToken {
   /** The token, as the service has shown it: of principal `BOOTSTRAP`. */
   bootstrapToken: string;
   /** Who minted it, on the manager's store. */
-  tokenIssuer: TokenIssuer;
+  tokenIssuer: ITokenIssuer;
 }
 
 /** A token that {@link TokenIssuer.mint} is to make. */
@@ -297,7 +314,7 @@ export interface TokenPeer {
   /** The peer's certificate in the TLS handshake, and what it sent along: as {@link PeerVerifier.verify} takes it. */
   peerCertificate: PeerChain;
   /** Whom to trust. */
-  peerVerifier: PeerVerifier;
+  peerVerifier: IPeerVerifier;
 }
 
 /** Whether the holder of a token may do what it asks for; anything but `true` is `PKI_PERMISSION_DENIED`. */

@@ -4,7 +4,7 @@ import { PkiError, calling, invalidArgument } from './errors.js';
 import { isObject } from './limits.js';
 import { native } from './native.js';
 import { PolicyInputs } from './policy-inputs.js';
-import type { DeniedPeers, PeerChain, PeerPolicy, Svid } from './types.js';
+import type { DeniedPeers, IPeerVerifier, PeerChain, PeerPolicy, Svid } from './types.js';
 
 type NativeVerifier = InstanceType<typeof native.PeerVerifier>;
 
@@ -54,7 +54,7 @@ class Derived {
  * const peer = await verifier.verify(socket.getPeerCertificate(true).raw);
  * ```
  */
-export class PeerVerifier {
+export class PeerVerifier implements IPeerVerifier {
   readonly #native: NativeVerifier;
   readonly #inputs: PolicyInputs;
   /** What this one comes of, until it is worked out. */
