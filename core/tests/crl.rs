@@ -3,15 +3,23 @@
 #![cfg(feature = "authority")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::{path::Path, sync::Arc, thread, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use catalyst_pki::{
-    CaKind, Clock, Crl, Error, ErrorCode, ManualClock, PeerRole, Segment, ServiceType, SvidPolicy,
-    Timestamp, WorkloadId,
+    CaKind, Clock, Crl, Error, ErrorCode, ManualClock, PeerRole, Result, Segment, ServiceType,
+    SvidPolicy, Timestamp, WorkloadId,
     authority::{
         CaName, CertificateManager, DenySerial, IssuedCrl, ManagerConfig, SignRequest,
         SignedCertificate,
-        signer::{KeyProtection, Passphrase},
+        signer::{KeyBackend, KeyProtection, KeyPurpose, LocalKeys, NewKey, Passphrase, Signer},
         store::{CertificateType, SqliteStore},
     },
     certificate_from_pem, generate_key_and_csr, verify_svid,
@@ -331,6 +339,110 @@ fn a_list_whose_key_is_not_here_is_given_until_it_ends() {
     let error = manager.crl(&root).unwrap_err();
     assert_eq!(error.code(), ErrorCode::SigningCaUnavailable);
     assert_eq!(error.to_string(), "Signing CA not available: root-ca");
+}
+
+/// Keys that may be out of reach.
+#[derive(Debug)]
+struct Remote {
+    keys: LocalKeys,
+    is_away: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct RemoteKey {
+    key: Arc<dyn Signer>,
+    is_away: Arc<AtomicBool>,
+}
+
+impl KeyBackend for Remote {
+    fn generate(&self, purpose: KeyPurpose) -> Result<NewKey> {
+        let NewKey { signer, stored, .. } = self.keys.generate(purpose)?;
+        let key = RemoteKey { key: signer, is_away: Arc::clone(&self.is_away) };
+        Ok(NewKey::new(Arc::new(key), stored))
+    }
+
+    fn load(&self, stored: &str) -> Result<Arc<dyn Signer>> {
+        let key = self.keys.load(stored)?;
+        Ok(Arc::new(RemoteKey { key, is_away: Arc::clone(&self.is_away) }))
+    }
+}
+
+impl Signer for RemoteKey {
+    fn public_key(&self) -> &[u8] {
+        self.key.public_key()
+    }
+
+    fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>> {
+        match self.is_away.load(Ordering::SeqCst) {
+            true => Err(Error::KeyBackendFailed("timed out".into())),
+            false => self.key.sign(tbs),
+        }
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_key_out_of_reach_leaves_a_list_that_is_complete_and_none_that_lacks_something() {
+    let clock = clock();
+    let store = Arc::new(SqliteStore::in_memory().unwrap());
+    let is_away = Arc::new(AtomicBool::new(false));
+    let keys = Remote { keys: store.local_keys(), is_away: Arc::clone(&is_away) };
+    let manager = CertificateManager::new(store, Arc::new(keys), config(&clock)).unwrap();
+    manager.initialize().unwrap();
+    let peer = sign(&manager);
+    let made = list(&manager);
+    is_away.store(true, Ordering::SeqCst);
+    clock.set(made.next_update);
+    assert_eq!(list(&manager), made, "it is due, and good for a moment more");
+    clock.advance(Duration::from_millis(1));
+    let error = manager.crl(&services()).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::KeyBackendFailed, "it has ended");
+    clock.set(made.this_update.plus(HOUR));
+    assert_eq!(list(&manager), made);
+    manager.deny_serial(&DenySerial::new(&peer.serial, "stolen")).unwrap();
+    let error = manager.crl(&services()).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::KeyBackendFailed, "it lacks one");
+    is_away.store(false, Ordering::SeqCst);
+    assert_eq!(entries(&list(&manager)).len(), 1);
+}
+
+#[test]
+fn a_list_of_a_clock_that_was_ahead_is_made_anew() {
+    let clock = clock();
+    let manager = manager(&clock);
+    let now = clock.now();
+    clock.advance(6 * HOUR);
+    let early = list(&manager);
+    clock.set(now);
+    let made = list(&manager);
+    assert_eq!(made.this_update, now.minus(30 * SECOND));
+    assert_eq!(made.number, early.number + 1);
+}
+
+#[test]
+fn a_storm_of_denials_keeps_nobody_from_a_list() {
+    let clock = clock();
+    let manager = manager(&clock);
+    let services = services();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Not for ever, so that a test that fails ends.
+            for serial in (1..50_000).take_while(|_| !is_over.load(Ordering::SeqCst)) {
+                let serial = format!("{serial:x}");
+                let denied = DenySerial::new(&serial, "storm").issued_by(&services);
+                manager.deny_serial(&denied).unwrap();
+            }
+        });
+        for _ in 0..30 {
+            let before = manager.denied_serials().unwrap().len();
+            assert!(entries(&list(&manager)).len() >= before);
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
 }
 
 #[test]

@@ -99,6 +99,18 @@ impl fmt::Debug for IssuedCrl {
     }
 }
 
+impl IssuedCrl {
+    fn of(ca: &CaCertificate, stored: StoredCrl) -> Self {
+        IssuedCrl {
+            number: stored.number,
+            this_update: stored.this_update,
+            next_update: stored.next_update,
+            issuer_key_id: hex(ca.key_id()),
+            der: stored.der,
+        }
+    }
+}
+
 /// A certificate that is to be revoked for good.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -211,56 +223,73 @@ impl CertificateManager {
         self.hierarchy()?;
         let hierarchy = self.current_hierarchy()?.ok_or(Error::NotInitialized)?;
         let ca = hierarchy.ca(of)?;
-        if let Some(last) = self.current_list(&hierarchy, ca)? {
-            return Ok(last);
+        // What is revoked by now is in it; what is revoked while it is made may wait for the next one.
+        let state = self.store().crl(&ca.record.serial)?.state;
+        if let Some(list) = self.current_list(&hierarchy, ca, state)? {
+            return Ok(list);
         }
         // One after another: a long list is made once.
         let _making = self.lists.lock();
         for _ in 0..MAX_ATTEMPTS {
-            if let Some(list) = self.current_list(&hierarchy, ca)? {
+            if let Some(list) = self.current_list(&hierarchy, ca, state)? {
                 return Ok(list);
             }
-            if !ca.has_key() {
-                return Err(Error::SigningCaUnavailable(ca.kind.as_str()));
+            if let Err(why) = self.make_list(&hierarchy, ca) {
+                return self.last_list(&hierarchy, ca, state, why);
             }
-            self.make_list(&hierarchy, ca)?;
         }
         Err(Error::StoreUnavailable {
-            message: "revocations kept changing while the list was made: try again".into(),
+            message: "others kept making the list anew: try again".into(),
             is_retryable: true,
         })
     }
 
-    /// The last list, as long as it says what there is to be said, or can't be made anew.
-    fn current_list(&self, hierarchy: &Hierarchy, ca: &CaCertificate) -> Result<Option<IssuedCrl>> {
-        let stored = self.store().crl(&ca.record.serial)?;
-        let Some(last) = stored.last else { return Ok(None) };
+    /// The last list, if it says what was revoked in a state and is not to be made anew.
+    fn current_list(
+        &self,
+        hierarchy: &Hierarchy,
+        ca: &CaCertificate,
+        state: u64,
+    ) -> Result<Option<IssuedCrl>> {
+        let Some(last) = self.store().crl(&ca.record.serial)?.last else { return Ok(None) };
         let now = self.now();
         let is_due = match ca.kind {
             CaKind::Root => now.plus(ROOT_REFRESH) >= last.next_update,
             CaKind::Intermediate(_) => now >= last.this_update.plus(REFRESH),
         };
-        let is_complete = stored.state == last.state && hierarchy.is_told(ca, &last.der)?;
-        if is_due || !is_complete {
-            if ca.has_key() || now > last.next_update {
-                return Ok(None);
-            }
-            tracing::warn!(
-                target: EVENTS, ca = %ca.kind, number = last.number,
-                "Revocation list is not the present one: the CA's key is not here"
-            );
+        // By a clock that was ahead: nobody would take it yet.
+        let is_early = last.this_update > now;
+        let is_current = !is_due && !is_early && hierarchy.is_complete(ca, &last, state)?;
+        Ok(is_current.then(|| IssuedCrl::of(ca, last)))
+    }
+
+    /// The last list where no other one can be made: as long as it is good, and but for a CA whose key is
+    /// elsewhere says what was revoked in a state.
+    fn last_list(
+        &self,
+        hierarchy: &Hierarchy,
+        ca: &CaCertificate,
+        state: u64,
+        why: Error,
+    ) -> Result<IssuedCrl> {
+        let Some(last) = self.store().crl(&ca.record.serial)?.last else { return Err(why) };
+        let is_good = self.now() <= last.next_update
+            && (!ca.has_key() || hierarchy.is_complete(ca, &last, state)?);
+        if !is_good {
+            return Err(why);
         }
-        Ok(Some(IssuedCrl {
-            number: last.number,
-            this_update: last.this_update,
-            next_update: last.next_update,
-            issuer_key_id: hex(ca.key_id()),
-            der: last.der,
-        }))
+        tracing::warn!(
+            target: EVENTS, ca = %ca.kind, number = last.number, error = %why,
+            "Revocation list not made anew"
+        );
+        Ok(IssuedCrl::of(ca, last))
     }
 
     /// Makes a list and stores it, unless another process was faster.
     fn make_list(&self, hierarchy: &Hierarchy, ca: &CaCertificate) -> Result<()> {
+        if !ca.has_key() {
+            return Err(Error::SigningCaUnavailable(ca.kind.as_str()));
+        }
         let issuer = &ca.record.serial;
         let last = self.store().crl(issuer)?.last;
         let now = self.now();
@@ -382,12 +411,15 @@ impl Hierarchy {
         })
     }
 
-    /// Whether the root's list names each intermediate that was revoked.
-    fn is_told(&self, ca: &CaCertificate, list: &[u8]) -> Result<bool> {
+    /// Whether a list says what was revoked in a state; the root's also which intermediates are.
+    fn is_complete(&self, ca: &CaCertificate, list: &StoredCrl, state: u64) -> Result<bool> {
+        if list.state < state {
+            return Ok(false);
+        }
         if ca.kind != CaKind::Root {
             return Ok(true);
         }
-        let list = Crl::from_der(list)
+        let list = Crl::from_der(&list.der)
             .map_err(|error| Error::CorruptCaState(format!("the root's list: {error}")))?;
         let serials = self.revoked_cas().map(|revoked| serial_from_hex(&revoked.serial, "a CA's"));
         let mut told = serials.map(|serial| Ok(list.revokes(&serial?)));
