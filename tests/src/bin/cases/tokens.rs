@@ -514,9 +514,9 @@ fn bindings(cases: &mut Cases, world: &World) {
     let renewed = "another of that orchestrator";
     thief("with a renewed certificate", &token, renewed, stolen.clone());
     thief("with another's certificate", &token, "node", stolen.clone());
-    thief("bound to nothing", &world.token(&world.without("cnf")), HOLDER, unbound.clone());
+    thief("bound to nothing", &world.token(&world.without("cnf")), HOLDER, unbound);
     let null = world.token(&world.with("cnf", Value::Null));
-    thief("with a binding that is null", &null, HOLDER, unbound);
+    thief("with a binding that is null", &null, HOLDER, invalid());
     for (name, thumbprint) in [
         ("cut short", world.bound_to[..42].to_owned()),
         ("with padding", format!("{}=", world.bound_to)),

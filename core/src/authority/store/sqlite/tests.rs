@@ -23,7 +23,7 @@ use crate::{
         CertificateManager, ManagerConfig,
         signer::{DERIVATIONS, Owner, Passphrase},
         store::{
-            CertificateStatus, CertificateType, TokenStore,
+            CertificateStatus, CertificateType, RevocationStore, TokenStore,
             suite::{self, NOW, hierarchy, leaf, now_with},
         },
     },
@@ -235,16 +235,16 @@ fn version_1(path: &Path) -> [String; 2] {
     drop(open(path));
     let connection = Connection::open(path).unwrap();
     connection.execute_batch("DELETE FROM setting WHERE key = 'key_header'").unwrap();
-    without_tokens(&connection, 1);
+    without_version_3(&connection, 1);
     [of_a_ca, of_a_leaf]
 }
 
 /// Takes away what came with version 3 of the schema.
-fn without_tokens(connection: &Connection, version: i64) {
+fn without_version_3(connection: &Connection, version: i64) {
     connection
         .execute_batch(&format!(
             "DROP TABLE token_san; DROP TABLE token_use; DROP TABLE token; DROP TABLE token_key;
-             PRAGMA user_version = {version};"
+             DROP TABLE revocation; DROP TABLE crl; PRAGMA user_version = {version};"
         ))
         .unwrap();
 }
@@ -259,13 +259,17 @@ fn a_connection_that_writes_waits_for_the_disk_at_each_commit() {
 }
 
 #[test]
-fn a_database_of_version_2_goes_on_and_can_keep_tokens() {
+fn a_database_of_version_2_goes_on_and_can_keep_tokens_and_revocations() {
     let (_folder, path) = folder();
     let store = open(&path);
     store.create_hierarchy(&hierarchy()).unwrap();
+    let denied = leaf(1).record;
+    assert_eq!(store.record_leaf(now_with(&store, leaf(1))).unwrap(), Recorded::Stored);
+    let spiffe_id = denied.spiffe_id.unwrap();
+    store.deny(&DenyListEntry { spiffe_id, reason: "stolen".into(), denied_at: NOW }).unwrap();
     let header = store.sealer().header().to_owned();
     drop(store);
-    without_tokens(&Connection::open(&path).unwrap(), 2);
+    without_version_3(&Connection::open(&path).unwrap(), 2);
 
     let error = SqliteStore::open(&path, &protection("battery staple")).unwrap_err();
     assert_eq!(error, Error::WrongPassphrase);
@@ -273,6 +277,9 @@ fn a_database_of_version_2_goes_on_and_can_keep_tokens() {
         let store = open(&path);
         assert_eq!(store.sealer().header(), header, "keys are sealed under it");
         assert_eq!(store.hierarchy().unwrap().cas.len(), hierarchy().cas.len());
+        let (_, held) = store.revocations("issuer", NOW).unwrap();
+        assert_eq!(held.len(), 1, "who was denied before is on hold");
+        assert_eq!(held[0].serial, denied.serial);
         assert_eq!(store.token_keys().unwrap(), []);
     }
 }
