@@ -20,7 +20,7 @@ use catalyst_pki::{
         CaName, CertificateManager, DenySerial, IssuedCrl, ManagerConfig, SignRequest,
         SignedCertificate,
         signer::{KeyBackend, KeyProtection, KeyPurpose, LocalKeys, NewKey, Passphrase, Signer},
-        store::{CertificateType, SqliteStore},
+        store::{CertificateType, DeniedSerial, SqliteStore},
     },
     certificate_from_pem, generate_key_and_csr, verify_svid,
 };
@@ -301,6 +301,10 @@ fn a_superseded_ca_still_signs_its_list_and_the_roots_names_a_revoked_one() {
     let root = CaName::Active(CaKind::Root);
     let first = manager.crl(&root).unwrap();
     assert!(manager.store().supersede(&ca.serial).unwrap());
+    // By whoever doesn't know that it is a CA's; the store takes what it is given.
+    let root_serial =
+        &cas.iter().find(|ca| ca.certificate_type == CertificateType::RootCa).unwrap().serial;
+    let denied = DeniedSerial::new(root_serial, &ca.serial, "stolen", clock.now());
     manager.deny_identity(ID, "stolen").unwrap();
     assert_eq!(entries(&manager.crl(&of_services).unwrap()), [(peer.serial, 6)]);
     let error = manager.crl(&services()).unwrap_err();
@@ -313,6 +317,7 @@ fn a_superseded_ca_still_signs_its_list_and_the_roots_names_a_revoked_one() {
     assert_eq!(sql.execute(revoke, [&ca.serial]).unwrap(), 1);
     let manager = open(&path, &clock);
     manager.initialize().unwrap();
+    manager.store().deny_serial(&denied).unwrap();
     let second = manager.crl(&root).unwrap();
     assert_eq!(entries(&second), [(ca.serial.clone(), ReasonCode::CACompromise.0)]);
     assert!(second.number > first.number);

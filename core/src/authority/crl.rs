@@ -297,7 +297,10 @@ impl CertificateManager {
         let ended_by = last.as_ref().map_or(now, |last| last.this_update);
         let (state, mut entries) = self.store().revocations(issuer, ended_by)?;
         if ca.kind == CaKind::Root {
-            entries.extend(hierarchy.revoked_cas());
+            let cas: Vec<_> = hierarchy.revoked_cas().collect();
+            // Nothing stands twice in a list.
+            entries.retain(|entry| cas.iter().all(|ca| ca.serial != entry.serial));
+            entries.extend(cas);
         }
         let number = match &last {
             // Ahead also of what was given before a backup was restored.
