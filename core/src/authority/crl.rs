@@ -16,8 +16,8 @@ use super::{
     deny::check_reason,
     hierarchy::Hierarchy,
     store::{
-        CertificateStatus, CertificateType, DeniedSerial, Revocation, RevocationReason, StoredCrl,
-        millis,
+        CertificateStatus, CertificateType, CrlState, DeniedSerial, Revocation, RevocationReason,
+        StoredCrl, millis,
     },
 };
 use crate::{
@@ -224,14 +224,15 @@ impl CertificateManager {
         let hierarchy = self.current_hierarchy()?.ok_or(Error::NotInitialized)?;
         let ca = hierarchy.ca(of)?;
         // What is revoked by now is in it; what is revoked while it is made may wait for the next one.
-        let state = self.store().crl(&ca.record.serial)?.state;
-        if let Some(list) = self.current_list(&hierarchy, ca, state)? {
+        let CrlState { state, last } = self.store().crl(&ca.record.serial)?;
+        if let Some(list) = self.current_list(&hierarchy, ca, state, last)? {
             return Ok(list);
         }
         // One after another: a long list is made once.
         let _making = self.lists.lock();
         for _ in 0..MAX_ATTEMPTS {
-            if let Some(list) = self.current_list(&hierarchy, ca, state)? {
+            let last = self.store().crl(&ca.record.serial)?.last;
+            if let Some(list) = self.current_list(&hierarchy, ca, state, last)? {
                 return Ok(list);
             }
             if let Err(why) = self.make_list(&hierarchy, ca) {
@@ -250,8 +251,9 @@ impl CertificateManager {
         hierarchy: &Hierarchy,
         ca: &CaCertificate,
         state: u64,
+        last: Option<StoredCrl>,
     ) -> Result<Option<IssuedCrl>> {
-        let Some(last) = self.store().crl(&ca.record.serial)?.last else { return Ok(None) };
+        let Some(last) = last else { return Ok(None) };
         let now = self.now();
         let is_due = match ca.kind {
             CaKind::Root => now.plus(ROOT_REFRESH) >= last.next_update,
